@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The root of every error this collection raises on purpose, and the kernel layer's own.
+
+Each layer derives one type from :class:`Error`. Whoever shows it to a person adds the host's name;
+everything else a reader needs is in the message.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class Error(Exception):
+    """Something could not be done.
+
+    message  what failed and why, one sentence without a final full stop
+    step     the step of the work that failed (``"pivot_root"``, ``"memory"``), for tests and logs
+    obj      the object it failed on (a path, a reference, a container's name)
+    errno    the kernel's errno where there was one, else 0
+    hint     what the reader can do about it, one sentence without a final full stop
+    """
+
+    def __init__(self, message: str, *, step: str = "", obj: str = "", errno: int = 0, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.step = step
+        self.obj = obj
+        self.errno = errno
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}." if self.hint else self.message
+
+
+class KernelError(Error):
+    """A system call failed, or the kernel lacks what was asked of it."""
+
+    @classmethod
+    def of(cls, error: OSError, message: str, *, step: str = "", hint: str = "") -> KernelError:
+        """Wrap *error*, keeping its errno and file name, as ``message: strerror``."""
+        reason = error.strerror or os.strerror(error.errno or 0)
+        return cls(f"{message}: {reason}", step=step, obj=str(error.filename or ""), errno=error.errno or 0, hint=hint)
