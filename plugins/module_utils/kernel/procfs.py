@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What procfs(5) tells of a process, and signals that cannot hit a stranger."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+
+from . import constants as c
+from . import files, syscalls
+
+
+def start_time(pid: int) -> int:
+    """When *pid* started, in clock ticks since boot (proc_pid_stat(5), field 22).
+
+    A pid together with its start time names one process for good. Raises ProcessLookupError when it is gone or
+    only its zombie is left.
+    """
+    try:
+        # The command name (field 2) may hold spaces and parentheses: fields count from the last ")".
+        fields = files.read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            raise ProcessLookupError(errno.ESRCH, "no such process", str(pid)) from None
+        raise
+    if fields[0] in (b"Z", b"X"):
+        raise ProcessLookupError(errno.ESRCH, "no such process", str(pid))
+    return int(fields[19])
+
+
+def alive(pid: int, started: int) -> bool:
+    """Whether the process that had *pid* and start time *started* still runs."""
+    try:
+        return pid > 0 and start_time(pid) == started
+    except ProcessLookupError:
+        return False
+
+
+def boot_id() -> str:
+    """The kernel's random name of this boot (random(4))."""
+    return files.read_text("/proc/sys/kernel/random/boot_id").strip()
+
+
+def open_process(pid: int, started: int) -> int:
+    """A pidfd of exactly the process (*pid*, *started*). Raises ProcessLookupError when it is gone.
+
+    First the pidfd, *then* the start time: the other way round the pid could be reused in between.
+    """
+    fd = os.pidfd_open(pid, 0)
+    try:
+        if start_time(pid) != started:
+            raise ProcessLookupError(errno.ESRCH, "no such process", str(pid))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def send_signal(pid: int, started: int, number: int) -> None:
+    """Signal exactly the process (*pid*, *started*). Raises ProcessLookupError when it is gone."""
+    fd = open_process(pid, started)
+    try:
+        signal.pidfd_send_signal(fd, number)
+    finally:
+        os.close(fd)
+
+
+def wait_exit(pid: int, started: int, timeout: float | None) -> bool:
+    """Wait up to *timeout* seconds (None: for ever) until the process is gone; whether it is."""
+    try:
+        fd = open_process(pid, started)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+        return bool(poller.poll(None if timeout is None else max(0, int(timeout * 1000))))
+    finally:
+        os.close(fd)
+
+
+def open_proc() -> int:
+    """An O_PATH descriptor of /proc, verified to be a procfs and its root (CVE-2019-16884, CVE-2019-19921)."""
+    fd = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if syscalls.fs_type(fd) != c.PROC_SUPER_MAGIC or os.fstat(fd).st_ino != 1:
+        os.close(fd)
+        raise OSError(errno.EINVAL, "/proc is not a proc file system", "/proc")
+    return fd
+
+
+def write_proc(procfd: int, path: str, data: str) -> None:
+    """Write *data* to *path* below the verified procfs *procfd*: no symlink, no mount on top is crossed."""
+    resolve = c.RESOLVE_BENEATH | c.RESOLVE_NO_SYMLINKS | c.RESOLVE_NO_XDEV
+    try:
+        fd = syscalls.openat2(procfd, path, os.O_WRONLY, resolve)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=procfd)
+        if syscalls.fs_type(fd) != c.PROC_SUPER_MAGIC:
+            os.close(fd)
+            raise OSError(errno.EXDEV, "not on the proc file system", path) from None
+    try:
+        os.write(fd, data.encode())
+    finally:
+        os.close(fd)
