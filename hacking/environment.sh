@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Sourced by the scripts here and under tests/ and demo/: one environment, whatever the caller's is.
+
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Unbuffered stdin makes pipelining slow, and without bytecode every start of Python compiles everything anew.
+unset PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# A user's own settings of Ansible must not decide what a test finds.
+unset $(compgen -v ANSIBLE_) AGENTLESS_OCI_ROOT
+
+# Shims that choose an interpreter by the current folder mislead interpreter discovery; the real ones stay.
+clean_path=
+IFS=: read -ra entries <<<"$PATH"
+for entry in "${entries[@]}"; do
+    case $entry in
+    */shims | */.venv/bin) ;;
+    *) clean_path=${clean_path:+$clean_path:}$entry ;;
+    esac
+done
+export PATH="$checkout/.venv/bin:$clean_path:/usr/sbin:/sbin"
+unset clean_path entries entry
+
+export LC_ALL=C.UTF-8 ANSIBLE_CONFIG="$checkout/ansible.cfg" PY_COLORS=0 ANSIBLE_NOCOLOR=1 MOLECULE_NO_LOG=0
