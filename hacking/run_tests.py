@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the suites under tests/suites/ one after the other and adds up what they found.
+
+A suite is a program. It gets a folder of its own in ``AGENTLESS_OCI_TEST_DIR``, a state directory in it, and leaves
+there ``results`` (lines ``passed|failed|skipped NAME reason…``) or ``*.xml`` (JUnit). A suite that fails stops no
+other. After each one whatever it left on the machine is counted as a failure and swept away, also on an interrupt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from typing import NamedTuple
+
+import leftovers
+
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SUITES_DIR = os.path.join(CHECKOUT, "tests", "suites")
+# Cheap and telling ones first.
+SUITES = ("static", "unit", "system", "targets", "pythons", "molecule", "package", "v2", "sanity")
+
+
+class Result(NamedTuple):
+    outcome: str  # passed, failed or skipped
+    name: str
+    reason: str
+
+
+class Interrupted(Exception):
+    """A signal asked for the end."""
+
+
+def from_lines(text: str) -> list[Result]:
+    """The results in lines ``outcome NAME reason…``."""
+    results = []
+    for line in text.splitlines():
+        outcome, name, *reason = line.split(" ", 2)
+        if outcome not in ("passed", "failed", "skipped"):
+            raise ValueError(f"not a result: {line}")
+        results.append(Result(outcome, name, " ".join(reason)))
+    return results
+
+
+def from_junit(text: str) -> list[Result]:
+    """The results in a JUnit document, one for each test case."""
+    results = []
+    for case in ElementTree.fromstring(text).iter("testcase"):
+        name = f"{case.get('classname', '')}.{case.get('name', '')}"
+        outcome, reason = "passed", ""
+        for child in case:
+            if child.tag in ("failure", "error"):
+                outcome, reason = "failed", child.get("message", "")
+            elif child.tag == "skipped":
+                outcome, reason = "skipped", child.get("message", "")
+        results.append(Result(outcome, name, reason.splitlines()[0] if reason else ""))
+    return results
+
+
+def collect(directory: str) -> list[Result]:
+    """What the suite of *directory* wrote down."""
+    results = []
+    for name in sorted(os.listdir(directory)):
+        path = os.path.join(directory, name)
+        if name == "results":
+            with open(path, encoding="utf-8") as file:
+                results += from_lines(file.read())
+        elif name.endswith(".xml"):
+            with open(path, encoding="utf-8") as file:
+                results += from_junit(file.read())
+    return results
+
+
+def machine_state() -> set[str]:
+    """What the whole machine has of ours: to be the same before and after."""
+    return set(leftovers.cgroups()) | {f"netns {name}" for name in leftovers.network_namespaces()}
+
+
+def run_suite(suite: str, directory: str, arguments: list[str]) -> list[Result]:
+    """Run one suite to its end, or to an interrupt, and leave the machine as it was."""
+    os.makedirs(directory)
+    before = machine_state()
+    environment = dict(
+        os.environ,
+        AGENTLESS_OCI_TEST_DIR=directory,
+        AGENTLESS_OCI_ROOT=os.path.join(directory, "state"),
+        TMPDIR=os.path.join(directory, "tmp"),
+        # Caches and settings of the tools: kept from one run to the next, yet not in the user's home.
+        HOME=os.path.join(CHECKOUT, ".venv", "home"),
+    )
+    os.makedirs(environment["TMPDIR"])
+    os.makedirs(environment["HOME"], exist_ok=True)
+    process = subprocess.Popen(
+        [os.path.join(SUITES_DIR, suite), *arguments],
+        cwd=CHECKOUT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        code = process.wait()
+    except Interrupted:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        leftovers.sweep(directory)
+        raise
+    results = collect(directory)
+    failed = [result for result in results if result.outcome == "failed"]
+    if code and not failed:
+        results.append(Result("failed", suite, f"exit code {code}"))
+    elif not results:
+        results.append(Result("failed", suite, "ran no test"))
+    left = list(leftovers.find(directory))
+    leftovers.sweep(directory)
+    left += [f"left on the machine: {line}" for line in sorted(machine_state() - before)]
+    results.append(
+        Result("failed", f"{suite}-leaves-nothing", "; ".join(left))
+        if left
+        else Result("passed", f"{suite}-leaves-nothing", "")
+    )
+    return results
+
+
+def counts(results: list[Result]) -> str:
+    """``N passed, N failed, N skipped``."""
+    tally = {"passed": 0, "failed": 0, "skipped": 0}
+    for result in results:
+        tally[result.outcome] += 1
+    return ", ".join(f"{number} {outcome}" for outcome, number in tally.items())
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    raise Interrupted(signal.Signals(number).name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--list", action="store_true", help="name the suites and stop")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
+    own, arguments = sys.argv[1:], []
+    if "--" in own:
+        cut = own.index("--")
+        own, arguments = own[:cut], own[cut + 1 :]
+    chosen = parser.parse_args(own)
+    if chosen.list:
+        print("\n".join(SUITES))
+        return 0
+    for suite in chosen.suites:
+        if suite not in SUITES:
+            parser.error(f"no suite {suite}; there are {', '.join(SUITES)}")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+    work = tempfile.mkdtemp(prefix="aoci-tests-")
+    results: list[Result] = []
+    started = time.monotonic()
+    try:
+        for suite in chosen.suites or SUITES:
+            print(f"== {suite}", flush=True)
+            begin = time.monotonic()
+            found = run_suite(suite, os.path.join(work, suite), arguments)
+            results += found
+            print(f"   {suite}: {counts(found)} ({time.monotonic() - begin:.0f} s)", flush=True)
+    except Interrupted as signalled:
+        results.append(Result("failed", "run", f"interrupted by {signalled}"))
+    finally:
+        leftovers.sweep(work)
+        shutil.rmtree(work, ignore_errors=True)
+
+    for outcome in ("skipped", "failed"):
+        chosen_results = [result for result in results if result.outcome == outcome]
+        if chosen_results:
+            print(f"\n{outcome}:")
+            for result in chosen_results:
+                print(f"  {result.name}: {result.reason}")
+    print(f"\nIn {time.monotonic() - started:.0f} s:\n{counts(results)}")
+    return 1 if any(result.outcome == "failed" for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
