@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the small root file system that tests run containers from: one static busybox and its links.
 
-usage: hacking/busybox_rootfs.py DIRECTORY
+usage: python3 hacking/busybox_rootfs.py DIRECTORY
 """
 
 from __future__ import annotations

@@ -9,7 +9,10 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Unbuffered stdin makes pipelining slow, and without bytecode every start of Python compiles everything anew.
 unset PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # A user's own settings of Ansible must not decide what a test finds.
-unset $(compgen -v ANSIBLE_) AGENTLESS_OCI_ROOT
+unset AGENTLESS_OCI_ROOT
+while read -r name; do
+    unset "$name"
+done < <(compgen -e ANSIBLE_)
 
 # Shims that choose an interpreter by the current folder mislead interpreter discovery; the real ones stay.
 clean_path=
@@ -21,6 +24,6 @@ for entry in "${entries[@]}"; do
     esac
 done
 export PATH="$checkout/.venv/bin:$clean_path:/usr/sbin:/sbin"
-unset clean_path entries entry
+unset clean_path entries entry name
 
 export LC_ALL=C.UTF-8 ANSIBLE_CONFIG="$checkout/ansible.cfg" PY_COLORS=0 ANSIBLE_NOCOLOR=1 MOLECULE_NO_LOG=0

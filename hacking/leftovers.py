@@ -1,13 +1,12 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds, and sweeps away, what containers of a state directory left on this machine.
 
-usage: hacking/leftovers.py DIRECTORY            print what is there, one object a line; exit 1 if anything is
-       hacking/leftovers.py --sweep DIRECTORY    end, unmount and remove all of it, and DIRECTORY itself
-       hacking/leftovers.py --cgroups            print every cgroup of the collection on this machine
-       hacking/leftovers.py --netns              print every named network namespace
+usage: python3 hacking/leftovers.py DIRECTORY            print what is there, one object a line; exit 1 if anything is
+       python3 hacking/leftovers.py --sweep DIRECTORY    end, unmount and remove all of it, and DIRECTORY itself
+       python3 hacking/leftovers.py --cgroups            print every cgroup of the collection on this machine
+       python3 hacking/leftovers.py --netns              print every named network namespace
 
 Only what belongs to DIRECTORY is touched: processes that name it in their command line or environment or whose root
 is an overlay in it, mounts in it, cgroups of its containers' ids and registries that serve from it. Zombies count for
@@ -147,13 +146,13 @@ def sweep(directory: str) -> list[str]:
 
 
 def _remove_cgroup(path: str) -> None:
-    for _ in range(20):
+    for attempt in range(20):
         try:
             os.rmdir(path)
         except FileNotFoundError:
             return
         except OSError:  # busy until the kernel has buried the last process
-            time.sleep(0.05)
+            time.sleep(0.01 * attempt)
         else:
             break
     with contextlib.suppress(OSError):  # the parent goes with its last child

@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real registry (Debian's docker-registry) on a free loopback port, for the demo, the tests and the benchmark.
 
-usage: hacking/registry.py start DIRECTORY [--auth USER:PASSWORD] [--tls]
-       hacking/registry.py stop DIRECTORY
+usage: python3 hacking/registry.py start DIRECTORY [--auth USER:PASSWORD] [--tls]
+       python3 hacking/registry.py stop DIRECTORY
 
 ``start`` prints, once the registry answers, one JSON object: address ("127.0.0.1:PORT", or "localhost:PORT" with
 --tls), url, pid, ca (path, with --tls). Everything lies in DIRECTORY.
@@ -52,8 +51,7 @@ class Registry:
         if self.ca:
             self._make_certificates()
         log = os.path.join(self.directory, "registry.log")
-        for _ in range(5):  # somebody else may take the free port before the registry does
-            self.port = _free_port()
+        for self.port in _free_ports(5):  # somebody else may take one before the registry does
             with open(log, "wb") as output:
                 process = subprocess.Popen(
                     [PROGRAM, "serve", self._write_config()],
@@ -110,7 +108,7 @@ class Registry:
             listen["tls"] = {"certificate": self._path("server.pem"), "key": self._path("server.key")}
         config["http"] = listen
         if self.auth:
-            user, _, password = self.auth.partition(":")
+            user, password = self.auth.split(":", 1)
             entry = subprocess.run(
                 ["htpasswd", "-niB", user], input=password, check=True, capture_output=True, text=True
             ).stdout
@@ -178,11 +176,12 @@ def _runs(pid: int, config: bytes) -> bool:
         return False
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as probes:
+        bound = [probes.enter_context(socket.socket()) for each in range(number)]
+        for probe in bound:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in bound]
 
 
 def main() -> None:
