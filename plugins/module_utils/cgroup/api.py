@@ -1,0 +1,321 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one door to cgroups: a group by its path, the same on v1, hybrid and v2.
+
+    group = open_cgroup("/agentless-oci/web-0123456789ab")
+    group.create()
+    group.add(pid)
+    group.apply(group.plan({"memory": {"limit": 100 << 20}}))
+    group.remove()
+
+Resources are the runtime spec's ``linux.resources``; numbers read back are in its units too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal as signals
+
+from . import freezer, v1, v2
+from .control import attach, flat_keyed, pids_of, read_if_there, remove_tree, tree, write
+from .devices import DEVICES_LIST, device_change, write_devices
+from .errors import CgroupError
+from .explain import missing, refused
+from .hierarchy import UNIFIED, detect
+from .plan import Change, changes, settle
+from .readback import read_limits
+from .resources import V1, V2, for_v2, huge_settings, raw_settings, rdma_settings, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from .hierarchy import Hierarchy
+    from .resources import Row, Setting
+
+
+def open_cgroup(
+    path: str, *, systemd: bool = False, owner: str = "cgroup", hierarchy: Hierarchy | None = None
+) -> Cgroup:
+    """The group at *path* below the root of the hierarchies; nothing is touched yet.
+
+    *owner* is what messages call the thing that has the limits: ``"container"``. *hierarchy* is detected when
+    not given. Raises CgroupError for a path that cannot be a group's, and for *systemd* (its driver needs systemd).
+    """
+    if systemd:
+        raise CgroupError(
+            f"cannot let systemd make the cgroup {path}: the systemd driver is not there yet",
+            step="path",
+            hint="Leave --systemd-cgroup out and give a path such as /agentless-oci/NAME",
+        )
+    return Cgroup(normal_path(path), hierarchy or detect(), owner)
+
+
+def normal_path(path: str) -> str:
+    """*path* with one leading slash and none behind. Raises CgroupError for the root and for ``..``."""
+    names = path.strip("/").split("/")
+    if any(name in ("", ".", "..") or name.startswith("cgroup.") or not name.isprintable() for name in names):
+        raise CgroupError(
+            f"{path!r} is not the path of a cgroup",
+            step="path",
+            hint="Write it from the root of the hierarchy, as in /batch/reports; the root itself has no limits",
+        )
+    return "/" + "/".join(names)
+
+
+def remove_empty(path: str, hierarchy: Hierarchy | None = None) -> None:
+    """rmdir the group *path* in every hierarchy where nothing is left in it."""
+    group = open_cgroup(path, hierarchy=hierarchy)
+    for directory in group.directories():
+        try:
+            os.rmdir(directory)
+        except OSError as error:
+            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT):
+                raise CgroupError.of(error, f"cannot remove cgroup {directory}") from error
+
+
+class Cgroup:
+    """One group in every hierarchy; made by :func:`open_cgroup`. All methods raise CgroupError."""
+
+    __slots__ = ("hierarchy", "owner", "path")
+
+    def __init__(self, path: str, hierarchy: Hierarchy, owner: str) -> None:
+        self.path = path
+        self.hierarchy = hierarchy
+        self.owner = owner
+
+    # ---- where it is
+
+    def directories(self) -> list[str]:
+        """Its directory in each hierarchy, whether it exists or not."""
+        mounts = (*self.hierarchy.mounts, self.hierarchy.unified) if self.hierarchy.unified else self.hierarchy.mounts
+        return [mount + self.path for mount in mounts]
+
+    def paths(self) -> dict[str, str]:
+        """Controller → directory; the v2 directory is under ``""``."""
+        found = {controller: mount + self.path for controller, mount in self.hierarchy.v1.items()}
+        if self.hierarchy.unified:
+            found[""] = self.hierarchy.unified + self.path
+        return found
+
+    def directory(self, controller: str) -> str | None:
+        """Where *controller*'s files of this group lie: v1 where it is mounted there, else v2. None without either."""
+        mount = self.hierarchy.v1.get(controller)
+        if mount is None and (controller == "cgroup" or controller in self.hierarchy.v2_controllers):
+            mount = self.hierarchy.unified or None
+        return None if mount is None else mount + self.path
+
+    def exists(self) -> bool:
+        """Whether the group is there in any hierarchy."""
+        return any(os.path.isdir(directory) for directory in self.directories())
+
+    # ---- life
+
+    def create(self) -> None:
+        """Make it and its parents in every hierarchy; what is there already stays as it is."""
+        cpuset = self.hierarchy.v1.get("cpuset")
+        for mount in self.hierarchy.mounts:
+            v1.make(mount, self.path, cpuset=mount == cpuset)
+        if self.hierarchy.unified:
+            v2.make(self.hierarchy.unified, self.path)
+
+    def add(self, pid: int) -> None:
+        """Move process *pid*, all threads of it, into the group in every hierarchy."""
+        for directory in self.directories():
+            attach(directory, pid)
+
+    def remove(self) -> None:
+        """Remove it with its children in every hierarchy. Missing is fine, a process in it is not."""
+        for directory in self.directories():
+            remove_tree(directory)
+
+    def pids(self) -> list[int]:
+        """Every process in it or below it, in ascending order."""
+        found: set[int] = set()
+        for directory in self.directories():
+            for group in tree(directory):
+                found.update(pids_of(group))
+        return sorted(found)
+
+    def kill(self, signal: int) -> None:
+        """Send *signal* to every process in it or below it, none left out: they stand still meanwhile."""
+        if self.hierarchy.unified and signal == signals.SIGKILL:
+            v2.kill_all(self.hierarchy.unified + self.path)
+            if self.hierarchy.mode == UNIFIED:
+                return
+        where = self._freezer()
+        if where is None or not self.pids():
+            self._signal(signal)
+            return
+        directory, unified = where
+        was_frozen = freezer.frozen(directory, unified=unified)
+        freezer.freeze(directory, unified=unified)
+        try:
+            self._signal(signal)
+        finally:
+            # A frozen v1 task does not even die before it is thawed.
+            if not was_frozen or signal == signals.SIGKILL:
+                freezer.thaw(directory, unified=unified)
+
+    def _signal(self, signal: int) -> None:
+        for pid in self.pids():
+            try:
+                os.kill(pid, signal)
+            except ProcessLookupError:
+                continue
+
+    # ---- freezing
+
+    def freeze(self) -> None:
+        """Stop every task in it and wait until all stand still."""
+        directory, unified = self._needs_freezer()
+        freezer.freeze(directory, unified=unified)
+
+    def thaw(self) -> None:
+        """Let them run again."""
+        directory, unified = self._needs_freezer()
+        freezer.thaw(directory, unified=unified)
+
+    def frozen(self) -> bool:
+        """Whether every task in it stands still."""
+        where = self._freezer()
+        return where is not None and freezer.frozen(where[0], unified=where[1])
+
+    def _freezer(self) -> tuple[str, bool] | None:
+        """(directory, is it v2) of what can freeze this group; None where nothing can or the group is gone."""
+        v1_mount = self.hierarchy.v1.get("freezer")
+        directory = (v1_mount or self.hierarchy.unified) + self.path
+        return (directory, v1_mount is None) if os.path.isdir(directory) else None
+
+    def _needs_freezer(self) -> tuple[str, bool]:
+        where = self._freezer()
+        if where is None:
+            raise CgroupError(
+                f"cannot freeze {self.path}: the group does not exist in a hierarchy with a freezer", step="freezer"
+            )
+        return where
+
+    # ---- limits
+
+    def plan(self, resources: Mapping[str, Any], raw: Mapping[str, Any] | None = None) -> list[Change]:
+        """What must be written for *resources* and the *raw* files to hold; nothing where they do.
+
+        Raises CgroupError for a limit this machine cannot set, with the way out.
+        """
+        try:
+            found = list(changes(self._settings(resources, raw or {}), self._content))
+        except LookupError as error:
+            raise missing(self, error.args[0]) from None
+        rules = resources.get("devices")
+        if rules is not None:
+            change = device_change(self, rules)
+            if change is not None:
+                found.append(change)
+        return found
+
+    def _settings(self, resources: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Setting]:
+        if self.hierarchy.mode == UNIFIED or "memory" in self.hierarchy.v2_controllers:
+            resources = for_v2(resources)
+        yield from settings(resources, self._table(), self._has)
+        yield from huge_settings(resources, unified="hugetlb" not in self.hierarchy.v1)
+        yield from rdma_settings(resources)
+        unified = resources.get("unified") or {}
+        if unified and self.hierarchy.mode != UNIFIED:
+            stray = [file for file in unified if self.directory(file.partition(".")[0]) is None]
+            if stray:
+                raise CgroupError(
+                    f"cannot set {', '.join(stray)}: this machine has cgroup v1 ({self.hierarchy.mode})",
+                    step="unified",
+                    hint="Raw v2 files need a machine booted with systemd.unified_cgroup_hierarchy=1",
+                )
+        yield from raw_settings({**unified, **raw})
+
+    def _table(self) -> tuple[Row, ...]:
+        """V2's rows for what the v2 mount carries, V1's for the rest; the kernel has each controller in one place."""
+        if self.hierarchy.mode == UNIFIED:
+            return V2
+        on_v2 = self.hierarchy.v2_controllers
+        return tuple(row for row in V1 if _V2_NAME.get(row.controller, row.controller) not in on_v2) + tuple(
+            row for row in V2 if row.controller in on_v2
+        )
+
+    def _has(self, controller: str, file: str) -> bool:
+        directory = self.directory(controller)
+        return directory is not None and os.path.exists(f"{directory}/{file}")
+
+    def _content(self, row: Row) -> str | None:
+        directory = self.directory(row.controller)
+        return None if directory is None else read_if_there(f"{directory}/{row.file}")
+
+    def apply(self, wanted: Iterable[Change]) -> None:
+        """Carry out what :meth:`plan` gave. When the kernel refuses one, the others are put back as they were."""
+        done, failed, error = settle(wanted, self._write)
+        if failed is None or error is None:
+            return
+        backwards = [Change(change.controller, change.file, change.after, change.before) for change in reversed(done)]
+        _, stuck, _ = settle(backwards, self._write)
+        raise refused(self, failed, error, stuck) from error
+
+    def _write(self, change: Change) -> None:
+        directory = self.directory(change.controller) or ""
+        if change.file == DEVICES_LIST:
+            write_devices(directory, change.after)
+            return
+        if change.file == "memory.max" and change.after != "max":
+            usage = v2.squeeze(directory, int(change.after))
+            if usage is not None:
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), f"{directory}/memory.max")
+        write(f"{directory}/{change.file}", change.after)
+
+    def set(self, resources: Mapping[str, Any]) -> None:
+        """Make *resources* hold: plan and apply in one."""
+        self.apply(self.plan(resources))
+
+    # ---- what the kernel tells
+
+    def read(self) -> dict[str, Any]:
+        """The limits in force, in OCI's ``linux.resources`` shape and units; -1 is no limit. {} where it is missing."""
+        return read_limits(self._table(), self._content)
+
+    def usage(self) -> dict[str, int]:
+        """``memory``, ``memory_peak`` (bytes), ``pids``, ``cpu_usec``, ``throttled_usec``; what is not counted here
+        is left out."""
+        found: dict[str, int] = {}
+        for key, controller, file in _USAGE:
+            directory = self.directory(controller)
+            text = read_if_there(f"{directory}/{file}") if directory else None
+            if text is not None and key not in found and text.strip().isdigit():
+                found[key] = int(text)
+        directory = self.directory("cpuacct")
+        text = read_if_there(f"{directory}/cpuacct.usage") if directory else None
+        if text is not None:
+            found["cpu_usec"] = int(text) // 1000
+        directory = self.directory("cpu")
+        text = read_if_there(f"{directory}/cpu.stat") if directory else None
+        if text is not None:
+            stat = flat_keyed(text)
+            if "usage_usec" in stat:
+                found["cpu_usec"] = stat["usage_usec"]
+            if "throttled_usec" in stat or "throttled_time" in stat:
+                found["throttled_usec"] = stat.get("throttled_usec", stat.get("throttled_time", 0) // 1000)
+        return found
+
+    def oom_kills(self) -> int:
+        """How many processes in it the kernel killed for memory; 0 without a memory controller (or before 4.13)."""
+        directory = self.directory("memory")
+        file = "memory.oom_control" if "memory" in self.hierarchy.v1 else "memory.events"
+        text = read_if_there(f"{directory}/{file}") if directory else None
+        return flat_keyed(text).get("oom_kill", 0) if text else 0
+
+
+_V2_NAME = {"blkio": "io"}
+_USAGE = (
+    ("memory", "memory", "memory.current"),
+    ("memory", "memory", "memory.usage_in_bytes"),
+    ("memory_peak", "memory", "memory.peak"),
+    ("memory_peak", "memory", "memory.max_usage_in_bytes"),
+    ("pids", "pids", "pids.current"),
+)

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Control files and group directories: the few file system operations both versions share."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from ..kernel.files import read_text
+from .errors import CgroupError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def write(path: str, text: str) -> None:
+    """Write *text* to a control file in one write(2): the kernel takes each write as one command."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(fd)
+
+
+def read_if_there(path: str) -> str | None:
+    """The content of a control file, None where the kernel or the group does not have it."""
+    try:
+        return read_text(path)
+    except OSError as error:
+        # ENODEV: the group went away between open and read. EOPNOTSUPP: the file is there, its feature is off.
+        if error.errno in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+            return None
+        raise
+
+
+def flat_keyed(text: str) -> dict[str, int]:
+    """``"usage_usec 5\\nnr_throttled 0"`` as numbers by key."""
+    return {key: int(value) for key, _, value in (line.partition(" ") for line in text.splitlines()) if value.isdigit()}
+
+
+def tree(directory: str) -> Iterator[str]:
+    """*directory* and all groups below it, children before parents. Nothing where it does not exist."""
+    try:
+        with os.scandir(directory) as entries:
+            children = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return
+    for child in children:
+        yield from tree(child)
+    yield directory
+
+
+def pids_of(directory: str) -> list[int]:
+    """The processes directly in one group."""
+    text = read_if_there(directory + "/cgroup.procs")
+    # 0 stands for a process outside our pid namespace: it has no name we could use.
+    return [int(pid) for pid in text.split() if pid != "0"] if text else []
+
+
+def remove_tree(directory: str) -> None:
+    """rmdir(2) *directory* and its children. What is gone already is fine.
+
+    A group stays busy for some milliseconds after its last process died: ten tries, 1 ms doubling.
+    """
+    try:
+        os.rmdir(directory)  # no children and no process: the common case
+        return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
+            raise CgroupError.of(error, f"cannot remove cgroup {directory}") from error
+    for group in tree(directory):
+        _remove(group)
+
+
+def _remove(group: str) -> None:
+    delay = 0.001
+    for attempt in range(10):
+        try:
+            os.rmdir(group)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or attempt == 9:
+                pids = pids_of(group)
+                hint = f"Processes still in it: {' '.join(map(str, pids))}; stop them first" if pids else ""
+                raise CgroupError.of(error, f"cannot remove cgroup {group}", hint=hint) from error
+        time.sleep(delay)
+        delay *= 2
+
+
+def attach(directory: str, pid: int) -> None:
+    """Move process *pid* with all its threads into the group (cgroups(7), cgroup.procs)."""
+    for attempt in range(5):
+        try:
+            write(directory + "/cgroup.procs", str(pid))
+            return
+        except OSError as error:
+            if error.errno == errno.EINVAL and attempt < 4:
+                time.sleep(0.03)  # a task that is not yet running cannot be moved
+                continue
+            raise CgroupError.of(
+                error, f"cannot move process {pid} into cgroup {directory}", step="path", hint=_attach_hint(error)
+            ) from error
+
+
+def _attach_hint(error: OSError) -> str:
+    if error.errno == errno.EBUSY:
+        return "Under cgroup v2 a group whose controllers serve its children cannot hold processes: choose a child"
+    if error.errno == errno.ENOSPC:
+        return "cpuset.cpus or cpuset.mems of the group is empty: declare them"
+    if error.errno == errno.ESRCH:
+        return "The process has ended"
+    return ""

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which device nodes a group may use: the runtime spec's ordered rules, as cgroup v1 and as an eBPF program take them.
+
+Rules say allow or deny for type, major, minor and access; a later rule wins over an earlier one (config-linux.md,
+"Allowed Device list"). v1 keeps a default and a list of exceptions (devices.rst), so the rules are first played
+through to that shape, which is also what devices.list shows and what a second run compares with.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .control import read_if_there
+from .errors import CgroupError
+from .plan import Change
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from .api import Cgroup
+
+DEVICES_LIST = "devices.list"
+_ALL = "a *:* rwm"
+_ACCESS = "rwm"
+
+
+def device_list(rules: Iterable[Mapping[str, Any]]) -> tuple[bool, list[str]]:
+    """(whether what is not listed is allowed, exceptions as ``"c 1:3 rw"``) after all *rules* in order.
+
+    Raises CgroupError for a rule that is none, and for a denial of a part of what a wildcard allows: v1 cannot
+    hold that, and forgets it silently.
+    """
+    default = True  # a new group has what its parent has
+    exceptions: dict[tuple[str, str, str], str] = {}
+    for rule in rules:
+        kind = rule.get("type") or "a"
+        node = (kind, _number(rule.get("major")), _number(rule.get("minor")))
+        access = "".join(letter for letter in _ACCESS if letter in (rule.get("access") or _ACCESS))
+        allow = bool(rule.get("allow"))
+        if kind not in ("a", "b", "c", "u") or set(rule.get("access") or "") - set(_ACCESS):
+            raise CgroupError(f"{dict(rule)!r} is not a device rule", step="devices")
+        if node == ("a", "*", "*") and access == _ACCESS:
+            default, exceptions = allow, {}
+            continue
+        for one in ("b", "c") if kind == "a" else ("c" if kind == "u" else kind,):
+            key = (one, *node[1:])
+            have = set(exceptions.get(key, ""))
+            have = have | set(access) if allow != default else have - set(access)
+            if have:
+                exceptions[key] = "".join(letter for letter in _ACCESS if letter in have)
+            else:
+                exceptions.pop(key, None)
+    return default, [f"{kind} {major}:{minor} {access}" for (kind, major, minor), access in exceptions.items()]
+
+
+def _number(value: Any) -> str:
+    return "*" if value is None or value == -1 else str(int(value))
+
+
+def device_change(group: Cgroup, rules: Iterable[Mapping[str, Any]]) -> Change | None:
+    """The change that makes *rules* hold; None where devices.list says they do."""
+    default, exceptions = device_list(rules)
+    directory = group.directory("devices")
+    if directory is None:
+        from . import bpf
+
+        return bpf.device_change(group, default, exceptions)
+    before = (read_if_there(f"{directory}/{DEVICES_LIST}") or _ALL).strip()
+    after = "\n".join([_ALL, *(f"!{line}" for line in exceptions)]) if default else "\n".join(exceptions)
+    if set(before.splitlines()) == set(after.splitlines()):
+        return None
+    return Change("devices", DEVICES_LIST, before, after)
+
+
+def write_devices(directory: str, lines: str) -> None:
+    """Write what a Change of :func:`device_change` says: v1 takes one exception per write."""
+    default, *denied = lines.splitlines() or [""]
+    if default == _ALL:
+        _write_rules(directory + "/devices.allow", ["a"])
+        _write_rules(directory + "/devices.deny", [line.lstrip("!") for line in denied])
+    else:
+        _write_rules(directory + "/devices.deny", ["a"])
+        _write_rules(directory + "/devices.allow", lines.splitlines())
+
+
+def _write_rules(path: str, rules: list[str]) -> None:
+    if not rules:
+        return
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        for rule in rules:
+            try:
+                os.write(fd, rule.encode())
+            except OSError as error:
+                error.filename = path
+                raise
+    finally:
+        os.close(fd)

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The v2 side: controllers enabled downwards, cgroup.kill, and lowering memory without a kill."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..kernel.files import read_text
+from .control import read_if_there, write
+from .errors import CgroupError
+
+# Why a group may not hand a controller to its children; each leaves the others to be tried alone.
+_CANNOT_ENABLE = (errno.EBUSY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOENT)
+
+
+def make(mount: str, path: str) -> None:
+    """mkdir(2) group *path* and its parents below *mount*, each parent's controllers enabled for its children.
+
+    What cannot be enabled is left: a limit that needs it fails later, naming the controller.
+    """
+    directory = mount
+    try:
+        for name in path.strip("/").split("/"):
+            _enable(directory)
+            directory = f"{directory}/{name}"
+            try:
+                os.mkdir(directory, 0o755)
+            except FileExistsError:
+                continue
+    except OSError as error:
+        raise CgroupError.of(error, f"cannot create cgroup {directory}", step="path") from error
+
+
+def _enable(directory: str) -> None:
+    """Enable every available controller for the children of *directory* (cgroup-v2.rst, Enabling and Disabling)."""
+    control = directory + "/cgroup.subtree_control"
+    missing = set(read_text(directory + "/cgroup.controllers").split()) - set(read_text(control).split())
+    if not missing:
+        return
+    try:
+        write(control, " ".join(f"+{name}" for name in sorted(missing)))
+    except OSError as error:
+        if error.errno not in _CANNOT_ENABLE:
+            raise
+        for name in sorted(missing):
+            try:
+                write(control, f"+{name}")
+            except OSError as one:
+                if one.errno not in _CANNOT_ENABLE:
+                    raise
+
+
+def may_hold_processes(mount: str, directory: str) -> bool:
+    """No group but the root has both processes and children with controllers (cgroup-v2.rst, No Internal Process)."""
+    return directory == mount or not read_text(directory + "/cgroup.subtree_control").strip()
+
+
+def kill_all(directory: str) -> bool:
+    """SIGKILL the whole tree at once through cgroup.kill; False before Linux 5.14, which has no such file."""
+    try:
+        write(directory + "/cgroup.kill", "1")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def squeeze(directory: str, limit: int) -> int | None:
+    """Reclaim the group down to *limit* bytes without killing; the usage that is left if that is more, else None.
+
+    Lowering memory.max below the usage invokes the OOM killer (cgroup-v2.rst), lowering memory.high only reclaims.
+    """
+    current = int(read_text(directory + "/memory.current"))
+    if current <= limit:
+        return None
+    high = read_if_there(directory + "/memory.high")
+    if high is None:
+        return current
+    try:
+        write(directory + "/memory.high", str(limit))
+        current = int(read_text(directory + "/memory.current"))
+    finally:
+        write(directory + "/memory.high", high.strip())
+    return current if current > limit else None
