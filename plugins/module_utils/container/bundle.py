@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a container's canonical spec to a runtime-spec 1.3 ``config.json``.
+
+Pure: what it needs of the host and of the image is given as :class:`Host` and :class:`userdb.User`.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from . import spec as specs
+from .errors import ContainerError
+from .resources import resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .userdb import User
+
+# What the bundle depends on beside the spec:
+#   capabilities  names of the capabilities this host's root has, for ``privileged`` and ``ALL``
+#   devices       host path → (type "c" or "b", major, minor, mode, uid, gid) of every device named in the spec
+#   etc           directory with the files hosts, hostname and resolv.conf
+#   privileged_devices  the same tuples for all devices of the host, for ``privileged``
+Host = namedtuple("Host", "capabilities devices etc privileged_devices")
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Docker's default set.
+CAPABILITIES = (
+    *("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID"),
+    *("CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL"),
+    "CAP_AUDIT_WRITE",
+)
+
+MASKED_PATHS = (
+    *("/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats"),
+    *("/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap"),
+    "/sys/firmware",
+)
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+# Device nodes that every container has (config-linux.md, "Default Devices"), terminals, and mknod of any node:
+# a node alone gives no access.
+_DEVICE_RULES = (
+    (None, None, None, "m"),
+    ("c", 1, 3, "rwm"),  # null
+    ("c", 1, 5, "rwm"),  # zero
+    ("c", 1, 7, "rwm"),  # full
+    ("c", 1, 8, "rwm"),  # random
+    ("c", 1, 9, "rwm"),  # urandom
+    ("c", 5, 0, "rwm"),  # tty
+    ("c", 5, 2, "rwm"),  # ptmx
+    ("c", 136, None, "rwm"),  # pts/*
+)
+
+
+def cgroups_path(name: str, container_id: str) -> str:
+    """Where the container's cgroup lies, below the root of every hierarchy."""
+    return f"/agentless-oci/{name}-{container_id[:12]}"
+
+
+def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
+    """The ``config.json`` of the container that *spec* describes. Raises ContainerError where there is no command."""
+    options, image = spec["options"], spec["image"]["config"]
+    privileged = options.get("privileged", False)
+    args = specs.process_args(options, image)
+    if not args:
+        raise ContainerError(
+            f"image {spec['image']['name']} has no command to run", step="command", hint="Declare command or entrypoint"
+        )
+    linux: dict[str, Any] = {
+        "namespaces": _namespaces(options),
+        "cgroupsPath": cgroups_path(spec["name"], spec["id"]),
+        "resources": {**resources(options), "devices": _device_rules(options, host)},
+        "devices": _devices(options, host),
+    }
+    if options.get("sysctls"):
+        linux["sysctl"] = dict(options["sysctls"])
+    if not privileged:
+        linux["maskedPaths"] = list(MASKED_PATHS)
+        linux["readonlyPaths"] = list(READONLY_PATHS)
+    document = {
+        "ociVersion": "1.3.0",
+        "process": _process(spec, args, user, host),
+        "root": {"path": "rootfs", "readonly": bool(options.get("read_only"))},
+        "mounts": _mounts(options, host.etc),
+        "annotations": {**specs.labels(options, image), "org.opencontainers.image.ref.name": spec["image"]["name"]},
+        "linux": linux,
+    }
+    if options.get("uts") != "host":
+        document["hostname"] = hostname(spec)
+        if "domainname" in options:
+            document["domainname"] = options["domainname"]
+    return document
+
+
+def hostname(spec: Mapping[str, Any]) -> str:
+    """The declared host name, else the beginning of the id as with Docker."""
+    return str(spec["options"].get("hostname") or spec["id"][:12])
+
+
+def _process(spec: Mapping[str, Any], args: list[str], user: User, host: Host) -> dict[str, Any]:
+    options, image = spec["options"], spec["image"]["config"]
+    environment = {"PATH": PATH, "HOSTNAME": hostname(spec), "HOME": user.home}
+    if options.get("uts") == "host":
+        del environment["HOSTNAME"]
+    environment.update(specs.environment(options, image))
+    capabilities = effective_capabilities(options, host.capabilities)
+    # Only root keeps them across execve(2); another user has them in its bounding set, for set-uid programs.
+    effective = capabilities if user.uid == 0 else []
+    return {
+        "terminal": False,
+        "args": args,
+        "env": [f"{name}={value}" for name, value in environment.items()],
+        "cwd": options.get("working_dir") or image.get("WorkingDir") or "/",
+        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups)},
+        # Inheritable and ambient stay empty (CVE-2022-24769).
+        "capabilities": {"bounding": capabilities, "effective": effective, "permitted": effective},
+        "noNewPrivileges": "no-new-privileges" in options.get("security_opts", ()),
+        # Always said: the monitor that starts the container again has a value of its own, which would be inherited.
+        "oomScoreAdj": options.get("oom_score_adj", 0),
+        "rlimits": [
+            {"type": f"RLIMIT_{limit['name'].upper()}", "soft": limit["soft"], "hard": limit["hard"]}
+            for limit in options.get("ulimits", ())
+        ],
+    }
+
+
+def effective_capabilities(options: Mapping[str, Any], available: list[str]) -> list[str]:
+    """Docker's arithmetic: the default set, or all for ``privileged``; then what is added, then what is dropped."""
+    added, dropped = options.get("capabilities", []), options.get("cap_drop", [])
+    if options.get("privileged"):
+        return list(available)
+    base = set() if "ALL" in dropped else set(CAPABILITIES)
+    if "ALL" in added:
+        base = set(available)
+    base |= set(added) - {"ALL"}
+    base -= set(dropped) - set(added)
+    return sorted(base)
+
+
+def _namespaces(options: Mapping[str, Any]) -> list[dict[str, str]]:
+    shared = {
+        "pid": options.get("pid_mode"),
+        "ipc": options.get("ipc_mode"),
+        "uts": options.get("uts"),
+        "network": options.get("network_mode"),
+        "cgroup": options.get("cgroupns_mode"),
+    }
+    return [{"type": "mount"}, *({"type": kind} for kind, mode in shared.items() if mode != "host")]
+
+
+def _mounts(options: Mapping[str, Any], etc: str) -> list[dict[str, Any]]:
+    nothing = ["nosuid", "noexec", "nodev"]
+    access = "rw" if options.get("privileged") else "ro"
+    mounts = {
+        "/proc": _mount("/proc", "proc", "proc", nothing),
+        "/dev": _mount("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        "/dev/pts": _mount(
+            "/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+        ),
+        "/sys": _mount("/sys", "sysfs", "sysfs", [*nothing, access]),
+        "/sys/fs/cgroup": _mount("/sys/fs/cgroup", "cgroup", "cgroup", [*nothing, "relatime", access]),
+    }
+    if options.get("ipc_mode") == "host":
+        mounts["/dev/mqueue"] = _mount("/dev/mqueue", "bind", "/dev/mqueue", ["rbind", *nothing])
+        mounts["/dev/shm"] = _mount("/dev/shm", "bind", "/dev/shm", ["rbind", *nothing])
+    else:
+        size = specs.setting(options, "shm_size")
+        mounts["/dev/mqueue"] = _mount("/dev/mqueue", "mqueue", "mqueue", nothing)
+        mounts["/dev/shm"] = _mount("/dev/shm", "tmpfs", "shm", [*nothing, "mode=1777", f"size={size}"])
+    for name in ("hosts", "hostname", "resolv.conf"):
+        mounts[f"/etc/{name}"] = _mount(f"/etc/{name}", "bind", f"{etc}/{name}", ["rbind", "rprivate"])
+    declared = [*_volumes(options), *_declared_mounts(options), *_tmpfs(options)]
+    for mount in declared:
+        mounts.pop(mount["destination"], None)  # a declared mount takes the place of a default one
+    # Parents before what lies in them; the defaults keep their order.
+    return [*mounts.values(), *sorted(declared, key=lambda mount: str(mount["destination"]).count("/"))]
+
+
+def _mount(target: str, type_: str, source: str, options: list[str]) -> dict[str, Any]:
+    return {"destination": target, "type": type_, "source": source, "options": list(options)}
+
+
+def _volumes(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        _mount(
+            volume["target"],
+            "bind",
+            volume["source"],
+            ["rbind", volume["propagation"], "ro" if volume["read_only"] else "rw"],
+        )
+        for volume in options.get("volumes", ())
+    ]
+
+
+def _declared_mounts(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    result = []
+    for mount in options.get("mounts", ()):
+        access = "ro" if mount["read_only"] else "rw"
+        if mount["type"] == "bind":
+            result.append(
+                _mount(mount["target"], "bind", mount["source"], ["rbind", mount["propagation"], access])
+            )
+        else:
+            size = [f"size={mount['size']}"] if mount["size"] else []
+            result.append(
+                _mount(
+                    mount["target"],
+                    "tmpfs",
+                    "tmpfs",
+                    ["nosuid", "nodev", "noexec", access, f"mode={mount['mode']}", *size],
+                )
+            )
+    return result
+
+
+def _tmpfs(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        _mount(entry["target"], "tmpfs", "tmpfs", ["nosuid", "nodev", "noexec", *entry["options"]])
+        for entry in options.get("tmpfs", ())
+    ]
+
+
+def _devices(options: Mapping[str, Any], host: Host) -> list[dict[str, Any]]:
+    chosen = {entry["target"]: host.devices[entry["source"]] for entry in options.get("devices", ())}
+    if options.get("privileged"):
+        chosen = {**host.privileged_devices, **chosen}
+    return [
+        {"path": path, "type": type_, "major": major, "minor": minor, "fileMode": mode, "uid": uid, "gid": gid}
+        for path, (type_, major, minor, mode, uid, gid) in chosen.items()
+    ]
+
+
+def _device_rules(options: Mapping[str, Any], host: Host) -> list[dict[str, Any]]:
+    """The device cgroup: everything closed, then opened one by one; all open for ``privileged``."""
+    if options.get("privileged"):
+        return [{"allow": True, "access": "rwm"}]
+    rules: list[dict[str, Any]] = [{"allow": False, "access": "rwm"}]
+    opened = list(_DEVICE_RULES)
+    for entry in options.get("devices", ()):
+        type_, major, minor = host.devices[entry["source"]][:3]
+        opened.append((type_, major, minor, entry["permissions"]))
+    for type_, major, minor, access in opened:
+        for kind in (type_,) if type_ else ("c", "b"):
+            rule = {"allow": True, "type": kind, "access": access}
+            rule.update({key: value for key, value in (("major", major), ("minor", minor)) if value is not None})
+            rules.append(rule)
+    return rules

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that contradict each other, or ask for more than there is: said in one message, before anything changes."""
+
+from __future__ import annotations
+
+from .errors import ContainerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+def check_name(name: str) -> None:
+    """Raise ContainerError unless *name* can be a container's: what Docker allows, and short enough for a file."""
+    if not name or len(name) > 128 or not name[0].isalnum() or not name.isascii() or set(name) - _NAME_CHARACTERS:
+        raise ContainerError(
+            f"{name!r} cannot be the name of a container",
+            step="options",
+            obj=name,
+            hint="Use at most 128 letters, digits, '_', '.' and '-', beginning with a letter or digit",
+        )
+
+
+def check_task(task: Mapping[str, Any]) -> None:
+    """Raise ContainerError where what the task is to do contradicts itself. *task* holds the options of TASK."""
+    state = task["state"]
+    for name in ("restart", "recreate"):
+        if task.get(name) and state == "absent":
+            _contradiction(f"{name}: true", f"state: {state}")
+    if task.get("restart") and state == "stopped":
+        _contradiction("restart: true", "state: stopped")
+    if task.get("detach") is False and state != "started":
+        _contradiction("detach: false", f"state: {state}", "there is no output to wait for")
+    if task.get("force_kill") and task.get("kill_signal"):
+        from .values import signal_name
+
+        try:
+            signal_name(task["kill_signal"])
+        except ValueError as error:
+            raise ContainerError(f"kill_signal: {error}", step="options", obj="kill_signal") from error
+
+
+def check_options(options: Mapping[str, Any], *, detach: bool = True) -> None:
+    """Raise ContainerError where canonical *options*, taken together, make no sense."""
+    _check_processor(options)
+    _check_memory(options)
+    _check_mounts(options)
+    both = [name for name in options.get("capabilities", ()) if name in options.get("cap_drop", ()) and name != "ALL"]
+    if both:
+        _contradiction(f"capabilities: {', '.join(both)}", "cap_drop of the same")
+    policy = options.get("restart_policy", "no")
+    if "restart_retries" in options and policy != "on-failure":
+        _contradiction("restart_retries", f"restart_policy: {policy}", "only on-failure counts its attempts")
+    if options.get("auto_remove") and policy != "no":
+        _contradiction("auto_remove: true", f"restart_policy: {policy}")
+    if not detach and policy in ("always", "unless-stopped"):
+        _contradiction("detach: false", f"restart_policy: {policy}", "the container would never come to its end")
+    for name in ("hostname", "domainname"):
+        if name in options and options.get("uts") == "host":
+            _contradiction(name, "uts: host", "it would rename the host")
+    for name in options.get("sysctls", ()):
+        if name.startswith("net.") and options.get("network_mode") == "host":
+            _contradiction(f"sysctls: {name}", "network_mode: host", "it would change the host")
+        if name.startswith(("kernel.", "fs.mqueue.")) and options.get("ipc_mode") == "host":
+            _contradiction(f"sysctls: {name}", "ipc_mode: host", "it would change the host")
+    if "shm_size" in options and options.get("ipc_mode") == "host":
+        _contradiction("shm_size", "ipc_mode: host", "the host's /dev/shm is used")
+
+
+def _check_processor(options: Mapping[str, Any]) -> None:
+    for name in ("cpu_quota", "cpu_period"):
+        if "cpus" in options and name in options:
+            _contradiction("cpus", name, "both set the same limit")
+
+
+def _check_memory(options: Mapping[str, Any]) -> None:
+    memory, swap = options.get("memory"), options.get("memory_swap")
+    if swap is not None and swap != -1:
+        if memory is None:
+            _contradiction("memory_swap", "no memory", "it is the limit of memory and swap together")
+        elif swap < memory:
+            _contradiction(
+                f"memory_swap: {swap}", f"memory: {memory}", "it is the limit of memory and swap together"
+            )
+    if memory is not None and options.get("memory_reservation", 0) > memory:
+        _contradiction(f"memory_reservation: {options['memory_reservation']}", f"memory: {memory}")
+
+
+def _check_mounts(options: Mapping[str, Any]) -> None:
+    taken: dict[str, str] = {}
+    for name in ("volumes", "mounts", "tmpfs"):
+        for mount in options.get(name, ()):
+            other = taken.setdefault(mount["target"], name)
+            if other != name:
+                _contradiction(f"{other}: {mount['target']}", f"{name}: {mount['target']}")
+
+
+def check_machine(options: Mapping[str, Any], processors: int, memory_total: int) -> None:
+    """Raise ContainerError for limits above the machine: *processors* it has online, *memory_total* bytes."""
+    if options.get("cpus", 0) > processors:
+        raise ContainerError(
+            f"cpus: {options['cpus']:g} is more than the {processors} this host has", step="limits", obj="cpus"
+        )
+    for name in ("memory", "memory_reservation"):
+        if (options.get(name) or 0) > memory_total:
+            raise ContainerError(
+                f"{name}: {options[name]} bytes are more than the {memory_total} this host has",
+                step="limits",
+                obj=name,
+                hint="Declare less, or leave the option out for no limit",
+            )
+
+
+def _contradiction(first: str, second: str, why: str = "") -> None:
+    reason = f": {why}" if why else ""
+    raise ContainerError(
+        f"{first} and {second} contradict each other{reason}", step="options", obj=first, hint="Leave one of them out"
+    )

@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at a container as it is now: nothing here changes anything."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from collections import namedtuple
+
+from ..cgroup.api import open_cgroup
+from ..runtime import state as runtime_state
+from ..runtime.errors import NoSuchContainer
+from . import records
+from .resources import option_of, resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..statedir import StateDir
+
+# status   running, restarting (the monitor waits before the next start), paused, created or stopped
+# pid      the host's pid of its first process, 0 when there is none
+# monitor  pid of its monitor, 0 when there is none
+# drift    limits that are not what was recorded: ((option, value now, value recorded) as the kernel writes them …)
+Observed = namedtuple("Observed", "status pid monitor drift")
+
+ABSENT = Observed("absent", 0, 0, ())
+
+# struct flock of fcntl(2) where off_t has 64 bits: type, whence, start, length, pid.
+_FLOCK = "hhqqi4x"
+
+
+def observe(state: StateDir, record: records.Record) -> Observed:
+    """How the container of *record* is. Raises CgroupError when its limits cannot be read."""
+    monitor = monitor_pid(record.path)
+    try:
+        live = runtime_state.load(state.runtime, record.id)
+    except NoSuchContainer:
+        live = None
+    if live is None or live.status not in ("running", "paused"):
+        if monitor and records.read_status(record).get("status") == "restarting":
+            return Observed("restarting", 0, monitor, ())
+        status = "created" if live is not None and live.status == "created" else "stopped"
+        return Observed(status, 0, monitor, ())
+    return Observed(live.status, live.pid, monitor, _drift(record, live.cgroup_path))
+
+
+def _drift(record: records.Record, cgroup_path: str) -> tuple[tuple[str, str, str], ...]:
+    declared = resources(record.spec["options"])
+    if not declared:
+        return ()
+    changes = open_cgroup(cgroup_path, owner="container").plan(declared)
+    return tuple((option_of(change.file), str(change.before), str(change.after)) for change in changes)
+
+
+def monitor_pid(path: str) -> int:
+    """The pid of the monitor that holds the lock in the container's directory *path*; 0 when none does."""
+    try:
+        fd = os.open(os.path.join(path, "monitor.lock"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        answer = fcntl.fcntl(fd, fcntl.F_GETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, 0, 0, 0, 0))
+    finally:
+        os.close(fd)
+    kind, _whence, _start, _length, pid = struct.unpack(_FLOCK, answer)
+    return 0 if kind == fcntl.F_UNLCK else int(pid)

@@ -1,0 +1,275 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of a container, in one table.
+
+Each row says all there is to know about one option: its names, its type, how a value becomes canonical, what
+happens when it changes. The argument spec, normalisation, comparison, diff and the test of the documentation are
+derived from these rows.
+
+A canonical value is what JSON can hold, with everything that does not matter (the order of a set, ``100m``
+against ``104857600``) taken out and nothing else altered: two values mean the same exactly when they are equal.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from . import values
+from .errors import ContainerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+# What a change of an option means for a container that exists.
+RECREATE = "recreate"  # a new container takes its place
+LIMITS = "limits"  # written to the running container's cgroup
+RECORD = "record"  # only what is recorded changes: the next task that needs the value reads it there
+MONITOR = "monitor"  # the monitor reads it again
+
+# How two canonical values compare under ``comparisons: {option: allow_more_present}``.
+VALUE, LIST, SET, DICT = "value", "list", "set", "dict"
+
+
+class Option(namedtuple("Option", "name type canonical update compare aliases choices elements default suboptions key")):
+    """One row of the table.
+
+    canonical(value)  the canonical form; raises ValueError with the reason, without the option's name
+    update            RECREATE, LIMITS, RECORD or MONITOR
+    compare           VALUE, LIST (order matters), SET (of strings, or of dicts told apart by *key*) or DICT
+    default           the canonical value that means the same as leaving the option out
+    """
+
+    __slots__ = ()
+
+
+def _option(
+    name: str,
+    type_: str,
+    canonical: Callable[[Any], Any],
+    update: str = RECREATE,
+    compare: str = VALUE,
+    *,
+    aliases: tuple[str, ...] = (),
+    choices: tuple[str, ...] = (),
+    elements: str = "",
+    default: Any = None,
+    suboptions: dict[str, Any] | None = None,
+    key: str = "",
+) -> Option:
+    return Option(name, type_, canonical, update, compare, aliases, choices, elements, default, suboptions, key)
+
+
+_MOUNT_SUBOPTIONS: dict[str, Any] = {
+    "target": {"type": "str", "required": True, "aliases": ["dest", "destination", "dst"]},
+    "source": {"type": "str", "aliases": ["src"]},
+    "type": {"type": "str", "choices": ["bind", "tmpfs"], "default": "bind"},
+    "read_only": {"type": "bool", "aliases": ["ro", "readonly"]},
+    "propagation": {"type": "str", "choices": list(values.PROPAGATIONS)},
+    "tmpfs_size": {"type": "str"},
+    "tmpfs_mode": {"type": "str"},
+}
+
+_ROWS = (
+    # process
+    _option("command", "raw", values.argv, compare=LIST, default=[]),
+    _option("entrypoint", "raw", values.entrypoint, compare=LIST),
+    _option("env", "dict", values.string_dict, compare=DICT, default={}),
+    _option("user", "str", values.text, default=""),
+    _option("groups", "list", values.string_set, compare=SET, elements="str", aliases=("group_add",), default=[]),
+    _option("hostname", "str", values.hostname),
+    _option("domainname", "str", values.hostname),
+    _option("working_dir", "str", values.absolute_path, aliases=("workdir",)),
+    _option("labels", "dict", values.string_dict, RECORD, DICT, aliases=("label",), default={}),
+    _option("interactive", "bool", bool, default=False),
+    # namespaces
+    _option("network_mode", "str", str, aliases=("network", "net"), choices=("none", "host"), default="none"),
+    _option("pid_mode", "str", str, aliases=("pid",), choices=("private", "host"), default="private"),
+    _option("ipc_mode", "str", str, aliases=("ipc",), choices=("private", "host"), default="private"),
+    _option("uts", "str", str, choices=("private", "host"), default="private"),
+    _option("cgroupns_mode", "str", str, aliases=("cgroupns",), choices=("private", "host"), default="private"),
+    # resources
+    _option("memory", "str", values.size, LIMITS),
+    _option("memory_reservation", "str", values.size, LIMITS),
+    _option("memory_swap", "str", values.size_or_unlimited, LIMITS),
+    _option("memory_swappiness", "int", values.integer(0, 100), LIMITS),
+    _option("cpus", "float", values.cpus, LIMITS),
+    _option("cpu_period", "int", values.integer(1000, 1_000_000), LIMITS),
+    _option("cpu_quota", "int", values.cpu_quota, LIMITS),
+    _option("cpu_shares", "int", values.integer(2, 262144), LIMITS),
+    _option("cpuset_cpus", "str", values.cpuset, LIMITS),
+    _option("cpuset_mems", "str", values.cpuset, LIMITS),
+    _option("pids_limit", "int", values.pids_limit, LIMITS, default=-1),
+    _option("blkio_weight", "int", values.integer(10, 1000), LIMITS),
+    _option("oom_score_adj", "int", values.integer(-1000, 1000), default=0),
+    _option("shm_size", "str", values.size, default=64 << 20),
+    _option(
+        "ulimits", "list", values.ulimits, compare=SET, elements="str", aliases=("ulimit",), default=[], key="name"
+    ),
+    _option("sysctls", "dict", values.sysctls, compare=DICT, aliases=("sysctl",), default={}),
+    _option(
+        "devices", "list", values.devices, compare=SET, elements="str", aliases=("device",), default=[], key="target"
+    ),
+    # mounts
+    _option(
+        "volumes", "list", values.volumes, compare=SET, elements="str", aliases=("volume",), default=[], key="target"
+    ),
+    _option(
+        "mounts",
+        "list",
+        values.mounts,
+        compare=SET,
+        elements="dict",
+        default=[],
+        suboptions=_MOUNT_SUBOPTIONS,
+        key="target",
+    ),
+    _option("tmpfs", "list", values.tmpfs, compare=SET, elements="str", default=[], key="target"),
+    _option("read_only", "bool", bool, default=False),
+    # security
+    _option("capabilities", "list", values.capabilities, compare=SET, elements="str", aliases=("cap_add",), default=[]),
+    _option("cap_drop", "list", values.capabilities, compare=SET, elements="str", default=[]),
+    _option("privileged", "bool", bool, default=False),
+    _option(
+        "security_opts",
+        "list",
+        values.security_opts,
+        compare=SET,
+        elements="str",
+        aliases=("security_opt",),
+        default=[],
+    ),
+    # life
+    _option("stop_signal", "str", values.signal_name, RECORD),
+    _option("stop_timeout", "int", values.integer(0, 86400), RECORD, default=10),
+    _option("log_options", "dict", values.log_options, MONITOR, DICT, aliases=("log_opt",), default={}),
+    _option(
+        "restart_policy",
+        "str",
+        str,
+        MONITOR,
+        choices=("no", "on-failure", "always", "unless-stopped"),
+        default="no",
+    ),
+    _option("restart_retries", "int", values.integer(0, 1_000_000), MONITOR, default=0),
+    _option("auto_remove", "bool", bool, RECORD, aliases=("rm",), default=False),
+)
+
+TABLE: dict[str, Option] = {row.name: row for row in _ROWS}
+
+# Options of a task, not of the container: they say what to do and how, and are recorded nowhere.
+TASK: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["absent", "present", "started", "stopped"], "default": "started"},
+    "image": {"type": "str"},
+    "pull": {"type": "str", "choices": ["always", "missing", "never", "newer"], "default": "missing"},
+    "platform": {"type": "str"},
+    "recreate": {"type": "bool", "default": False},
+    "restart": {"type": "bool", "default": False},
+    "detach": {"type": "bool", "default": True},
+    "kill_signal": {"type": "str"},
+    "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
+    "comparisons": {"type": "dict"},
+}
+
+# The registry's and the state directory's options have documentation fragments of their own.
+SHARED: dict[str, dict[str, Any]] = {
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "authfile": {"type": "path", "aliases": ["auth_file"]},
+    "validate_certs": {"type": "bool", "default": True, "aliases": ["tls_verify"]},
+    "ca_path": {"type": "path", "aliases": ["ca_cert_dir", "cert_dir"]},
+    "root": {"type": "path"},
+}
+
+
+def argument_spec() -> dict[str, dict[str, Any]]:
+    """What AnsibleModule takes. Options of the container have no defaults: leaving one out must be visible."""
+    spec = {**TASK, **SHARED}
+    for row in TABLE.values():
+        entry: dict[str, Any] = {"type": row.type}
+        if row.aliases:
+            entry["aliases"] = list(row.aliases)
+        if row.choices:
+            entry["choices"] = list(row.choices)
+        if row.elements:
+            entry["elements"] = row.elements
+        if row.suboptions is not None:
+            entry["options"] = row.suboptions
+        spec[row.name] = entry
+    return spec
+
+
+def normalise(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The canonical values of the container's options that *parameters* declares.
+
+    An option that is absent or None is left out. Raises ContainerError that names the option.
+    """
+    declared = {}
+    for name, row in TABLE.items():
+        value = parameters.get(name)
+        if value is None:
+            continue
+        try:
+            declared[name] = row.canonical(value)
+        except ValueError as error:
+            raise ContainerError(f"{name}: {error}", step="options", obj=name) from error
+    return declared
+
+
+def without_defaults(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """*declared* less the values that mean the same as leaving the option out."""
+    return {name: value for name, value in declared.items() if value != TABLE[name].default}
+
+
+def equal(name: str, desired: Any, recorded: Any, comparison: str = "strict") -> bool:
+    """Whether *recorded* satisfies *desired* under one of ``strict``, ``ignore``, ``allow_more_present``.
+
+    None stands for an option left out.
+    """
+    row = TABLE[name]
+    desired = row.default if desired is None else desired
+    recorded = row.default if recorded is None else recorded
+    if comparison == "ignore" or desired == recorded:
+        return True
+    if comparison == "allow_more_present" and desired is not None and recorded is not None:
+        if row.compare == DICT:
+            return all(item in recorded and recorded[item] == value for item, value in desired.items())
+        if row.compare == SET:
+            return all(item in recorded for item in desired)
+        if row.compare == LIST:
+            rest = iter(recorded)
+            return all(item in rest for item in desired)
+    return False
+
+
+def comparisons(declared: Mapping[str, Any] | None) -> dict[str, str]:
+    """The comparison of every option, from the task's ``comparisons``; raises ContainerError for what makes no sense.
+
+    ``"*"`` stands for every option that is not named.
+    """
+    chosen = dict(declared or {})
+    aliases = {alias: row.name for row in TABLE.values() for alias in row.aliases}
+    result = dict.fromkeys([*TABLE, "image"], "strict")
+    wildcard = chosen.pop("*", "strict")
+    if wildcard not in ("strict", "ignore"):
+        raise ContainerError(f'comparisons: "*" must be strict or ignore, not {wildcard!r}', step="options")
+    result = dict.fromkeys(result, wildcard)
+    for given, how in chosen.items():
+        name = aliases.get(given, given)
+        if name not in result:
+            raise ContainerError(f"comparisons: there is no option {given!r}", step="options", obj=str(given))
+        if how not in ("strict", "ignore", "allow_more_present"):
+            raise ContainerError(
+                f"comparisons: {given} must be strict, ignore or allow_more_present, not {how!r}", step="options"
+            )
+        if how == "allow_more_present" and (name == "image" or TABLE[name].compare == VALUE):
+            raise ContainerError(
+                f"comparisons: {given} is a single value; allow_more_present is for lists and dictionaries",
+                step="options",
+                obj=str(given),
+            )
+        result[name] = how
+    return result

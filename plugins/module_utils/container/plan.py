@@ -1,0 +1,242 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be done to a container: a pure function of what is desired, recorded and observed.
+
+Nothing here touches the host, and nothing is decided later: container/apply.py carries the actions out in order.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+
+from .errors import ContainerError
+from .options import LIMITS, MONITOR, RECREATE, TABLE, equal
+from .resources import can_lift
+from .spec import desired_options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .observe import Observed
+
+# What the task wants. ``declared`` canonical options, ``image`` the name it gives ("" for none), ``comparisons`` of
+# every option (options.comparisons).
+Request = namedtuple("Request", "name state image declared comparisons recreate restart")
+
+# The image the container shall be made from, as far as it is known before it is pulled: name as declared, id and
+# digest ("" while unknown), actions what has to be done to have it (texts).
+Wanted = namedtuple("Wanted", "name id digest actions")
+
+# verb: pull, create, replace, update, stop, start, restart, remove. object: what it is done to. detail: why, for
+# people.
+Action = namedtuple("Action", "verb object detail")
+
+# actions to carry out, options the container then has, what changed of them (names), before and after for the diff
+Plan = namedtuple("Plan", "actions options changed before after")
+
+_PAST = {
+    "create": "created container",
+    "replace": "replaced container",
+    "update": "updated",
+    "stop": "stopped",
+    "start": "started",
+    "restart": "restarted",
+    "remove": "removed container",
+}
+_RUNNING = ("running", "paused", "restarting")
+MASK = "********"
+
+
+def text(action: Action) -> str:
+    """The action for people, in the past tense: ``updated memory``, ``replaced container web (command)``."""
+    if action.verb == "pull":
+        return str(action.object)
+    words = f"{_PAST[action.verb]} {action.object}".strip()
+    return f"{words} ({action.detail})" if action.detail else words
+
+
+def plan(
+    request: Request,
+    recorded: Mapping[str, Any] | None,
+    observed: Observed,
+    wanted: Wanted | None,
+) -> Plan:
+    """The plan for one container.
+
+    recorded  its spec, None when there is no such container
+    observed  how it is now
+    wanted    the image named by the task; None when it names none
+
+    Raises ContainerError where the request cannot be met from what there is.
+    """
+    if request.state == "absent":
+        return _absent(request, recorded, observed)
+    if recorded is None:
+        return _new(request, wanted)
+    options = desired_options(request.declared, recorded["options"], whole=wanted is not None)
+    changed = [
+        name
+        for name in TABLE
+        if not equal(name, options.get(name), recorded["options"].get(name), request.comparisons[name])
+    ]
+    running = observed.status in _RUNNING
+    run = {"started": True, "stopped": False}.get(request.state, running)
+    pulls = [Action("pull", action, "") for action in wanted.actions] if wanted else []
+    reasons = [name for name in changed if _needs_new(name, options)]
+    if _image_differs(request, recorded["image"], wanted):
+        reasons.insert(0, "image")
+    if request.recreate:
+        reasons.append("recreate")
+    before, after = _changes(changed, recorded["options"], options)
+    if wanted is not None and request.comparisons["image"] != "ignore":
+        before, after = _image_changes(before, after, recorded["image"], wanted)
+    _state_changes(before, after, observed.status, "running" if run else "stopped" if running else "")
+    if reasons:
+        actions = [*pulls, Action("replace", request.name, ", ".join(reasons))]
+        if run and not running:
+            actions.append(Action("start", "", ""))
+        elif running and not run:
+            actions.append(Action("stop", "", ""))
+        return Plan(tuple(actions), options, tuple(changed), before, after)
+    kept = {**recorded["options"], **{name: options[name] for name in changed if name in options}}
+    for name in changed:
+        if name not in options:
+            del kept[name]
+    updates = _updates(changed, observed, wanted, request, recorded["image"])
+    for option, now, declared in observed.drift:
+        if option in updates and option not in changed:
+            before[option], after[option] = now, declared
+    actions = list(pulls)
+    if updates:
+        actions.append(Action("update", ", ".join(updates), ""))
+    actions += _life(request, observed, run)
+    return Plan(tuple(actions), kept, tuple(changed), before, after)
+
+
+def _absent(request: Request, recorded: Mapping[str, Any] | None, observed: Observed) -> Plan:
+    if recorded is None:
+        return Plan((), {}, (), {"state": "absent"}, {"state": "absent"})
+    actions = [Action("remove", request.name, "")]
+    if observed.status in _RUNNING:
+        actions.insert(0, Action("stop", "", ""))
+    before = {"state": observed.status, "image": recorded["image"]["name"]}
+    return Plan(tuple(actions), {}, (), before, {"state": "absent"})
+
+
+def _new(request: Request, wanted: Wanted | None) -> Plan:
+    if wanted is None:
+        raise ContainerError(
+            f"there is no container {request.name}, and the task names no image to make one from",
+            step="image",
+            obj=request.name,
+            hint="Give image",
+        )
+    options = desired_options(request.declared, {}, whole=True)
+    actions = [Action("pull", action, "") for action in wanted.actions]
+    actions.append(Action("create", request.name, ""))
+    if request.state == "started":
+        actions.append(Action("start", "", ""))
+    after = {"state": request.state, "image": wanted.name}
+    after.update({name: _shown(name, value) for name, value in options.items()})
+    return Plan(tuple(actions), options, tuple(options), {"state": "absent"}, after)
+
+
+def _needs_new(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether a change of *name* needs a new container: some limits can be set, but not lifted, in place."""
+    update = TABLE[name].update
+    return bool(update == RECREATE or (update == LIMITS and name not in options and not can_lift(name)))
+
+
+def _image_differs(request: Request, recorded: Mapping[str, Any], wanted: Wanted | None) -> bool:
+    if wanted is None or request.comparisons["image"] == "ignore":
+        return False
+    if wanted.id:
+        return bool(wanted.id != recorded["id"])
+    return not wanted.digest or wanted.digest != recorded["digest"]
+
+
+def _updates(
+    changed: list[str],
+    observed: Observed,
+    wanted: Wanted | None,
+    request: Request,
+    image: Mapping[str, Any],
+) -> list[str]:
+    """The options to update in place: what changed, what drifted, and the image's name where only that differs."""
+    updates = list(changed)
+    if wanted is not None and request.comparisons["image"] != "ignore" and wanted.name != image["name"]:
+        updates.insert(0, "image")
+    for option, _now, _declared in observed.drift:
+        if option not in updates and request.comparisons.get(option) != "ignore":
+            updates.append(option)
+    return updates
+
+
+def _life(request: Request, observed: Observed, run: bool) -> list[Action]:
+    """What starts, stops or restarts a container that stays."""
+    running = observed.status in _RUNNING
+    if not run:
+        return [Action("stop", "", "")] if running else []
+    if not running:
+        return [Action("start", "", "")]
+    if request.restart:
+        return [Action("restart", "", "")]
+    if not observed.monitor:
+        return [Action("restart", "", "nothing supervised it")]
+    return []
+
+
+# -- the diff -----------------------------------------------------------------------------------------------------
+
+
+def _changes(
+    changed: list[str], recorded: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    before, after = {}, {}
+    for name in changed:
+        old, new = recorded.get(name), options.get(name)
+        if name == "env":
+            old, new = _masked(old or {}, new or {}), _masked(new or {}, old or {}, " (changed)")
+        before[name], after[name] = old, new
+    return before, after
+
+
+def _shown(name: str, value: Any) -> Any:
+    return dict.fromkeys(value, MASK) if name == "env" else value
+
+
+def _masked(env: Mapping[str, str], other: Mapping[str, str], mark: str = "") -> dict[str, str]:
+    """The names of *env*; *mark* behind the value of one that *other* has differently."""
+    return {
+        name: MASK + (mark if name in other and other[name] != value else "") for name, value in sorted(env.items())
+    }
+
+
+def _image_changes(
+    before: dict[str, Any], after: dict[str, Any], recorded: Mapping[str, Any], wanted: Wanted
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    old, new = recorded["name"], wanted.name
+    if wanted.id != recorded["id"] and (not wanted.digest or wanted.digest != recorded["digest"]):
+        old = f"{old} ({recorded['digest'] or recorded['id']})"
+        new = f"{new} ({wanted.digest or wanted.id or 'to be pulled'})"
+    if old != new:
+        return {"image": old, **before}, {"image": new, **after}
+    return before, after
+
+
+def _state_changes(before: dict[str, Any], after: dict[str, Any], now: str, then: str) -> None:
+    if then and now != then and not (then == "running" and now in _RUNNING):
+        before["state"], after["state"] = now, then
+
+
+def monitor_reads(changed: tuple[str, ...]) -> bool:
+    """Whether the monitor has to read its settings again after *changed* options were recorded."""
+    return any(TABLE[name].update == MONITOR or name == "auto_remove" for name in changed)
+
+
+def limits_change(changed: tuple[str, ...]) -> bool:
+    """Whether *changed* options touch the cgroup."""
+    return any(TABLE[name].update == LIMITS for name in changed)

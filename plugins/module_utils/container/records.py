@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is recorded of containers on disk.
+
+    containers/NAME          link to the directory of the container that has this name
+    containers/.ID/          name (a link whose target is the name), spec.json, bundle/, upper/, work/, log/, etc/
+                             and the monitor's files
+
+The link changes in one step, and always names a container that is whole. A directory that says it belongs to NAME
+but that the link does not name is what a killed task left behind; whoever next holds NAME's lock clears it away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from ..kernel.files import fsync_directory, locked, read_bytes, write_atomic
+from ..statedir import StateDir
+from .errors import ContainerError
+from .spec import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+
+class Record:
+    """One container on disk: its directory and the spec recorded there."""
+
+    __slots__ = ("path", "spec")
+
+    def __init__(self, path: str, spec: dict[str, Any]) -> None:
+        self.path = path
+        self.spec = spec
+
+    @property
+    def id(self) -> str:
+        return str(self.spec["id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.spec["name"])
+
+
+def directory(state: StateDir, container_id: str) -> str:
+    return os.path.join(state.containers, "." + container_id)
+
+
+@contextlib.contextmanager
+def container_lock(state: StateDir, name: str) -> Iterator[None]:
+    """Hold the lock of the container *name*: one task at a time changes it, the next waits."""
+    path = state.lock_path("container", name)
+    with locked(path):
+        yield
+        if not os.path.lexists(os.path.join(state.containers, name)):
+            os.unlink(path)  # a waiter sees that, and takes a new one
+
+
+def load(state: StateDir, name: str) -> Record | None:
+    """The container *name*, or None. Raises ContainerError for a record of a later version of this collection."""
+    try:
+        target = os.readlink(os.path.join(state.containers, name))
+    except FileNotFoundError:
+        return None
+    return load_directory(os.path.join(state.containers, target))
+
+
+def load_directory(path: str) -> Record | None:
+    """The container whose directory is *path*; None when there is no spec in it."""
+    try:
+        spec = json.loads(read_bytes(os.path.join(path, "spec.json")))
+    except FileNotFoundError:
+        return None
+    if spec["version"] > VERSION:
+        raise ContainerError(
+            f"{path} was written by a later version of this collection (spec version {spec['version']})",
+            step="record",
+            obj=path,
+            hint="Use that version or a later one",
+        )
+    return Record(path, spec)
+
+
+def names(state: StateDir) -> list[str]:
+    """The names of all containers, sorted."""
+    try:
+        entries = os.listdir(state.containers)
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in entries if not name.startswith("."))
+
+
+def leftovers(state: StateDir, name: str) -> list[str]:
+    """The directories that belong to *name* but are not its container. Only sure while its lock is held."""
+    try:
+        entries = os.listdir(state.containers)
+    except FileNotFoundError:
+        return []
+    try:
+        current = os.readlink(os.path.join(state.containers, name))
+    except FileNotFoundError:
+        current = ""
+    found = []
+    for entry in entries:
+        if entry.startswith(".") and entry != current:
+            path = os.path.join(state.containers, entry)
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(os.path.join(path, "name")) == name:
+                    found.append(path)
+    return found
+
+
+def make(state: StateDir, spec: dict[str, Any]) -> Record:
+    """Make the directory of a new container; no name leads to it yet."""
+    state.ensure(state.containers)
+    path = directory(state, spec["id"])
+    os.mkdir(path, 0o700)
+    os.symlink(spec["name"], os.path.join(path, "name"))
+    for part in ("bundle", "bundle/rootfs", "work", "log", "etc"):
+        os.mkdir(os.path.join(path, part), 0o700)
+    os.mkdir(os.path.join(path, "upper"), 0o755)  # the container's own root directory: others in it must pass
+    os.chmod(os.path.join(path, "upper"), 0o755)
+    os.chmod(os.path.join(path, "etc"), 0o755)
+    record = Record(path, spec)
+    save(record)
+    fsync_directory(state.containers)
+    return record
+
+
+def save(record: Record) -> None:
+    """Write the record's spec."""
+    write_atomic(os.path.join(record.path, "spec.json"), json.dumps(record.spec, indent=1, sort_keys=True).encode())
+
+
+def publish(state: StateDir, record: Record) -> None:
+    """Give the record's name to it, in one step, whoever had it before."""
+    link = os.path.join(state.containers, record.name)
+    temporary = os.path.join(record.path, "link")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    os.symlink("." + record.id, temporary)
+    os.rename(temporary, link)
+    fsync_directory(state.containers)
+
+
+def remove(state: StateDir, record: Record) -> None:
+    """Take the name away and remove the directory, the name first: a crash in between leaves a leftover."""
+    link = os.path.join(state.containers, record.name)
+    with contextlib.suppress(FileNotFoundError):
+        if os.readlink(link) == "." + record.id:
+            os.unlink(link)
+            fsync_directory(state.containers)
+    remove_directory(record.path)
+
+
+def remove_directory(path: str) -> None:
+    """Remove a container's directory; the link ``name``, which tells whose it is, goes last."""
+    import shutil
+
+    for entry in os.scandir(path):
+        if entry.name == "name":
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(path, "name"))
+    os.rmdir(path)
+
+
+# -- small files beside the spec ---------------------------------------------------------------------------------
+
+
+def read_status(record: Record) -> dict[str, Any]:
+    """The monitor's status.json; empty before the first start."""
+    try:
+        status: dict[str, Any] = json.loads(read_bytes(os.path.join(record.path, "status.json")))
+    except FileNotFoundError:
+        return {}
+    return status
+
+
+def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
+    """What the monitor needs of the options, in the form it reads (container/monitor.py)."""
+    options: Mapping[str, Any] = record.spec["options"]
+    values = {
+        "policy": options.get("restart_policy", "no"),
+        "retries": options.get("restart_retries", 0),
+        "remove": int(remove_at_end and options.get("auto_remove", False)),
+    }
+    for name, key in (("max-size", "max_size"), ("max-file", "max_file")):
+        if name in options.get("log_options", {}):
+            values[key] = options["log_options"][name]
+    text = "".join(f"{key}={value}\n" for key, value in values.items())
+    write_atomic(os.path.join(record.path, "monitor.conf"), text.encode())
+
+
+def request_stop(record: Record) -> None:
+    """Tell the monitor, and whoever looks later, that the container is meant to be stopped."""
+    write_atomic(os.path.join(record.path, "stop"), b"")
+
+
+def withdraw_stop(record: Record) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(record.path, "stop"))

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The canonical spec of a container: what it was declared to be, recorded beside it as ``spec.json``.
+
+    version   of this layout
+    id        64 hexadecimal digits
+    name      the container's name
+    created   RFC 3339
+    image     name as declared, id (digest of its config), digest (of its manifest), config (the image config's
+              ``config`` object: Env, Cmd, Entrypoint, User, WorkingDir, Labels, StopSignal …)
+    layers    the directories of the image's layers, base first
+    options   the declared options in canonical form, less those that say what leaving them out says
+
+Defaults are not recorded: a later version with other defaults must not see a difference where nobody made one.
+"""
+
+from __future__ import annotations
+
+from .options import TABLE, without_defaults
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+VERSION = 1
+
+
+def new_spec(
+    container_id: str,
+    name: str,
+    created: str,
+    image: Mapping[str, Any],
+    layers: list[str],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A spec to be recorded; *image* as described above, *options* canonical."""
+    return {
+        "version": VERSION,
+        "id": container_id,
+        "name": name,
+        "created": created,
+        "image": dict(image),
+        "layers": list(layers),
+        "options": dict(options),
+    }
+
+
+def desired_options(declared: Mapping[str, Any], recorded: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
+    """The options a container shall have.
+
+    A task that names an image describes the *whole* container: an option it leaves out goes back to its default.
+    A task that names none (``name: x, memory: 200m``) changes what it names and leaves the rest as *recorded*.
+    """
+    return without_defaults(dict(declared) if whole else {**recorded, **declared})
+
+
+# -- what the running container is made of, from declared options and the image's config ------------------------
+
+
+def process_args(options: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """The command line: entrypoint and command, as Docker combines them (an own entrypoint drops the image's Cmd)."""
+    if "entrypoint" in options:
+        return [*options["entrypoint"], *options.get("command", [])]
+    return [*(config.get("Entrypoint") or []), *(options.get("command") or config.get("Cmd") or [])]
+
+
+def environment(options: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+    """The image's environment with the declared one on top."""
+    result = {}
+    for item in config.get("Env") or ():
+        name, _equals, value = item.partition("=")
+        result[name] = value
+    result.update(options.get("env", {}))
+    return result
+
+
+def labels(options: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+    """The image's labels with the declared ones on top."""
+    return {**(config.get("Labels") or {}), **options.get("labels", {})}
+
+
+def stop_signal(options: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """The declared signal, the image's, or SIGTERM."""
+    return str(options.get("stop_signal") or config.get("StopSignal") or "SIGTERM")
+
+
+def setting(options: Mapping[str, Any], name: str) -> Any:
+    """The value of option *name*, its default where it is left out."""
+    return options.get(name, TABLE[name].default)

@@ -1,0 +1,356 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what users write to canonical values.
+
+Every function takes one value as Ansible hands it over and returns its canonical form, or raises ValueError with
+the reason. Nothing here looks at the host.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from ..cgroup.units import format_cpu_list, parse_bytes, parse_cpu_list
+from ..kernel.errors import Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+
+# ulimit names of setrlimit(2), as Docker spells them.
+RLIMITS = (
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+)
+
+# Sysctls of the kernel that belong to one namespace; a container may set no others (runc's and Docker's rule).
+_IPC_SYSCTLS = ("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax")
+_IPC_SYSCTLS += ("kernel.shmmni", "kernel.shm_rmid_forced")
+
+
+def text(value: object) -> str:
+    """A string without NUL bytes."""
+    result = str(value)
+    if "\0" in result:
+        raise ValueError("a NUL byte is not allowed")
+    return result
+
+
+def integer(low: int, high: int) -> Callable[[int], int]:
+    """A check for whole numbers from *low* to *high*."""
+
+    def check(value: int) -> int:
+        if not low <= value <= high:
+            raise ValueError(f"{value} is not from {low} to {high}")
+        return value
+
+    return check
+
+
+def argv(value: object) -> list[str]:
+    """A command: a list, or one string that is split as a shell would."""
+    if isinstance(value, str):
+        import shlex
+
+        try:
+            return [text(word) for word in shlex.split(value)]
+        except ValueError as error:
+            raise ValueError(f"{value!r} cannot be split into words ({error}); write it as a list") from error
+    if not isinstance(value, list):
+        raise ValueError("must be a string or a list")
+    for word in value:
+        if isinstance(word, (bool, float, dict, list)) or word is None:
+            raise ValueError(f"{word!r} is not a string; put it in quotes")
+    return [text(word) for word in value]
+
+
+def entrypoint(value: object) -> list[str]:
+    """As :func:`argv`; an empty list, or an empty string, takes the image's entrypoint away."""
+    return [] if value == [""] else argv(value)
+
+
+def string_dict(value: Mapping[Any, Any]) -> dict[str, str]:
+    """A dictionary of strings. Whole numbers are taken as they are printed; other types have no one spelling."""
+    result = {}
+    for name, item in value.items():
+        if isinstance(item, (bool, float, dict, list)) or item is None:
+            raise ValueError(f"the value of {name} is not a string; put it in quotes")
+        key = text(name)
+        if not key or "=" in key:
+            raise ValueError(f"{key!r} is not a name")
+        result[key] = text(item)
+    return result
+
+
+def string_set(value: Iterable[object]) -> list[str]:
+    """Strings whose order and repetition do not matter."""
+    return sorted({text(item) for item in value})
+
+
+def absolute_path(value: str) -> str:
+    """A path inside the container, cleaned of ``//``, ``/./`` and a final slash."""
+    path = text(value)
+    if not path.startswith("/"):
+        raise ValueError(f"{path!r} is not an absolute path")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise ValueError(f"{path!r} has '..' in it")
+    return "/" + "/".join(parts)
+
+
+def hostname(value: str) -> str:
+    """A host's or domain's name the kernel takes (sethostname(2): at most 64 bytes)."""
+    if not value or len(value) > 64 or not all(part and _is_label(part) for part in value.split(".")):
+        raise ValueError(f"{value!r} is not a host name")
+    return value
+
+
+def _is_label(part: str) -> bool:
+    return part.replace("-", "").replace("_", "").isalnum() and part.isascii() and not part.startswith("-")
+
+
+def size(value: object) -> int | None:
+    """Bytes from ``100m`` and the like; 0 and ``unlimited`` mean not set."""
+    number = size_or_unlimited(value)
+    return None if number == -1 else number
+
+
+def size_or_unlimited(value: object) -> int | None:
+    """As :func:`size`, but ``-1`` and ``unlimited`` are -1."""
+    try:
+        return parse_bytes(str(value)) or None
+    except Error as error:
+        raise ValueError(f"{value!r} is not a size such as 512m or 2g") from error
+
+
+def cpus(value: float) -> float | None:
+    """A number of processors; 0 means not set. 0.01 is the least the kernel's scheduler can keep apart."""
+    if value < 0 or 0 < value < 0.01:
+        raise ValueError(f"{value:g} is too little; the least is 0.01")
+    return value or None
+
+
+def cpu_quota(value: int) -> int | None:
+    """Microseconds per period; 0 and -1 mean not set (the kernel takes 1000 at least)."""
+    if value in (0, -1):
+        return None
+    return integer(1000, 1 << 44)(value)
+
+
+def pids_limit(value: int) -> int:
+    """A number of processes; 0 and -1 mean no limit."""
+    return integer(1, 1 << 22)(value) if value not in (0, -1) else -1
+
+
+def cpuset(value: str) -> str | None:
+    """A list of numbers and ranges, as cpuset(7) prints it: ``3,0-1`` is ``0-1,3``."""
+    try:
+        return format_cpu_list(parse_cpu_list(value)) or None
+    except Error as error:
+        raise ValueError(f"{value!r} is not a list of numbers and ranges such as 0-2,4") from error
+
+
+def ulimits(value: Iterable[str]) -> list[dict[str, Any]]:
+    """``NAME=SOFT[:HARD]`` or ``NAME:SOFT[:HARD]``; -1 is no limit."""
+    result = {}
+    for item in value:
+        name, _sep, rest = str(item).replace("=", ":", 1).partition(":")
+        soft, _colon, hard = rest.partition(":")
+        limits = [soft, hard or soft]
+        if name not in RLIMITS:
+            raise ValueError(f"there is no limit {name!r}")
+        if not all(limit == "-1" or limit.isdigit() for limit in limits):
+            raise ValueError(f"{item!r} is not NAME:SOFT:HARD in numbers")
+        low, high = (int(limit) for limit in limits)
+        if high != -1 and (low == -1 or low > high):
+            raise ValueError(f"{item!r}: the soft limit is above the hard one")
+        if result.setdefault(name, {"name": name, "soft": low, "hard": high}) != {
+            "name": name,
+            "soft": low,
+            "hard": high,
+        }:
+            raise ValueError(f"{name} is given twice")
+    return [result[name] for name in sorted(result)]
+
+
+def sysctls(value: Mapping[Any, Any]) -> dict[str, str]:
+    """Kernel parameters of a namespace (CVE-2022-0811: nothing else may ride along in name or value)."""
+    result = string_dict(value)
+    for name, setting in result.items():
+        if not (name in _IPC_SYSCTLS or name.startswith(("net.", "fs.mqueue."))):
+            raise ValueError(f"{name} belongs to the whole host, not to a container")
+        if not name.replace(".", "").replace("_", "").replace("-", "").replace("/", "").isalnum() or ".." in name:
+            raise ValueError(f"{name!r} is not the name of a kernel parameter")
+        if "\n" in setting or "+" in setting or "=" in setting:
+            raise ValueError(f"the value of {name} has a character that is not allowed")
+    return result
+
+
+def devices(value: Iterable[str]) -> list[dict[str, str]]:
+    """``HOST[:CONTAINER[:PERMISSIONS]]``."""
+    result: dict[str, dict[str, str]] = {}
+    for item in value:
+        parts = str(item).split(":")
+        if len(parts) == 2 and not parts[1].startswith("/"):
+            parts.insert(1, parts[0])
+        source = absolute_path(parts[0])
+        target = absolute_path(parts[1]) if len(parts) > 1 else source
+        access = parts[2] if len(parts) > 2 else "rwm"
+        if len(parts) > 3 or not access or set(access) - set("rwm"):
+            raise ValueError(f"{item!r} is not HOST:CONTAINER:PERMISSIONS with permissions out of r, w and m")
+        ordered = "".join(letter for letter in "rwm" if letter in access)
+        _once(result, target, {"source": source, "target": target, "permissions": ordered})
+    return [result[target] for target in sorted(result)]
+
+
+def volumes(value: Iterable[str]) -> list[dict[str, Any]]:
+    """``SOURCE:TARGET[:OPTIONS]`` bind mounts; options ro, rw, a propagation, and those that say nothing here."""
+    result: dict[str, dict[str, Any]] = {}
+    for item in value:
+        parts = str(item).split(":")
+        if len(parts) == 1 and parts[0].startswith("/"):
+            raise ValueError(f"{item!r} has no source, and anonymous volumes are not supported; write SOURCE:TARGET")
+        if len(parts) not in (2, 3):
+            raise ValueError(f"{item!r} is not SOURCE:TARGET or SOURCE:TARGET:OPTIONS")
+        if not parts[0].startswith("/"):
+            raise ValueError(f"{item!r} names a volume, and named volumes are not supported; give an absolute path")
+        entry: dict[str, Any] = {"source": absolute_path(parts[0]), "target": _mount_target(parts[1])}
+        entry.update({"read_only": False, "propagation": "rprivate"})
+        for option in parts[2].split(",") if len(parts) == 3 else ():
+            if option in ("ro", "rw"):
+                entry["read_only"] = option == "ro"
+            elif option in PROPAGATIONS:
+                entry["propagation"] = option
+            elif option not in ("z", "Z", "consistent", "cached", "delegated"):
+                raise ValueError(f"{item!r}: unknown option {option!r}")
+        _once(result, entry["target"], entry)
+    return [result[target] for target in sorted(result)]
+
+
+def mounts(value: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The dictionaries of the option ``mounts``: type bind (default) or tmpfs."""
+    result: dict[str, dict[str, Any]] = {}
+    for item in value:
+        target = _mount_target(item["target"])
+        given = {name for name, setting in item.items() if setting is not None} - {"target", "type", "read_only"}
+        allowed = {"source", "propagation"} if item.get("type", "bind") == "bind" else {"tmpfs_size", "tmpfs_mode"}
+        if given - allowed:
+            raise ValueError(f"{target}: {', '.join(sorted(given - allowed))} is not for type {item['type']}")
+        entry: dict[str, Any] = {"target": target, "read_only": bool(item.get("read_only"))}
+        if item.get("type", "bind") == "bind":
+            if not item.get("source"):
+                raise ValueError(f"{target}: a bind mount needs a source")
+            entry["type"] = "bind"
+            entry["source"] = absolute_path(item["source"])
+            entry["propagation"] = item.get("propagation") or "rprivate"
+        else:
+            entry["type"] = "tmpfs"
+            entry["size"] = size(item["tmpfs_size"]) if item.get("tmpfs_size") else None
+            entry["mode"] = _octal(item["tmpfs_mode"]) if item.get("tmpfs_mode") else "1777"
+        _once(result, target, entry)
+    return [result[target] for target in sorted(result)]
+
+
+def tmpfs(value: Iterable[str]) -> list[dict[str, Any]]:
+    """``TARGET[:OPTIONS]`` with options of mount(8) for tmpfs."""
+    result: dict[str, dict[str, Any]] = {}
+    for item in value:
+        path, _colon, options = str(item).partition(":")
+        target = _mount_target(path)
+        _once(result, target, {"target": target, "options": sorted(option for option in options.split(",") if option)})
+    return [result[target] for target in sorted(result)]
+
+
+def _mount_target(value: str) -> str:
+    target = absolute_path(value)
+    if target == "/":
+        raise ValueError("nothing can be mounted on / of a container")
+    if target == "/proc" or target.startswith("/proc/"):
+        raise ValueError(f"{target}: nothing may be mounted over /proc (CVE-2019-19921)")
+    return target
+
+
+def _once(result: dict[str, Any], target: str, entry: Any) -> None:
+    if result.setdefault(target, entry) != entry:
+        raise ValueError(f"{target} is given twice")
+
+
+def _octal(value: str) -> str:
+    if not value or set(value) - set("01234567") or int(value, 8) > 0o7777:
+        raise ValueError(f"{value!r} is not an octal mode such as 1777")
+    return f"{int(value, 8):o}"
+
+
+def capabilities(value: Iterable[str]) -> list[str]:
+    """Names of capabilities(7) with or without ``CAP_``, in either case as the kernel's headers and Docker have
+    them, or ``ALL``."""
+    from ..kernel.capabilities import NAMES
+
+    result = set()
+    for item in value:
+        name = str(item).upper()
+        name = name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}"
+        if name != "ALL" and name[4:] not in NAMES:
+            raise ValueError(f"there is no capability {item!r}")
+        result.add(name)
+    return sorted(result)
+
+
+def security_opts(value: Iterable[str]) -> list[str]:
+    """So far ``no-new-privileges`` (also ``no-new-privileges:true``)."""
+    result = set()
+    for item in value:
+        name, _sep, setting = str(item).replace("=", ":", 1).partition(":")
+        if name != "no-new-privileges" or setting not in ("", "true", "false"):
+            raise ValueError(f"{item!r} is not supported; no-new-privileges is")
+        if setting != "false":
+            result.add(name)
+    return sorted(result)
+
+
+def signal_name(value: str) -> str:
+    """``SIGTERM`` from ``TERM``, ``sigterm`` or ``15``."""
+    name = str(value).strip().upper()
+    if name.isdigit():
+        try:
+            return signal.Signals(int(name)).name
+        except ValueError:
+            raise ValueError(f"there is no signal {value}") from None
+    name = name if name.startswith("SIG") else f"SIG{name}"
+    if name not in signal.Signals.__members__:
+        raise ValueError(f"there is no signal {value!r}")
+    return name
+
+
+def log_options(value: Mapping[Any, Any]) -> dict[str, int]:
+    """``max-size`` in bytes (0: never rotate) and ``max-file``, how many files are kept, the current one included."""
+    result = {}
+    for name, setting in value.items():
+        if name in ("max-size", "max_size"):
+            result["max-size"] = size_or_unlimited(setting) or 0
+            result["max-size"] = max(result["max-size"], 0)
+        elif name in ("max-file", "max_file"):
+            if not str(setting).isdigit() or not 1 <= int(setting) <= 1000:
+                raise ValueError(f"max-file must be a number from 1 to 1000, not {setting!r}")
+            result["max-file"] = int(setting)
+        else:
+            raise ValueError(f"there is no option {name!r}; max-size and max-file are supported")
+    return result
