@@ -10,6 +10,7 @@ gives ENOSYS. Single-threaded callers only where the call itself demands it (uns
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
@@ -30,6 +31,8 @@ _NR_FSMOUNT = 432
 _NR_CLOSE_RANGE = 436
 _NR_OPENAT2 = 437
 _NR_MOUNT_SETATTR = 442
+
+_CLOSE_RANGE_CLOEXEC = 4  # linux/close_range.h
 
 # Older ones that glibc does not wrap: (pivot_root, keyctl). arm64 and riscv64 share the generic table.
 _OLD_NUMBERS = {
@@ -80,7 +83,7 @@ def _old_number(index: int) -> int:
     try:
         return _OLD_NUMBERS[_MACHINE][index]
     except KeyError:
-        raise OSError(38, f"no system call table for {_MACHINE}") from None
+        raise OSError(errno.ENOSYS, f"no system call table for {_MACHINE}") from None
 
 
 def mount(source: str | None, target: str, fstype: str | None, flags: int, data: str | None = None) -> None:
@@ -222,11 +225,21 @@ def fsmount(fd: int, attributes: int) -> int:
     return _call(_NR_FSMOUNT, ctypes.c_long(fd), ctypes.c_long(c.FSMOUNT_CLOEXEC), ctypes.c_long(attributes))
 
 
-def close_range(first: int) -> None:
-    """Close every descriptor from *first* on: close_range(2), Linux 5.9, else one by one through /proc."""
+def close_on_exec(first: int) -> None:
+    """Mark every open descriptor from *first* on close-on-exec: close_range(2), Linux 5.11, else one by one.
+
+    The slow way needs a trusted /proc.
+    """
     try:
-        _call(_NR_CLOSE_RANGE, ctypes.c_ulong(first), ctypes.c_ulong(0xFFFFFFFF), ctypes.c_ulong(0))
+        flag = ctypes.c_ulong(_CLOSE_RANGE_CLOEXEC)
+        _call(_NR_CLOSE_RANGE, ctypes.c_ulong(first), ctypes.c_ulong(0xFFFFFFFF), flag)
     except OSError as error:
-        if error.errno != 38:  # ENOSYS
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
             raise
-        os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) >= first:
+                try:
+                    os.set_inheritable(int(name), False)
+                except OSError as gone:  # the descriptor of the listing itself
+                    if gone.errno != errno.EBADF:
+                        raise

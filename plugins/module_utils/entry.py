@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the core starts as a program: ``python3 -I -S entry.py VERB …``.
+
+The same tree lies in a checkout, in an installed collection and in the host's own copy. It is imported as the
+package ``aoci`` wherever it lies, so nothing has to be on sys.path.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+
+PACKAGE = "aoci"
+
+
+def register() -> None:
+    """Make the directory of this file importable as the package ``aoci``."""
+    package = types.ModuleType(PACKAGE)
+    package.__path__ = [os.path.dirname(os.path.realpath(__file__))]
+    sys.modules[PACKAGE] = package
+
+
+def run(argv: list[str]) -> int:
+    """Run the command line *argv*; the exit code."""
+    register()
+    main = __import__(PACKAGE + ".cli.main", fromlist=["main"]).main
+    code: int = main(argv)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

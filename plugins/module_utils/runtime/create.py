@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""create, the parent's side: from a bundle to a process that waits to be started.
+
+The numbered steps match those in init.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import signal
+
+from ..cgroup.api import open_cgroup
+from ..kernel import procfs, selfexe
+from ..kernel.errors import Error
+from ..kernel.files import write_atomic
+from . import channel, init, namespaces, state
+from .channel import Channel
+from .config import Config
+from .errors import RuntimeFault
+from .state import START_SOCKET, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..cgroup.api import Cgroup
+
+
+def create(
+    bundle: str,
+    container_id: str,
+    run_dir: str,
+    *,
+    stdio: tuple[int, int, int] = (0, 1, 2),
+    pid_file: str = "",
+) -> State:
+    """Create the container *container_id* from *bundle* and return its state; its program waits for start.
+
+    The caller's process must be single-threaded and run from a protected executable (kernel/selfexe.py). What is
+    made is unmade when anything fails. Raises RuntimeFault, CgroupError or KernelError.
+    """
+    if os.geteuid() != 0:
+        raise RuntimeFault(
+            "creating containers needs root", step="create", errno=errno.EPERM, hint="Run it with become: true or sudo"
+        )
+    if not selfexe.is_protected():
+        raise RuntimeFault("the runtime's own executable is writable from containers", step="create")
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise RuntimeFault("the runtime must be single-threaded to fork containers", step="create")
+    config = Config.load(bundle)
+    created = State(container_id, config.bundle, config.cgroups_path or f"/{container_id}", _now())
+    created.annotations = config.annotations
+    cgroup = open_cgroup(created.cgroup_path)
+    if cgroup.exists() and cgroup.pids():
+        raise RuntimeFault(
+            f"the cgroup {created.cgroup_path} is in use by other processes", step="cgroup", obj=created.cgroup_path
+        )
+    state.make(run_dir, created)
+    try:
+        _create(config, created, cgroup, run_dir, stdio)
+        if pid_file:
+            write_atomic(os.path.abspath(pid_file), str(created.pid).encode(), 0o644, durable=False)
+    except BaseException:
+        cgroup.kill(signal.SIGKILL)
+        if created.pid:
+            procfs.wait_exit(created.pid, created.start_time, 10)
+        cgroup.remove()
+        state.forget(run_dir, container_id)
+        raise
+    return created
+
+
+def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, stdio: tuple[int, int, int]) -> None:
+    directory = state.directory(run_dir, created.id)
+    listener = channel.listen(directory, START_SOCKET)
+    ours, theirs = Channel.pair()
+    cgroup.create()
+    paths = cgroup.paths()
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    init.block_signals()
+    try:
+        child = os.fork()
+        if child == 0:
+            ours.close()
+            init.run(config, theirs, listener, stdio, paths)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+    theirs.close()
+    listener.close()
+    try:
+        cgroup.add(child)
+        ours.send({"go": True})  # sync 1: before it runs a line of the container's making
+        _converse(config, created, cgroup, run_dir, ours)
+    except BaseException:
+        _kill_child(child)
+        raise
+    finally:
+        ours.close()
+    os.waitpid(child, 0)
+
+
+def _converse(config: Config, created: State, cgroup: Cgroup, run_dir: str, ours: Channel) -> None:
+    while True:
+        message = ours.receive()
+        if message is None:
+            raise _died(cgroup)
+        if "map" in message:  # sync 2
+            namespaces.write_maps(config, message["map"])
+            ours.send({})
+        elif "init" in message:  # sync 3
+            created.pid = message["init"]
+            with contextlib.suppress(ProcessLookupError):  # dead already: its last message says why
+                created.start_time = procfs.start_time(created.pid)
+        elif "ready" in message:  # sync 4
+            _limit(config, created, cgroup)
+            created.status = "created"
+            state.save(run_dir, created)
+            ours.send({})
+        elif "armed" in message:  # sync 5
+            return
+
+
+def _limit(config: Config, created: State, cgroup: Cgroup) -> None:
+    """Limits now and not before: a small memory limit would have killed the interpreter half way."""
+    if config.resources:
+        cgroup.set(config.resources)
+    for kind, soft, hard in config.rlimits:
+        try:
+            resource.prlimit(created.pid, kind, (soft, hard))
+        except (PermissionError, ValueError) as error:
+            name = next(key for key in dir(resource) if key.startswith("RLIMIT_") and getattr(resource, key) == kind)
+            raise RuntimeFault(
+                f"process.rlimits: cannot set {name} to {soft}:{hard}: {error}",
+                step="rlimits",
+                obj=name,
+                errno=errno.EPERM,
+                hint="A hard limit above the host's own needs CAP_SYS_RESOURCE",
+            ) from error
+
+
+def _died(cgroup: Cgroup) -> RuntimeFault:
+    try:
+        killed = cgroup.oom_kills()
+    except Error:
+        killed = 0
+    if killed:
+        return RuntimeFault(
+            "the container was killed for lack of memory before its program ran",
+            step="memory",
+            hint="Declare a higher memory limit",
+        )
+    return RuntimeFault("the container's first process died before its program ran", step="create")
+
+
+def _kill_child(child: int) -> None:
+    """End and reap the intermediate process; it may have gone of its own accord already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def _now() -> str:
+    import time
+
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09d}Z"

@@ -1,0 +1,24 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong between a bundle and a process."""
+
+from __future__ import annotations
+
+from ..kernel.errors import Error
+
+
+class RuntimeFault(Error):
+    """The runtime could not do what it was asked for; nothing is left half done unless the message says so."""
+
+
+class NoSuchContainer(RuntimeFault):
+    """No container has this id."""
+
+
+class WrongState(RuntimeFault):
+    """The container's state does not allow the operation (runtime-spec runtime.md, "Operations")."""
+
+
+class ConfigError(RuntimeFault):
+    """config.json is wrong, or asks for what this runtime or host cannot do; ``obj`` names the property."""

@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The container's side of create and start: from fork(2) to execve(2).
+
+Two processes. The first stands in the host's namespaces, opens what only the host's privilege can, enters the new
+ones and forks; the second is the container's first process. The numbered steps match those in create.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import signal
+
+from ..kernel import constants as c
+from ..kernel import procfs, syscalls
+from . import namespaces, process, rootfs
+from .channel import accept
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+
+    from .channel import Channel
+    from .config import Config
+
+_FIRST_AFTER_STDIO = 3
+
+
+def run(
+    config: Config,
+    channel: Channel,
+    listener: _socket.socket,
+    stdio: tuple[int, int, int],
+    cgroup_paths: dict[str, str],
+) -> None:
+    """The forked child's whole life; never returns."""
+    step = _Step()
+    try:
+        gc.disable()  # a collection would touch, and so copy, every page we share with the parent
+        _outer(config, channel, listener, stdio, cgroup_paths, step)
+    except BaseException as error:  # noqa: BLE001  whatever it is: report it, and never run the caller's clean-up
+        channel.fail(error, step.name)
+    finally:
+        os._exit(1)
+
+
+class _Step:
+    """Where we are, for errors that do not say so themselves."""
+
+    def __init__(self) -> None:
+        self.name = "fork"
+
+
+def _outer(
+    config: Config,
+    channel: Channel,
+    listener: _socket.socket,
+    stdio: tuple[int, int, int],
+    cgroup_paths: dict[str, str],
+    step: _Step,
+) -> None:
+    step.name = "stdio"
+    kept = [os.dup(fd) for fd in stdio]
+    for target, fd in enumerate(kept):
+        os.dup2(fd, target, inheritable=True)
+        os.close(fd)
+    syscalls.close_on_exec(_FIRST_AFTER_STDIO)  # whatever our caller had open is not the container's (CVE-2024-21626)
+    step.name = "oomScoreAdj"
+    if config.oom_score_adj is not None:
+        _write_oom_score(config.oom_score_adj)
+    if channel.receive() is None:  # sync 1: we are in our cgroup
+        return
+    step.name = "namespaces"
+    joined = namespaces.open_joined(config)
+    if "pid" in joined:
+        syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # others live there already and must not look into us
+    trees = rootfs.open_trees(config, cgroup_paths)
+    os.chdir(config.rootfs)
+    namespaces.enter(config, joined, channel)  # sync 2 in it
+    step.name = "fork"
+    pid = os.fork()  # only a child is inside a new pid namespace
+    if pid:
+        channel.send({"init": pid})  # sync 3: the parent learns the host's pid of the first process
+        os._exit(0)
+    _inner(config, channel, listener, trees, step)
+
+
+def _inner(config: Config, channel: Channel, listener: _socket.socket, trees: rootfs.Trees, step: _Step) -> None:
+    step.name = "session"
+    os.setsid()
+    _new_keyring()
+    procfd = procfs.open_proc()
+    step.name = "network"
+    if config.namespaces.get("network") == "":
+        namespaces.loopback_up()
+
+    step.name = "mounts"
+    os.umask(0o022)
+    rootfd = rootfs.enter_root(config)
+    rootfs.mount_all(config, rootfd, trees)
+    step.name = "devices"
+    rootfs.make_devices(config, rootfd)
+    step.name = "masks"
+    rootfs.finish(config, rootfd)
+    step.name = "sysctl"
+    for key, value in config.sysctl.items():
+        procfs.write_proc(procfd, "sys/" + key.replace(".", "/"), value)
+    step.name = "pivot_root"
+    rootfs.pivot(config, rootfd)
+    step.name = "hostname"
+    if config.hostname:
+        _sethostname(config.hostname)
+    if config.domainname:
+        syscalls.setdomainname(config.domainname)
+    process.make_cwd(config)
+
+    step.name = "ready"
+    channel.ask({"ready": True})  # sync 4: the parent sets limits and rlimits and writes the state
+    step.name = "user"
+    syscalls.prctl(c.PR_SET_DUMPABLE, 0)
+    process.become(config)
+    if config.no_new_privileges:
+        syscalls.prctl(c.PR_SET_NO_NEW_PRIVS, 1)
+    step.name = "program"
+    program = process.find_program(config)
+    channel.send({"armed": True})  # sync 5: from here on only start can fail
+    channel.close()
+
+    step.name = "start"
+    starter = accept(listener)
+    try:
+        if starter.receive() is None:
+            os._exit(1)
+        process.execute(config, program)
+    except BaseException as error:  # noqa: BLE001  the one who started us is the one to tell
+        starter.fail(error, "exec")
+        os._exit(127)
+
+
+def _write_oom_score(value: int) -> None:
+    with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+        if int(file.read()) != value:  # lowering it needs CAP_SYS_RESOURCE: do not ask for nothing
+            file.seek(0)
+            file.write(str(value))
+
+
+def _new_keyring() -> None:
+    """A session keyring of the container's own, so that keys of the host's session stay out of it."""
+    try:
+        syscalls.new_session_keyring()
+    except OSError as error:
+        if error.errno != errno.ENOSYS:  # a kernel without CONFIG_KEYS has none to hide
+            raise
+
+
+def _sethostname(name: str) -> None:
+    import _socket
+
+    _socket.sethostname(name)
+
+
+def block_signals() -> None:
+    """Keep signals meant for the parent from ending a child half way; execute() clears the mask."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations on a created container (runtime-spec runtime.md, "Operations")."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+
+from ..cgroup.api import open_cgroup
+from ..kernel import procfs
+from . import channel
+from . import state as states
+from .create import create
+from .errors import NoSuchContainer, RuntimeFault, WrongState
+from .state import START_SOCKET, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["create", "delete", "kill", "start", "state", "update"]
+
+_KILL_WAIT = 10.0  # seconds until a process that ignores SIGKILL (in an uninterruptible sleep) is an error
+
+
+def state(run_dir: str, container_id: str) -> State:
+    """The container's state, its status looked up now. Raises NoSuchContainer."""
+    found = states.load(run_dir, container_id)
+    if found.status == "running" and open_cgroup(found.cgroup_path).frozen():
+        found.status = "paused"
+    return found
+
+
+def start(run_dir: str, container_id: str) -> None:
+    """Let a created container's program run; returns when execve(2) has succeeded.
+
+    Raises WrongState unless it is in status created, RuntimeFault with the reason when the program cannot be run.
+    """
+    found = states.load(run_dir, container_id)
+    if found.status != "created":
+        raise WrongState(
+            f"cannot start container {container_id}: it is {found.status}, not created",
+            step="start",
+            obj=container_id,
+        )
+    directory = states.directory(run_dir, container_id)
+    try:
+        starter = channel.connect(directory, START_SOCKET)
+    except OSError as error:
+        raise RuntimeFault(
+            f"cannot reach the waiting process of container {container_id}: {error.strerror}",
+            step="start",
+            obj=container_id,
+            errno=error.errno or 0,
+        ) from error
+    try:
+        starter.send({"start": True})
+        starter.receive()  # ends when execve(2) closes the other side, or raises what went wrong
+    finally:
+        starter.close()
+        with contextlib.suppress(FileNotFoundError):  # a program that ends at once may be deleted already
+            os.unlink(os.path.join(directory, START_SOCKET))
+
+
+def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = False) -> None:
+    """Send signal *number* to the container's first process, or to all. Raises WrongState when it is not alive."""
+    found = state(run_dir, container_id)
+    if found.status == "stopped" and not all_processes:
+        raise WrongState(
+            f"cannot send a signal to container {container_id}: it is stopped", step="kill", obj=container_id
+        )
+    if all_processes:
+        open_cgroup(found.cgroup_path).kill(number)
+        return
+    try:
+        procfs.send_signal(found.pid, found.start_time, number)
+    except ProcessLookupError:
+        raise WrongState(
+            f"cannot send a signal to container {container_id}: its process has just ended",
+            step="kill",
+            obj=container_id,
+            errno=errno.ESRCH,
+        ) from None
+    if number == signal.SIGKILL and found.status == "paused":
+        open_cgroup(found.cgroup_path).thaw()  # a frozen process dies only when it runs again
+
+
+def delete(run_dir: str, container_id: str, *, force: bool = False) -> None:
+    """Remove what create made: processes that are left, the cgroup, the state.
+
+    Raises WrongState when the container runs and *force* is not set, NoSuchContainer unless *force*.
+    """
+    try:
+        found = state(run_dir, container_id)
+    except NoSuchContainer:
+        if not force:
+            raise
+        states.forget(run_dir, container_id)  # a directory without state: killed in the moment of its making
+        return
+    if found.status not in ("stopped", "creating") and not force:
+        raise WrongState(
+            f"cannot delete container {container_id}: it is {found.status}",
+            step="delete",
+            obj=container_id,
+            hint="Stop it first, or use --force",
+        )
+    cgroup = open_cgroup(found.cgroup_path)
+    cgroup.kill(signal.SIGKILL)
+    if found.status != "stopped" and found.pid:
+        with contextlib.suppress(ProcessLookupError):  # the cgroup's kill was enough
+            procfs.send_signal(found.pid, found.start_time, signal.SIGKILL)
+        if not procfs.wait_exit(found.pid, found.start_time, _KILL_WAIT):
+            raise RuntimeFault(
+                f"container {container_id}: process {found.pid} does not end after SIGKILL",
+                step="delete",
+                obj=container_id,
+                hint="It is probably waiting for a device or a network file system; try again later",
+            )
+    cgroup.remove()
+    states.forget(run_dir, container_id)
+
+
+def update(run_dir: str, container_id: str, resources: dict[str, Any]) -> None:
+    """Apply runtime-spec ``linux.resources`` to a live container; all of them or, on an error, none."""
+    found = state(run_dir, container_id)
+    if found.status not in ("created", "running", "paused"):
+        raise WrongState(
+            f"cannot update container {container_id}: it is {found.status}", step="update", obj=container_id
+        )
+    cgroup = open_cgroup(found.cgroup_path)
+    cgroup.apply(cgroup.plan(resources))

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Namespaces: joined, unshared, and the user namespace's id maps (namespaces(7), user_namespaces(7))."""
+
+from __future__ import annotations
+
+import array
+import errno
+import fcntl
+import os
+
+from ..kernel import syscalls
+from .config import NAMESPACES
+from .errors import RuntimeFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .channel import Channel
+    from .config import Config
+
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
+
+
+def open_joined(config: Config) -> dict[str, int]:
+    """Descriptors of the namespaces that are joined by path, opened while the host's /proc is still ours."""
+    opened = {}
+    for kind, path in config.namespaces.items():
+        if path:
+            try:
+                opened[kind] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError as error:
+                raise RuntimeFault(
+                    f"linux.namespaces: cannot open the {kind} namespace {path}: {error.strerror}",
+                    step="namespaces",
+                    obj=path,
+                    errno=error.errno or 0,
+                ) from error
+    return opened
+
+
+def enter(config: Config, joined: dict[str, int], channel: Channel) -> None:
+    """Join and unshare, so that a fork afterwards is inside all of them.
+
+    Three passes: what needs the host's privilege first, then the user namespace, then what needs its privilege.
+    A new user namespace comes alone and before the rest, so that it owns them.
+    """
+    waiting = {kind: fd for kind, fd in joined.items() if kind != "user"}
+    for kind, fd in list(waiting.items()):
+        try:
+            syscalls.setns(fd, NAMESPACES[kind])
+        except OSError as error:
+            if error.errno != errno.EPERM or "user" not in joined:
+                raise
+        else:
+            del waiting[kind]
+    if "user" in joined:
+        syscalls.setns(joined["user"], NAMESPACES["user"])
+        _become_root()
+    elif "user" in config.namespaces:
+        syscalls.unshare(NAMESPACES["user"])
+        channel.ask({"map": os.getpid()})  # sync 2: the parent writes our id maps
+        _become_root()
+    for kind, fd in waiting.items():
+        syscalls.setns(fd, NAMESPACES[kind])
+    flags = 0
+    for kind, path in config.namespaces.items():
+        if not path and kind != "user":
+            flags |= NAMESPACES[kind]
+    syscalls.unshare(flags)
+    for fd in joined.values():
+        os.close(fd)
+
+
+def _become_root() -> None:
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+def write_maps(config: Config, pid: int) -> None:
+    """Give the user namespace of *pid* its id maps; run by the parent, which has the host's privilege."""
+    for name, mappings in (("uid_map", config.uid_mappings), ("gid_map", config.gid_mappings)):
+        lines = "".join(f"{inside} {outside} {size}\n" for inside, outside, size in mappings)
+        fd = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, lines.encode())  # the kernel takes the whole map in one write, or none
+        except OSError as error:
+            raise RuntimeFault(
+                f"linux.{name[:3]}Mappings: the kernel refuses {lines.split()}: {error.strerror}",
+                step="map",
+                obj=name,
+                errno=error.errno or 0,
+            ) from error
+        finally:
+            os.close(fd)
+
+
+def loopback_up() -> None:
+    """Bring ``lo`` up in a fresh network namespace (netdevice(7))."""
+    import _socket
+
+    control = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    try:
+        request = array.array("B", b"lo".ljust(40, b"\0"))
+        fcntl.ioctl(control.fileno(), _SIOCGIFFLAGS, request)
+        request[16] |= _IFF_UP
+        fcntl.ioctl(control.fileno(), _SIOCSIFFLAGS, request)
+    finally:
+        control.close()

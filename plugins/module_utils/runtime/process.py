@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The last things before the container's own program: identity, privilege, and execve(2)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+
+from ..kernel import capabilities, syscalls
+from ..kernel import constants as c
+from .errors import RuntimeFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .config import Config
+
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def make_cwd(config: Config) -> None:
+    """Make the working directory when the image lacks it; inside the root already."""
+    if not os.path.isdir(config.cwd):
+        previous = os.umask(0o022)
+        try:
+            os.makedirs(config.cwd, exist_ok=True)
+        except OSError as error:
+            raise _cwd_fault(config.cwd, error) from error
+        finally:
+            os.umask(previous)
+
+
+def _cwd_fault(cwd: str, error: OSError) -> RuntimeFault:
+    return RuntimeFault(
+        f"cannot enter the working directory {cwd}: {error.strerror}",
+        step="cwd",
+        obj=cwd,
+        errno=error.errno or 0,
+        hint="Declare another working_dir, or make it in the image",
+    )
+
+
+def become(config: Config) -> None:
+    """Take the declared user, groups, capabilities, umask and directory; nothing is given back after this."""
+    entered = _chdir(config, last=False)
+    wanted = config.capabilities
+    if wanted is not None:
+        capabilities.drop_bounding(wanted["bounding"])
+        syscalls.prctl(c.PR_SET_KEEPCAPS, 1)
+    if "user" not in config.namespaces or _may_set_groups():
+        os.setgroups(config.groups)
+    os.setresgid(config.gid, config.gid, config.gid)
+    os.setresuid(config.uid, config.uid, config.uid)
+    if not entered:
+        _chdir(config, last=True)
+    _check_cwd(config.cwd)
+    if wanted is not None:
+        syscalls.prctl(c.PR_SET_KEEPCAPS, 0)
+        granted = capabilities.permitted()  # what cannot be granted is left out: config.md, "capabilities"
+        syscalls.capset(wanted["effective"] & granted, wanted["permitted"] & granted, wanted["inheritable"] & granted)
+        capabilities.set_ambient(wanted["ambient"] & wanted["inheritable"] & wanted["permitted"] & granted)
+    os.umask(config.umask)
+
+
+def _may_set_groups() -> bool:
+    with open("/proc/self/setgroups", encoding="ascii") as file:
+        return file.read().strip() == "allow"
+
+
+def _chdir(config: Config, *, last: bool) -> bool:
+    """Enter the working directory: with root's eyes first, else with the user's own."""
+    try:
+        os.chdir(config.cwd)
+    except OSError as error:
+        if last or error.errno != errno.EACCES:
+            raise _cwd_fault(config.cwd, error) from error
+        return False
+    return True
+
+
+def _check_cwd(cwd: str) -> None:
+    """A working directory outside the root would be a way out (CVE-2024-21626)."""
+    try:
+        where = os.getcwd()
+    except FileNotFoundError:
+        where = "(unreachable)"
+    if not where.startswith("/"):
+        raise RuntimeFault(f"the working directory {cwd} lies outside the container", step="cwd", obj=cwd)
+
+
+def find_program(config: Config) -> str:
+    """The path of what is to be run, looked up as execvp(3) does, by the container's PATH and user."""
+    name = config.args[0]
+    if "/" in name:
+        candidates = [name]
+    else:
+        path = next((entry[5:] for entry in reversed(config.env) if entry.startswith("PATH=")), _DEFAULT_PATH)
+        candidates = [os.path.join(directory or ".", name) for directory in path.split(":")]
+    denied = ""
+    for candidate in candidates:
+        try:
+            mode = os.stat(candidate).st_mode
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                denied = candidate
+            continue
+        if stat.S_ISREG(mode) and os.access(candidate, os.X_OK, effective_ids=True):
+            return candidate
+        denied = candidate
+    if denied:
+        raise RuntimeFault(
+            f"{denied} in the image is not executable for user {config.uid}",
+            step="program",
+            obj=name,
+            errno=errno.EACCES,
+            hint="Correct the command, or the file's mode in the image",
+        )
+    where = "" if "/" in name else f" (PATH {path})"
+    raise RuntimeFault(
+        f"the image has no program {name}{where}",
+        step="program",
+        obj=name,
+        errno=errno.ENOENT,
+        hint="Correct the command or entrypoint, or take an image that has it",
+    )
+
+
+def reset_signals() -> None:
+    """Default actions and an empty mask: Python ignores SIGPIPE and SIGXFSZ, and execve(2) would pass that on."""
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP) and signal.getsignal(number) is not None:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def execute(config: Config, program: str) -> None:
+    """execve(2); comes back only as an exception. Every descriptor but stdio closes with it."""
+    environment = {}
+    for entry in config.env:
+        name, _, value = entry.partition("=")
+        environment[name] = value
+    reset_signals()
+    try:
+        os.execve(program, config.args, environment)
+    except OSError as error:
+        hints = {
+            errno.ENOEXEC: "It is neither a binary of this machine's architecture nor a script with '#!'",
+            errno.ENOENT: "Its interpreter (the '#!' line, or the dynamic loader) is not in the image",
+        }
+        raise RuntimeFault(
+            f"cannot execute {program}: {error.strerror}",
+            step="exec",
+            obj=program,
+            errno=error.errno or 0,
+            hint=hints.get(error.errno or 0, ""),
+        ) from error

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The live state of one container: ``RUN/ID/state.json`` and the process it names.
+
+Nothing here is trusted across a reboot: the state carries the boot's id, and a process counts only with the start
+time it was recorded with.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+
+from ..kernel import procfs
+from ..kernel.files import read_bytes, write_atomic
+from .errors import NoSuchContainer, RuntimeFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+OCI_VERSION = "1.3.0"
+START_SOCKET = "start.sock"
+_ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
+
+
+class State:
+    """What is known of a container.
+
+    ``status`` is one of creating, created, running, paused, stopped (runtime-spec runtime.md, "State"); ``pid`` is
+    the host's pid of its first process, 0 when there is none; ``start_time`` that process's, in ticks since boot.
+    """
+
+    __slots__ = ("annotations", "bundle", "cgroup_path", "created", "id", "pid", "start_time", "status")
+
+    def __init__(self, container_id: str, bundle: str, cgroup_path: str, created: str) -> None:
+        self.id = container_id
+        self.bundle = bundle
+        self.cgroup_path = cgroup_path
+        self.created = created
+        self.annotations: dict[str, str] = {}
+        self.status = "creating"
+        self.pid = 0
+        self.start_time = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document that the ``state`` operation prints, with what runc adds to it."""
+        document: dict[str, Any] = {
+            "ociVersion": OCI_VERSION,
+            "id": self.id,
+            "status": self.status,
+            "pid": self.pid if self.status != "stopped" else 0,
+            "bundle": self.bundle,
+            "rootfs": os.path.join(self.bundle, "rootfs"),
+            "created": self.created,
+        }
+        if self.annotations:
+            document["annotations"] = self.annotations
+        return document
+
+
+def check_id(container_id: str) -> None:
+    """Raise RuntimeFault unless *container_id* may name a directory: ``[A-Za-z0-9_+-][A-Za-z0-9_+.-]*``."""
+    if not container_id or container_id[0] == "." or not _ALLOWED.issuperset(container_id) or len(container_id) > 255:
+        raise RuntimeFault(
+            f"invalid container id {container_id!r}",
+            step="id",
+            obj=container_id,
+            hint="Use letters, digits and _ + - . only, not starting with a dot",
+        )
+
+
+def directory(run_dir: str, container_id: str) -> str:
+    check_id(container_id)
+    return os.path.join(run_dir, container_id)
+
+
+def make(run_dir: str, state: State) -> None:
+    """Claim the id: make its directory and write the first state. Raises RuntimeFault when it is taken."""
+    path = directory(run_dir, state.id)
+    os.makedirs(run_dir, mode=0o700, exist_ok=True)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        raise RuntimeFault(
+            f"a container with the id {state.id} exists already",
+            step="create",
+            obj=state.id,
+            errno=errno.EEXIST,
+            hint="Delete it first, or take another id",
+        ) from None
+    save(run_dir, state)
+
+
+def save(run_dir: str, state: State) -> None:
+    """Write the state; not durably, since it means nothing after a crash of the host."""
+    document = {
+        "id": state.id,
+        "bundle": state.bundle,
+        "cgroup_path": state.cgroup_path,
+        "created": state.created,
+        "annotations": state.annotations,
+        "pid": state.pid,
+        "start_time": state.start_time,
+        "boot_id": procfs.boot_id(),
+    }
+    write_atomic(os.path.join(directory(run_dir, state.id), "state.json"), json.dumps(document).encode(), durable=False)
+
+
+def load(run_dir: str, container_id: str) -> State:
+    """The container's state, its status looked up now. Raises NoSuchContainer."""
+    path = directory(run_dir, container_id)
+    try:
+        document = json.loads(read_bytes(os.path.join(path, "state.json")))
+    except FileNotFoundError:
+        raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
+    state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
+    state.annotations = document["annotations"]
+    state.pid, state.start_time = document["pid"], document["start_time"]
+    if not state.pid and document["boot_id"] == procfs.boot_id():
+        return state  # still creating
+    if document["boot_id"] != procfs.boot_id() or not procfs.alive(state.pid, state.start_time):
+        state.status = "stopped"
+    elif os.path.exists(os.path.join(path, START_SOCKET)):
+        state.status = "created"
+    else:
+        state.status = "running"
+    return state
+
+
+def forget(run_dir: str, container_id: str) -> None:
+    """Remove the container's directory; missing is fine."""
+    try:
+        shutil.rmtree(directory(run_dir, container_id))
+    except FileNotFoundError:
+        return
+
+
+def ids(run_dir: str) -> list[str]:
+    """The ids of all containers below *run_dir*, sorted."""
+    try:
+        return sorted(name for name in os.listdir(run_dir) if not name.startswith("."))
+    except FileNotFoundError:
+        return []
