@@ -20,7 +20,7 @@ import signal as signals
 
 from . import freezer, v1, v2
 from .control import attach, flat_keyed, pids_of, read_if_there, remove_tree, tree, write
-from .devices import DEVICES_LIST, device_change, write_devices
+from .devices import DEVICES_LIST, PROGRAM, attach_program, device_change, write_devices
 from .errors import CgroupError
 from .explain import missing, refused
 from .hierarchy import UNIFIED, detect
@@ -126,6 +126,30 @@ class Cgroup:
         """Move process *pid*, all threads of it, into the group in every hierarchy."""
         for directory in self.directories():
             attach(directory, pid)
+
+    def join(self, *, unified: bool = True) -> None:
+        """Move the calling process, which must be single-threaded, into the group in every hierarchy.
+
+        Some milliseconds cheaper than :meth:`add`: a thread that moves itself through v1's ``tasks`` needs no lock
+        over all processes of the machine, and the wait for that lock is what moving costs (since Linux 5.5). v2 has
+        no such way; *unified* False leaves a hybrid's v2 mount out, see :meth:`needs_unified`.
+        """
+        for mount in self.hierarchy.mounts:
+            attach(mount + self.path, 0, file="tasks")
+        if self.hierarchy.unified and (unified or not self.hierarchy.mounts):
+            attach(self.hierarchy.unified + self.path, 0)
+
+    def needs_unified(self, resources: Mapping[str, Any]) -> bool:
+        """Whether a process must be in a hybrid's v2 mount too: *resources* use a controller of it, or systemd,
+        which there keeps account of its units' processes, would count it to the unit it came from."""
+        v2_limits = "hugetlb" in self.hierarchy.v2_controllers and resources.get("hugepageLimits")
+        return bool(
+            self.hierarchy.mode == UNIFIED
+            or v2_limits
+            or resources.get("unified")
+            or self.hierarchy.v2_controllers - {"hugetlb"}
+            or os.path.isdir("/run/systemd/system")
+        )
 
     def remove(self) -> None:
         """Remove it with its children in every hierarchy. Missing is fine, a process in it is not."""
@@ -263,6 +287,9 @@ class Cgroup:
         directory = self.directory(change.controller) or ""
         if change.file == DEVICES_LIST:
             write_devices(directory, change.after)
+            return
+        if change.file == PROGRAM:
+            attach_program(self.hierarchy.unified + self.path, change.after)
             return
         if change.file == "memory.max" and change.after != "max":
             usage = v2.squeeze(directory, int(change.after))

@@ -98,11 +98,11 @@ def _remove(group: str) -> None:
         delay *= 2
 
 
-def attach(directory: str, pid: int) -> None:
-    """Move process *pid* with all its threads into the group (cgroups(7), cgroup.procs)."""
+def attach(directory: str, pid: int, *, file: str = "cgroup.procs") -> None:
+    """Move process *pid* (0: the caller) with all its threads into the group; by v1's ``tasks`` one thread only."""
     for attempt in range(5):
         try:
-            write(directory + "/cgroup.procs", str(pid))
+            write(f"{directory}/{file}", str(pid))
             return
         except OSError as error:
             if error.errno == errno.EINVAL and attempt < 4:

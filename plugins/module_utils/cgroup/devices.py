@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .api import Cgroup
 
 DEVICES_LIST = "devices.list"
+PROGRAM = "BPF_CGROUP_DEVICE"
+"""Stands for a file in a Change where v2 has none."""
 _ALL = "a *:* rwm"
 _ACCESS = "rwm"
 
@@ -64,20 +66,56 @@ def _number(value: Any) -> str:
 def device_change(group: Cgroup, rules: Iterable[Mapping[str, Any]]) -> Change | None:
     """The change that makes *rules* hold; None where devices.list says they do."""
     default, exceptions = device_list(rules)
+    after = "\n".join([_ALL, *(f"!{line}" for line in exceptions)]) if default else "\n".join(exceptions)
     directory = group.directory("devices")
     if directory is None:
-        from . import bpf
-
-        return bpf.device_change(group, default, exceptions)
+        return _program_change(group, after)
     before = (read_if_there(f"{directory}/{DEVICES_LIST}") or _ALL).strip()
-    after = "\n".join([_ALL, *(f"!{line}" for line in exceptions)]) if default else "\n".join(exceptions)
     if set(before.splitlines()) == set(after.splitlines()):
         return None
     return Change("devices", DEVICES_LIST, before, after)
 
 
+def _program_change(group: Cgroup, after: str) -> Change | None:
+    if not group.hierarchy.unified:
+        raise CgroupError(
+            f"cannot limit the devices of {group.path}: the devices controller is not mounted",
+            step="devices",
+            hint="Mount it: mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices",
+        )
+    from . import bpf
+
+    directory = group.hierarchy.unified + group.path
+    try:
+        before = bpf.attached(directory) if os.path.isdir(directory) else {}
+    except OSError as error:
+        raise _no_bpf(error, group.path) from error
+    if bpf.program_name(_compiled(after)) in before:
+        return None
+    if not before and after == _ALL:
+        return None  # no program allows everything too
+    return Change("devices", PROGRAM, next(iter(before), ""), after)
+
+
+def _no_bpf(error: OSError, path: str) -> CgroupError:
+    return CgroupError.of(
+        error,
+        f"cannot limit the devices of {path} by an eBPF program",
+        step="devices",
+        hint="The kernel needs CONFIG_CGROUP_BPF and CONFIG_BPF_SYSCALL for device rules under cgroup v2",
+    )
+
+
+def _compiled(lines: str) -> bytes:
+    from . import bpf
+
+    rules = lines.splitlines()
+    default = rules[:1] == [_ALL]
+    return bpf.program(default, [rule.lstrip("!") for rule in (rules[1:] if default else rules)])
+
+
 def write_devices(directory: str, lines: str) -> None:
-    """Write what a Change of :func:`device_change` says: v1 takes one exception per write."""
+    """Write what a Change of :func:`device_change` says under v1, which takes one exception per write."""
     default, *denied = lines.splitlines() or [""]
     if default == _ALL:
         _write_rules(directory + "/devices.allow", ["a"])
@@ -85,6 +123,13 @@ def write_devices(directory: str, lines: str) -> None:
     else:
         _write_rules(directory + "/devices.deny", ["a"])
         _write_rules(directory + "/devices.allow", lines.splitlines())
+
+
+def attach_program(directory: str, lines: str) -> None:
+    """Attach the program of a Change of :func:`device_change` under v2."""
+    from . import bpf
+
+    bpf.attach(directory, _compiled(lines))
 
 
 def _write_rules(path: str, rules: list[str]) -> None:

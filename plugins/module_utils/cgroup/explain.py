@@ -56,7 +56,7 @@ def missing(group: Cgroup, row: Row) -> CgroupError:
             hint = f"Mount it: mount -t cgroup -o {row.controller} cgroup /sys/fs/cgroup/{row.controller}"
     elif row.controller not in hierarchy.v1 and row.controller not in _enabled(directory):
         message = f"{where}: the {row.controller} controller is not enabled for this group"
-        hint = "A group above it holds processes itself, which keeps controllers from its children: move them to a child"
+        hint = "A group above it holds processes, which keeps controllers from its children: move them to a child"
     else:
         version = "v1" if row.controller in hierarchy.v1 else "v2"
         message = f"{where}: this kernel's {row.controller} controller (cgroup {version}) has no {row.file}"
@@ -68,7 +68,9 @@ def missing(group: Cgroup, row: Row) -> CgroupError:
     return CgroupError(message, step=row.controller, obj=row.file, errno=errno.ENOENT, hint=hint)
 
 
-_V2_FILES = frozenset(("memory.high", "memory.max", "memory.low", "memory.min", "io.weight", "io.max", "cpu.weight", "cpu.max"))
+_V2_FILES = frozenset(
+    ("memory.high", "memory.max", "memory.low", "memory.min", "io.weight", "io.max", "cpu.weight", "cpu.max")
+)
 
 
 def _enabled(directory: str) -> list[str]:
@@ -111,4 +113,6 @@ def refused(group: Cgroup, change: Change, error: OSError, stuck: Change | None)
 
 
 def _is_size(change: Change) -> bool:
-    return change.controller == "memory" and _OPTIONS.get(change.file, "").startswith("memory") and change.after.isdigit()
+    return (
+        change.controller == "memory" and _OPTIONS.get(change.file, "").startswith("memory") and change.after.isdigit()
+    )

@@ -83,7 +83,9 @@ def _line(row: Row, key: str, value: str) -> str:
     return f"{key} {value}" if row.shape == KEYED else f"{key} {row.name}={value}"
 
 
-def settle(wanted: Iterable[Change], write: Callable[[Change], None]) -> tuple[list[Change], Change | None, OSError | None]:
+def settle(
+    wanted: Iterable[Change], write: Callable[[Change], None]
+) -> tuple[list[Change], Change | None, OSError | None]:
     """Write *wanted*; gives (what was written, the change that could not be, its error).
 
     Several files bound each other (memory and memory+swap, quota and period, quota and burst), so the right order

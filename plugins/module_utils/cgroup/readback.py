@@ -67,5 +67,3 @@ def _devices(row: Row, text: str) -> list[dict[str, Any]]:
         if key != "default":
             entries.append({**where, row.field: row.kind.decode(canon(row, value))})
     return entries
-
-

@@ -107,14 +107,14 @@ V2 = (
 )
 
 V1_ONLY = {
-    ("memory", "swappiness"): "cgroup v2 has no swappiness per group: set the sysctl vm.swappiness of the machine",
-    ("memory", "disableOOMKiller"): "cgroup v2 cannot switch the OOM killer off: declare more memory",
-    ("memory", "kernelTCP"): "cgroup v2 counts socket buffers as memory: declare memory",
-    ("cpu", "realtimePeriod"): "cgroup v2 has no realtime budget per group: leave it out",
-    ("cpu", "realtimeRuntime"): "cgroup v2 has no realtime budget per group: leave it out",
-    ("blockIO", "leafWeight"): "cgroup v2 has no leaf weight: declare the weight",
-    ("network", "classID"): "cgroup v2 has no net_cls: match the group itself, with nftables' socket cgroupv2",
-    ("network", "priorities"): "cgroup v2 has no net_prio: match the group itself, with nftables' socket cgroupv2",
+    ("memory", "swappiness"): "Cgroup v2 has no swappiness per group: set the sysctl vm.swappiness of the machine",
+    ("memory", "disableOOMKiller"): "Cgroup v2 cannot switch the OOM killer off: declare more memory",
+    ("memory", "kernelTCP"): "Cgroup v2 counts socket buffers as memory: declare memory",
+    ("cpu", "realtimePeriod"): "Cgroup v2 has no realtime budget per group: leave it out",
+    ("cpu", "realtimeRuntime"): "Cgroup v2 has no realtime budget per group: leave it out",
+    ("blockIO", "leafWeight"): "Cgroup v2 has no leaf weight: declare the weight",
+    ("network", "classID"): "Cgroup v2 has no net_cls: match the group itself, with nftables' socket cgroupv2",
+    ("network", "priorities"): "Cgroup v2 has no net_prio: match the group itself, with nftables' socket cgroupv2",
 }
 """What v2 gave up, and what to do instead."""
 
@@ -147,11 +147,9 @@ def settings(
 
 
 def _encode(row: Row, value: Any) -> str:
-    textual = row.kind is kinds.LIST
-    if not isinstance(value, str if textual else int):
-        raise CgroupError(
-            f"{row.section}.{row.key} must be {'text' if textual else 'a whole number'}, not {value!r}", step=row.controller
-        )
+    wanted, name = (str, "text") if row.kind is kinds.LIST else (int, "a whole number")
+    if not isinstance(value, wanted):
+        raise CgroupError(f"{row.section}.{row.key} must be {name}, not {value!r}", step=row.controller)
     text: str = row.kind.encode(value)
     return text
 
@@ -194,7 +192,7 @@ def raw_settings(values: Mapping[str, Any]) -> Iterator[Setting]:
         kind = kinds.BYTES_V2 if file in _RAW_BYTES else kinds.TEXT
         for line in str(value).strip().splitlines():
             key, space, text = line.strip().partition(" ")
-            keyed = bool(space) and (row is not None and row.shape == KEYED or ":" in key)
+            keyed = bool(space) and ((row is not None and row.shape == KEYED) or ":" in key)
             if keyed and "=" in text:
                 for pair in text.split():
                     name, _, one = pair.partition("=")
@@ -214,7 +212,7 @@ def for_v2(resources: Mapping[str, Any]) -> Mapping[str, Any]:
     for (section, key), hint in V1_ONLY.items():
         value = (resources.get(section) or {}).get(key)
         if value or (key == "swappiness" and value is not None):
-            raise CgroupError(f"{section}.{key} does not exist under cgroup v2", step=section, hint=hint[0].upper() + hint[1:])
+            raise CgroupError(f"{section}.{key} does not exist under cgroup v2", step=section, hint=hint)
     memory = resources.get("memory")
     if not memory:
         return resources
