@@ -16,16 +16,15 @@ from __future__ import annotations
 
 import errno
 import os
-import signal as signals
 
-from . import freezer, v1, v2
+from . import freezer, processes, v1, v2
 from .control import attach, flat_keyed, pids_of, read_if_there, remove_tree, tree, write
 from .devices import DEVICES_LIST, PROGRAM, attach_program, device_change, write_devices
 from .errors import CgroupError
 from .explain import missing, refused
 from .hierarchy import UNIFIED, detect
 from .plan import Change, changes, settle
-from .readback import read_limits
+from .readback import read_limits, read_usage
 from .resources import V1, V2, for_v2, huge_settings, raw_settings, rdma_settings, settings
 
 TYPE_CHECKING = False
@@ -166,30 +165,15 @@ class Cgroup:
 
     def kill(self, signal: int) -> None:
         """Send *signal* to every process in it or below it, none left out: they stand still meanwhile."""
-        if self.hierarchy.unified and signal == signals.SIGKILL:
-            v2.kill_all(self.hierarchy.unified + self.path)
-            if self.hierarchy.mode == UNIFIED:
-                return
-        where = self._freezer()
-        if where is None or not self.pids():
-            self._signal(signal)
-            return
-        directory, unified = where
-        was_frozen = freezer.frozen(directory, unified=unified)
-        freezer.freeze(directory, unified=unified)
-        try:
-            self._signal(signal)
-        finally:
-            # A frozen v1 task does not even die before it is thawed.
-            if not was_frozen or signal == signals.SIGKILL:
-                freezer.thaw(directory, unified=unified)
+        processes.kill(self, signal)
 
-    def _signal(self, signal: int) -> None:
-        for pid in self.pids():
-            try:
-                os.kill(pid, signal)
-            except ProcessLookupError:
-                continue
+    def holds(self, pid: int) -> bool:
+        """Whether process *pid* is in it in every hierarchy. Raises CgroupError where there is no such process."""
+        return processes.holds(self, pid)
+
+    def evacuate(self) -> None:
+        """Move every process in it or below it to the nearest group above that may hold processes."""
+        processes.evacuate(self)
 
     # ---- freezing
 
@@ -205,17 +189,17 @@ class Cgroup:
 
     def frozen(self) -> bool:
         """Whether every task in it stands still."""
-        where = self._freezer()
+        where = self.freezer()
         return where is not None and freezer.frozen(where[0], unified=where[1])
 
-    def _freezer(self) -> tuple[str, bool] | None:
+    def freezer(self) -> tuple[str, bool] | None:
         """(directory, is it v2) of what can freeze this group; None where nothing can or the group is gone."""
         v1_mount = self.hierarchy.v1.get("freezer")
         directory = (v1_mount or self.hierarchy.unified) + self.path
         return (directory, v1_mount is None) if os.path.isdir(directory) else None
 
     def _needs_freezer(self) -> tuple[str, bool]:
-        where = self._freezer()
+        where = self.freezer()
         if where is None:
             raise CgroupError(
                 f"cannot freeze {self.path}: the group does not exist in a hierarchy with a freezer", step="freezer"
@@ -272,7 +256,24 @@ class Cgroup:
 
     def _content(self, row: Row) -> str | None:
         directory = self.directory(row.controller)
-        return None if directory is None else read_if_there(f"{directory}/{row.file}")
+        if directory is None:
+            return None
+        text = read_if_there(f"{directory}/{row.file}")
+        return self._expected(row, directory) if text is None and not os.path.isdir(directory) else text
+
+    def _expected(self, row: Row, directory: str) -> str | None:
+        """What *row*'s file would hold if the group were made: some values a v1 group takes from its parent."""
+        mount = directory[: -len(self.path)]
+        above = os.path.dirname(directory)
+        while above != mount and not os.path.isdir(above):
+            above = os.path.dirname(above)
+        if row.file in _INHERITED and row.controller in self.hierarchy.v1:
+            return read_if_there(f"{above}/{row.file}")
+        # The root group lacks many files: a group that is there already tells whether this kernel has it.
+        for model in (above, *tree(mount)):
+            if model != mount:
+                return row.default if os.path.exists(f"{model}/{row.file}") else None
+        return str(row.default)
 
     def apply(self, wanted: Iterable[Change]) -> None:
         """Carry out what :meth:`plan` gave. When the kernel refuses one, the others are put back as they were."""
@@ -297,38 +298,39 @@ class Cgroup:
                 raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), f"{directory}/memory.max")
         write(f"{directory}/{change.file}", change.after)
 
-    def set(self, resources: Mapping[str, Any]) -> None:
-        """Make *resources* hold: plan and apply in one."""
-        self.apply(self.plan(resources))
+    def set(self, resources: Mapping[str, Any], raw: Mapping[str, Any] | None = None) -> None:
+        """Make *resources* and the *raw* files hold: plan and apply in one."""
+        self.apply(self.plan(resources, raw))
 
     # ---- what the kernel tells
 
-    def read(self) -> dict[str, Any]:
-        """The limits in force, in OCI's ``linux.resources`` shape and units; -1 is no limit. {} where it is missing."""
-        return read_limits(self._table(), self._content)
+    def read(self, pending: Iterable[Change] = ()) -> dict[str, Any]:
+        """The limits in force, in OCI's ``linux.resources`` shape and units; -1 is no limit.
+
+        With *pending* the limits after those changes (lists of devices stay as they are); of a group that does not
+        exist those a new one would have.
+        """
+        after = {change.file: change.after for change in pending}
+
+        def content(row: Row) -> str | None:
+            return after[row.file] if row.file in after and not row.field else self._content(row)
+
+        return read_limits(self._table(), content)
+
+    def read_raw(self, files: Iterable[str], pending: Iterable[Change] = ()) -> dict[str, str | None]:
+        """The content of raw control *files* as the kernel tells it, *pending* changes included; None where missing."""
+        after = {change.file: change.after for change in pending}
+        found: dict[str, str | None] = {}
+        for file in files:
+            directory = self.directory(file.partition(".")[0])
+            text = after.get(file) or (read_if_there(f"{directory}/{file}") if directory else None)
+            found[file] = text if text is None else text.strip()
+        return found
 
     def usage(self) -> dict[str, int]:
         """``memory``, ``memory_peak`` (bytes), ``pids``, ``cpu_usec``, ``throttled_usec``; what is not counted here
         is left out."""
-        found: dict[str, int] = {}
-        for key, controller, file in _USAGE:
-            directory = self.directory(controller)
-            text = read_if_there(f"{directory}/{file}") if directory else None
-            if text is not None and key not in found and text.strip().isdigit():
-                found[key] = int(text)
-        directory = self.directory("cpuacct")
-        text = read_if_there(f"{directory}/cpuacct.usage") if directory else None
-        if text is not None:
-            found["cpu_usec"] = int(text) // 1000
-        directory = self.directory("cpu")
-        text = read_if_there(f"{directory}/cpu.stat") if directory else None
-        if text is not None:
-            stat = flat_keyed(text)
-            if "usage_usec" in stat:
-                found["cpu_usec"] = stat["usage_usec"]
-            if "throttled_usec" in stat or "throttled_time" in stat:
-                found["throttled_usec"] = stat.get("throttled_usec", stat.get("throttled_time", 0) // 1000)
-        return found
+        return read_usage(self)
 
     def oom_kills(self) -> int:
         """How many processes in it the kernel killed for memory; 0 without a memory controller (or before 4.13)."""
@@ -339,10 +341,4 @@ class Cgroup:
 
 
 _V2_NAME = {"blkio": "io"}
-_USAGE = (
-    ("memory", "memory", "memory.current"),
-    ("memory", "memory", "memory.usage_in_bytes"),
-    ("memory_peak", "memory", "memory.peak"),
-    ("memory_peak", "memory", "memory.max_usage_in_bytes"),
-    ("pids", "pids", "pids.current"),
-)
+_INHERITED = frozenset(("cpuset.cpus", "cpuset.mems", "memory.swappiness"))

@@ -69,6 +69,14 @@ def _encode_limit_v2(value: int) -> str:
     return str(value) if value >= 0 else "max"
 
 
+def _encode_reservation(value: int) -> str:
+    return str(max(value, 0))
+
+
+def _decode_reservation(text: str) -> int:
+    return units.UNLIMITED if text in ("max", "0") else int(text)
+
+
 def _encode_pids(value: int) -> str:
     return str(value) if value > 0 else "max"
 
@@ -131,5 +139,7 @@ QUOTA_V2 = Kind(_encode_quota_v2, canon_count, _decode_limit)
 OOM_V1 = Kind(_encode_flag, _canon_oom, _decode_flag)
 RATE_V2 = Kind(_encode_pids, canon_count, _decode_limit)
 """A rate of 0 takes the rule away, as on v1."""
+RESERVATION_V2 = Kind(_encode_reservation, canon_bytes, _decode_reservation)
+"""v1's unlimited soft limit is no reservation at all: on v2 that is 0, and "max" would be the opposite."""
 SHARES_V2 = Kind(_encode_shares, _canon_int, _decode_shares)
 IO_WEIGHT_V2 = Kind(_encode_io_weight, _canon_int, _decode_io_weight)

@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The limits in force, read back through the tables that set them."""
+"""The limits in force, read back through the tables that set them, and what is used of them."""
 
 from __future__ import annotations
 
 from . import units
+from .control import flat_keyed, read_if_there
 from .plan import canon
 from .resources import KEYED, NESTED, PAIR
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from .api import Cgroup
     from .resources import Row
 
 
@@ -67,3 +69,37 @@ def _devices(row: Row, text: str) -> list[dict[str, Any]]:
         if key != "default":
             entries.append({**where, row.field: row.kind.decode(canon(row, value))})
     return entries
+
+
+_USAGE = (
+    ("memory", "memory", "memory.current"),
+    ("memory", "memory", "memory.usage_in_bytes"),
+    ("memory_peak", "memory", "memory.peak"),
+    ("memory_peak", "memory", "memory.max_usage_in_bytes"),
+    ("pids", "pids", "pids.current"),
+)
+
+
+def read_usage(group: Cgroup) -> dict[str, int]:
+    """See :meth:`Cgroup.usage`."""
+    found: dict[str, int] = {}
+    for key, controller, file in _USAGE:
+        text = _text(group, controller, file)
+        if text is not None:
+            found[key] = int(text)
+    text = _text(group, "cpuacct", "cpuacct.usage")
+    if text is not None:
+        found["cpu_usec"] = int(text) // 1000
+    stat = flat_keyed(_text(group, "cpu", "cpu.stat") or "")
+    if "usage_usec" in stat:
+        found["cpu_usec"] = stat["usage_usec"]
+    if "throttled_usec" in stat:
+        found["throttled_usec"] = stat["throttled_usec"]
+    elif "throttled_time" in stat:
+        found["throttled_usec"] = stat["throttled_time"] // 1000  # v1 counts nanoseconds
+    return found
+
+
+def _text(group: Cgroup, controller: str, file: str) -> str | None:
+    directory = group.directory(controller)
+    return read_if_there(f"{directory}/{file}") if directory else None

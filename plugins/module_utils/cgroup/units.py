@@ -130,8 +130,17 @@ def format_cpu_list(numbers: frozenset[int] | set[int]) -> str:
 
 
 def cpus_to_quota(cpus: float, period: int = DEFAULT_PERIOD) -> int:
-    """1.5 CPUs as 150000 microseconds per *period*; never below what the kernel takes. -1 stays -1."""
-    return UNLIMITED if cpus < 0 else max(MIN_QUOTA, round(cpus * period))
+    """1.5 CPUs as 150000 microseconds per *period*; -1 stays -1. Raises CgroupError below what the kernel takes."""
+    if cpus < 0:
+        return UNLIMITED
+    quota = round(cpus * period)
+    if quota < MIN_QUOTA:
+        raise CgroupError(
+            f"cpus {cpus:g} is below what the kernel takes",
+            step="cpu",
+            hint=f"Declare at least {MIN_QUOTA / period:g} (a quota of {MIN_QUOTA} microseconds in {period})",
+        )
+    return quota
 
 
 def quota_to_cpus(quota: int, period: int) -> float:

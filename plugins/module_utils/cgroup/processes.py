@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The processes of a group: signalled all at once, found, moved out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal as signals
+
+from ..kernel.files import read_text
+from . import freezer, v2
+from .control import attach, pids_of, tree
+from .errors import CgroupError
+from .hierarchy import UNIFIED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .api import Cgroup
+
+
+def kill(group: Cgroup, signal: int) -> None:
+    """See :meth:`Cgroup.kill`. cgroup.kill where there is one, else freeze, signal, thaw."""
+    unified_mount = group.hierarchy.unified
+    if (
+        signal == signals.SIGKILL
+        and unified_mount
+        and v2.kill_all(unified_mount + group.path)
+        and group.hierarchy.mode == UNIFIED
+    ):
+        return
+    where = group.freezer()
+    if where is None or not group.pids():
+        _signal(group, signal)
+        return
+    directory, unified = where
+    was_frozen = freezer.frozen(directory, unified=unified)
+    freezer.freeze(directory, unified=unified)
+    try:
+        _signal(group, signal)
+    finally:
+        # A frozen v1 task does not even die before it is thawed.
+        if not was_frozen or signal == signals.SIGKILL:
+            freezer.thaw(directory, unified=unified)
+
+
+def _signal(group: Cgroup, signal: int) -> None:
+    for pid in group.pids():
+        try:
+            os.kill(pid, signal)
+        except ProcessLookupError:
+            continue
+
+
+def holds(group: Cgroup, pid: int) -> bool:
+    """See :meth:`Cgroup.holds`. Source: /proc/PID/cgroup, cgroups(7)."""
+    try:
+        text = read_text(f"/proc/{pid}/cgroup")
+    except FileNotFoundError:
+        raise CgroupError(
+            f"cannot move process {pid} into {group.path}: there is no such process",
+            step="processes",
+            errno=errno.ESRCH,
+            hint="Take it out of the list",
+        ) from None
+    where: dict[str, str] = {}
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            where[controller] = path
+    return all(where.get(controller) == group.path for controller in group.paths())
+
+
+def evacuate(group: Cgroup) -> None:
+    """See :meth:`Cgroup.evacuate`."""
+    for directory in group.directories():
+        above = os.path.dirname(directory)
+        while directory.startswith(group.hierarchy.unified + "/") and not v2.may_hold_processes(
+            group.hierarchy.unified, above
+        ):
+            above = os.path.dirname(above)
+        for _ in range(10):  # what forks meanwhile is found by the next look
+            pids = [pid for member in tree(directory) for pid in pids_of(member)]
+            if not pids:
+                break
+            for pid in pids:
+                _move(above, pid)
+
+
+def _move(directory: str, pid: int) -> None:
+    try:
+        attach(directory, pid)
+    except CgroupError as error:
+        if error.errno != errno.ESRCH:
+            raise
