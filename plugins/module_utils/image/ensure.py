@@ -1,0 +1,328 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The desired state of one image: what is to be done for it, and the doing.
+
+:func:`decide` is a pure function of what is wanted, what is here and what the registry has; :func:`plan` finds those out,
+asking the registry only where the pull policy needs it; :func:`apply` does what the plan says and decides nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+
+from . import media
+from .errors import ImageError, RegistryUnavailable
+from .reference import Reference, is_image_id, normalise, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .auth import Access
+    from .importer import Prepared
+    from .pull import Progress, Resolved
+    from .registry import Registry
+    from .store import Image, Store
+
+PULL_POLICIES = ("missing", "always", "newer", "never")
+
+_Action = namedtuple("_Action", "verb object detail")
+
+
+class Action(_Action):
+    """One step: *verb* in the past tense ("pulled image"), *object*, *detail* for diffs; printed the same in check mode."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.object}{f' {self.detail}' if self.detail else ''}"
+
+
+class ImageRequest:
+    """What a task wants of one image.
+
+    name      reference as the user wrote it, or an image id (which can only be found, tagged, pushed or removed)
+    state     "present" or "absent"
+    pull      one of PULL_POLICIES
+    source    {"rootfs": path, "config": {…}} to import from, or None for the registry
+    platform  "linux/arm64" or None for this host's
+    access    credentials and TLS (auth.Access), None: defaults
+    tags      more names; push, force: see the module
+    """
+
+    __slots__ = ("access", "force", "name", "platform", "pull", "push", "source", "state", "tags")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        state: str = "present",
+        pull: str = "missing",
+        source: dict[str, Any] | None = None,
+        platform: str | None = None,
+        access: Access | None = None,
+        tags: Sequence[str] = (),
+        push: bool = False,
+        force: bool = False,
+    ) -> None:
+        from .auth import Access
+
+        self.name = name
+        self.state = state
+        self.pull = pull
+        self.source = source
+        self.platform = media.parse_platform(platform) if platform else None
+        self.access = access or Access()
+        self.tags = [normalise(tag) for tag in tags]
+        self.push = push
+        self.force = force
+        if pull not in PULL_POLICIES:
+            raise ImageError(f"pull is '{pull}'", step="options", hint=f"It is one of {', '.join(PULL_POLICIES)}")
+        self._check()
+
+    def _check(self) -> None:
+        if not self.by_id and self.reference.digest and (self.source or (self.push and not self.tags)):
+            raise ImageError(
+                f"{self.name} names a digest, which follows from an image's content",
+                step="options",
+                obj=self.name,
+                hint="Give a tag to import or push under",
+            )
+        for tag in self.tags:
+            if "@" in tag:
+                raise ImageError(f"the tag {tag} names a digest", step="options", obj=tag, hint="Write NAME:TAG")
+        if self.by_id and self.source:
+            raise ImageError(
+                f"{self.name} is an image id, which follows from an image's content",
+                step="options",
+                obj=self.name,
+                hint="Give a name to import it under",
+            )
+
+    @property
+    def by_id(self) -> bool:
+        return is_image_id(self.name)
+
+    @property
+    def reference(self) -> Reference:
+        return parse(self.name)
+
+    @property
+    def full_name(self) -> str:
+        return self.name if self.by_id else str(self.reference)
+
+    def push_names(self) -> list[str]:
+        """Where to push: to the tags; to the name itself when the image was made here or there is no tag."""
+        names = [self.full_name] if self.source or not self.tags else []
+        return names + [tag for tag in self.tags if tag not in names]
+
+
+class Local:
+    """What the store has under a name."""
+
+    __slots__ = ("complete", "digest", "has_blobs", "id", "origin", "platform")
+
+    def __init__(
+        self, image_id: str, digest: str, origin: str, platform: media.Platform, complete: bool, has_blobs: bool
+    ) -> None:
+        self.id = image_id
+        self.digest = digest
+        self.origin = origin
+        self.platform = platform
+        self.complete = complete  # all layers unpacked
+        self.has_blobs = has_blobs
+
+
+def decide(
+    request: ImageRequest,
+    local: Local | None,
+    remote_id: str | None,
+    tagged: dict[str, str],
+    pushed: dict[str, bool],
+) -> list[Action]:
+    """The steps from what is to what shall be.
+
+    remote_id  image id that the registry (or the import) has now; None: not asked, or not to be asked
+    tagged     tag → manifest digest it has here, "" for none
+    pushed     name → whether the registry has this very image under it
+    """
+    name = request.full_name
+    if request.state == "absent":
+        return [Action("removed image", name, "")] if local else []
+    actions = []
+    brought = "imported image" if request.source else "pulled image"
+    fits = local is not None and (request.platform is None or request.platform.accepts(local.platform))
+    if local is None or not fits or request.force or (remote_id is not None and remote_id != local.id):
+        actions.append(Action(brought, name, ""))
+    elif not local.complete:
+        actions.append(Action("unpacked image" if local.has_blobs else brought, name, ""))
+    digest = local.digest if local and not actions else ""
+    actions += [Action("tagged image", tag, "") for tag in request.tags if not digest or tagged.get(tag) != digest]
+    if request.push:
+        actions += [Action("pushed image", target, "") for target in request.push_names() if not pushed.get(target)]
+    return actions
+
+
+class Plan:
+    """What :func:`apply` is to do. ``image``: what is there before; ``actions``: the steps; ``warnings``: what to tell."""
+
+    __slots__ = ("actions", "image", "prepared", "registry", "request", "resolved", "same_origin", "warnings")
+
+    def __init__(self, request: ImageRequest, image: Image | None) -> None:
+        self.request = request
+        self.image = image
+        self.actions: list[Action] = []
+        self.warnings: list[str] = []
+        self.registry: Registry | None = None
+        self.resolved: Resolved | None = None
+        self.prepared: Prepared | None = None
+        self.same_origin = ""  # the registry's new digest for an image that is the same for this platform
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.actions)
+
+    def close(self) -> None:
+        if self.registry is not None:
+            self.registry.close()
+
+
+def plan(request: ImageRequest, store: Store) -> Plan:
+    """Find out what is and what shall be. Changes nothing. Raises ImageError."""
+    from .pull import has_all_blobs
+
+    image = store.find(request.name)
+    made = Plan(request, image)
+    local = None
+    if image is not None:
+        local = Local(
+            image.id, image.digest, image.origin, image.platform, store.is_complete(image), has_all_blobs(store, image)
+        )
+    remote_id: str | None = None
+    if request.state == "present":
+        if request.source:
+            from .importer import prepare
+
+            made.prepared = prepare(request, store, image)
+            remote_id = made.prepared.image_id
+        else:
+            remote_id = _ask_registry(request, local, made)
+    tagged = {}
+    for tag in request.tags:
+        other = store.find(tag)
+        tagged[tag] = other.digest if other else ""
+    pushed = {}
+    if request.push and request.state == "present":
+        from .push import is_pushed
+
+        digest = made.prepared.digest if made.prepared else (local.digest if local and remote_id is None else "")
+        pushed = {name: is_pushed(request, name, image, digest) for name in request.push_names()}
+    made.actions = decide(request, local, remote_id, tagged, pushed)
+    return made
+
+
+def _ask_registry(request: ImageRequest, local: Local | None, made: Plan) -> str | None:
+    """The image id in the registry, where the policy wants it known; None otherwise. At most one HEAD when all is as it was."""
+    fits = local is not None and (request.platform is None or request.platform.accepts(local.platform))
+    whole = local is not None and fits and (local.complete or local.has_blobs)
+    if whole and (request.pull in ("missing", "never") or request.by_id) and not request.force:
+        return None
+    if request.by_id or request.pull == "never":
+        why = "it is an image id, which only images already here have" if request.by_id else "pull is never"
+        missing = "for the platform " + str(request.platform) if local is not None and not fits else ""
+        raise ImageError(
+            f"the image {request.full_name} is not here {missing}".rstrip() + f" and cannot be pulled: {why}",
+            step="find",
+            obj=request.name,
+            hint="Give its name, or another pull policy",
+        )
+    if whole and local is not None and request.reference.digest and not request.force:
+        return None  # what a digest means never changes
+    from .pull import resolve
+    from .registry import Registry
+
+    made.registry = Registry(request.reference, request.access)
+    try:
+        origin = made.registry.head(f"pull {request.full_name}")
+        if local is None or not whole:
+            return local.id if local is not None and fits and origin == local.origin else ""
+        if origin in (local.origin, local.digest):
+            return local.id
+        made.resolved = resolve(made.registry, wanted_platform(request))
+    except RegistryUnavailable as error:
+        if request.pull != "newer" or not whole or local is None or request.force:
+            raise
+        made.warnings.append(f"{error} The image that is here is used.")
+        return local.id
+    if made.resolved.image_id == local.id:
+        made.same_origin = origin
+    return made.resolved.image_id
+
+
+def wanted_platform(request: ImageRequest) -> media.Platform:
+    return request.platform or media.host_platform(os.uname().machine)
+
+
+def apply(made: Plan, store: Store, progress: Progress | None = None) -> Image | None:
+    """Do what *made* says; the image then (None when absent). Raises ImageError."""
+    request = made.request
+    if request.state == "absent":
+        if made.actions:
+            store.remove(request.name)
+        return None
+    if not made.actions and not made.same_origin:
+        return made.image
+    try:
+        return _bring(made, store, progress)
+    except BaseException:
+        store.collect(wait=False)  # what this run brought and nobody names
+        raise
+
+
+def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
+    from ..kernel.files import locked
+    from .pull import pull, resolve, unpack_present
+    from .registry import Registry
+
+    request = made.request
+    verbs = {action.verb for action in made.actions}
+    image = made.image
+    store.prepare()
+    with locked(store.state.lock_path("image", request.full_name)), store.locked():
+        if "pulled image" in verbs or made.same_origin:
+            registry = made.registry = made.registry or Registry(request.reference, request.access)
+            resolved = made.resolved or resolve(registry, wanted_platform(request))
+            if request.force:
+                _distrust(store, resolved)
+            image = pull(store, registry, resolved, [request.full_name], request.platform, progress)
+        elif "imported image" in verbs and made.prepared:
+            image = made.prepared.store(store, request.full_name)
+        elif "unpacked image" in verbs and image:
+            unpack_present(store, image)
+        if made.prepared and image:
+            made.prepared.remember(store, image)
+        tags = [action.object for action in made.actions if action.verb == "tagged image"]
+        if tags and image:
+            store.tag(image, tags)
+        for action in made.actions:
+            if action.verb == "pushed image" and image:
+                from .push import push
+
+                push(store, image, parse(action.object), request.access)
+    return store.find(image.name) if image else None
+
+
+def _distrust(store: Store, resolved: Resolved) -> None:
+    """Before a forced pull: blobs that are not what their names say go, so that they are fetched again."""
+    import contextlib
+
+    from .registry import digest_of_file
+
+    for descriptor in [resolved.manifest.document["config"], *resolved.manifest.document["layers"]]:
+        path = store.blob_path(str(descriptor["digest"]))
+        with contextlib.suppress(FileNotFoundError):
+            if digest_of_file(path, str(descriptor["digest"]).partition(":")[0]) != descriptor["digest"]:
+                os.unlink(path)

@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Media types of image-spec 1.1 and of Docker's schema 2, and the platform of an image."""
+
+from __future__ import annotations
+
+from .errors import ImageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+
+MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
+INDEXES = (OCI_INDEX, DOCKER_LIST)
+ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
+
+REF_NAME = "org.opencontainers.image.ref.name"
+
+_LAYERS = {
+    "application/vnd.oci.image.layer.v1.tar": "tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip": "gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd": "zstd",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar": "tar",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": "gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": "zstd",
+    "application/vnd.docker.image.rootfs.diff.tar": "tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": "gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": "zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
+}
+
+# What `uname -m` says → what images say (GOARCH, variant).
+_MACHINES = {
+    "x86_64": ("amd64", ""),
+    "aarch64": ("arm64", "v8"),
+    "armv7l": ("arm", "v7"),
+    "armv6l": ("arm", "v6"),
+    "i686": ("386", ""),
+    "i386": ("386", ""),
+    "ppc64le": ("ppc64le", ""),
+    "s390x": ("s390x", ""),
+    "riscv64": ("riscv64", ""),
+    "loongarch64": ("loong64", ""),
+}
+
+
+class Platform:
+    """Operating system, architecture and variant as image-spec writes them (``linux``, ``arm``, ``v7``)."""
+
+    __slots__ = ("architecture", "os", "variant")
+
+    def __init__(self, os_name: str, architecture: str, variant: str = "") -> None:
+        self.os = os_name
+        self.architecture = architecture
+        # arm64 has only one variant in use; images name it or leave it out.
+        self.variant = "" if (architecture, variant) == ("arm64", "v8") else variant
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+    def accepts(self, other: Platform) -> bool:
+        """Whether *other*, an image's platform, is this one; no variant asked for means any."""
+        return (self.os, self.architecture) == (other.os, other.architecture) and (
+            not self.variant or self.variant == other.variant
+        )
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Platform:
+        """From a descriptor's ``platform`` or an image config, which spell it alike."""
+        return cls(
+            str(document.get("os") or "linux"),
+            str(document.get("architecture") or ""),
+            str(document.get("variant") or ""),
+        )
+
+
+def parse_platform(text: str) -> Platform:
+    """``linux/arm/v7``, ``linux/amd64`` or only ``amd64``. Raises ImageError."""
+    parts = text.lower().split("/")
+    if len(parts) == 1:
+        parts.insert(0, "linux")
+    if not 2 <= len(parts) <= 3 or not all(part.isalnum() for part in parts):
+        raise ImageError(
+            f"'{text}' is not a platform",
+            step="platform",
+            obj=text,
+            hint="Write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, for example linux/amd64 or linux/arm/v7",
+        )
+    architecture, variant = _MACHINES.get(parts[1], (parts[1], ""))
+    return Platform(parts[0], architecture, parts[2] if len(parts) == 3 else variant)
+
+
+def host_platform(machine: str) -> Platform:
+    """The platform of a Linux host whose uname(2) says *machine*."""
+    architecture, variant = _MACHINES.get(machine, (machine, ""))
+    return Platform("linux", architecture, variant)
+
+
+def choose(manifests: list[dict[str, Any]], platform: Platform, obj: str) -> dict[str, Any]:
+    """The descriptor in an index for *platform*. Raises ImageError that lists what there is.
+
+    Entries that are no images (attestations: platform unknown/unknown) never match. The first of several
+    that fit is taken, as image-spec wants, but one whose variant is equal goes first.
+    """
+    fitting: list[tuple[bool, int, dict[str, Any]]] = []
+    offered = []
+    for descriptor in manifests:
+        entry = descriptor.get("platform")
+        if not isinstance(entry, dict):
+            if len(manifests) == 1:
+                return descriptor
+            continue
+        offer = Platform.of(entry)
+        if offer.os == "unknown":
+            continue
+        offered.append(str(offer))
+        if platform.accepts(offer):
+            fitting.append((offer.variant != platform.variant, len(fitting), descriptor))
+    if not fitting:
+        raise ImageError(
+            f"{obj} has no image for the platform {platform}; it has {', '.join(sorted(set(offered))) or 'none'}",
+            step="platform",
+            obj=obj,
+            hint="Choose another tag, or set platform to one of these",
+        )
+    chosen: dict[str, Any] = min(fitting, key=lambda item: item[:2])[2]
+    return chosen
+
+
+def layer_compression(media_type: str, obj: str) -> str:
+    """``"tar"``, ``"gzip"`` or ``"zstd"`` for a layer's media type. Raises ImageError for what is no layer."""
+    try:
+        return _LAYERS[media_type]
+    except KeyError:
+        raise ImageError(
+            f"{obj} has a layer of the unknown type '{media_type}'",
+            step="manifest",
+            obj=obj,
+            hint="Only tar layers, plain or compressed by gzip or zstd, can be unpacked; is this a container image?",
+        ) from None

@@ -1,0 +1,383 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a registry into the store: resolve, fetch, verify, unpack, and only then name.
+
+Fetching waits for the network, so threads do it; unpacking is work, so processes do it (see workers). A layer is unpacked
+as soon as its blob is whole, while the next ones still come in.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import media
+from .errors import ImageError
+from .layers import chain_ids, described
+from .registry import Cancelled, Manifest, Registry
+from .unpack import Layer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .media import Platform
+    from .store import Image, Store
+    from .workers import Worker
+
+    Progress = Callable[[str, str, int, int], None]
+
+FETCH_THREADS = 3
+
+
+class Resolved:
+    """What a reference means in its registry now, for one platform.
+
+    origin    digest under the tag itself (of the index, where there is one)
+    manifest  the image's own manifest
+    """
+
+    __slots__ = ("manifest", "origin")
+
+    def __init__(self, origin: str, manifest: Manifest) -> None:
+        self.origin = origin
+        self.manifest = manifest
+
+    @property
+    def image_id(self) -> str:
+        return str(self.manifest.document["config"]["digest"])
+
+
+def resolve(registry: Registry, platform: Platform) -> Resolved:
+    """Ask the registry. Raises ImageError, NotInRegistry, RegistryUnavailable."""
+    name = str(registry.reference)
+    manifest = registry.manifest(registry.reference.wanted)
+    origin = manifest.digest
+    depth = 0
+    while manifest.is_index or "manifests" in manifest.document:
+        depth += 1
+        if depth > 3:
+            raise ImageError(f"cannot pull {name}: its image indexes are nested too deep", step="manifest", obj=name)
+        manifest = registry.manifest(str(media.choose(manifest.document["manifests"], platform, name)["digest"]))
+    config_type = manifest.document["config"].get("mediaType")
+    if config_type not in (media.OCI_CONFIG, media.DOCKER_CONFIG):
+        raise ImageError(
+            f"cannot pull {name}: it is no container image but '{config_type}'",
+            step="manifest",
+            obj=name,
+            hint="Choose the repository of an image",
+        )
+    return Resolved(origin, manifest)
+
+
+def pull(
+    store: Store,
+    registry: Registry,
+    resolved: Resolved,
+    names: Sequence[str],
+    platform: Platform | None = None,
+    progress: Progress | None = None,
+) -> Image:
+    """Fetch and unpack what is missing of *resolved*, give it *names* (full form), return it.
+
+    The caller holds the store's lock, shared. Raises ImageError; what had become whole until then stays for the next run or
+    the next collection.
+    """
+    name = str(registry.reference)
+    document = resolved.manifest.document
+    raw_config = _config(store, registry, document["config"])
+    config = parse_config(raw_config, document, name)
+    if platform and not platform.accepts(media.Platform.of(config)):
+        raise ImageError(
+            f"cannot pull {name}: it is for {media.Platform.of(config)}, not for {platform}",
+            step="platform",
+            obj=name,
+            hint="Choose another tag, or another platform",
+        )
+    tasks = layer_tasks(store, document, config, name)
+    _check_space(store, tasks, name)
+    bring_layers(store, registry, tasks, name, progress)
+    store.put_blob(raw_config)
+    _put_manifest(store, resolved.manifest)
+    store.set_names(
+        resolved.manifest.digest, resolved.manifest.media_type, len(resolved.manifest.raw), names, resolved.origin
+    )
+    image = store.find(names[0])
+    assert image is not None
+    return image
+
+
+def unpack_present(store: Store, image: Image) -> None:
+    """Unpack again what is missing of *image*, whose blobs are all here."""
+    bring_layers(store, None, layer_tasks(store, image.manifest, image.config, image.name), image.name, None)
+
+
+def has_all_blobs(store: Store, image: Image) -> bool:
+    return all(store.has_blob(str(layer["digest"])) for layer in image.manifest["layers"])
+
+
+def _config(store: Store, registry: Registry, descriptor: dict[str, Any]) -> bytes:
+    from ..kernel.files import read_bytes
+
+    digest = str(descriptor["digest"])
+    if store.has_blob(digest):
+        return read_bytes(store.blob_path(digest))
+    return registry.small_blob(descriptor)
+
+
+def _put_manifest(store: Store, manifest: Manifest) -> None:
+    from ..kernel.files import write_atomic
+
+    path = store.blob_path(manifest.digest)
+    if not os.path.exists(path):
+        store.state.ensure(os.path.dirname(path))
+        write_atomic(path, manifest.raw)
+
+
+def parse_config(raw: bytes, manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    """The image config, its layers checked against the manifest's. Raises ImageError."""
+    import json
+
+    from .reference import check_digest
+
+    try:
+        config = json.loads(raw)
+        diff_ids = config["rootfs"]["diff_ids"]
+        matches = len(diff_ids) == len(manifest["layers"])
+    except (ValueError, KeyError, TypeError):
+        config, diff_ids, matches = None, [], False
+    if not isinstance(config, dict) or not matches:
+        raise ImageError(
+            f"cannot pull {name}: its config does not name as many layers as its manifest has",
+            step="config",
+            obj=name,
+            hint="The image is damaged: push it again",
+        )
+    for diff_id in diff_ids:
+        check_digest(str(diff_id), name)
+    return config
+
+
+class LayerTask:
+    """One layer on its way. ``state``: fetch → ready → working → done, or ready → working → lower → … when it needs those below."""
+
+    __slots__ = ("descriptor", "index", "layer", "lowers", "parent_chain", "path", "state")
+
+    def __init__(self, index: int, layer: Layer, parent_chain: str, path: str | None, state: str) -> None:
+        self.index = index
+        self.layer = layer
+        self.parent_chain = parent_chain
+        self.path = path
+        self.state = state
+        self.lowers: list[str] | None = None if index else []
+
+
+def layer_tasks(store: Store, manifest: dict[str, Any], config: dict[str, Any], name: str) -> list[LayerTask]:
+    """What is to be done for each layer of a manifest, base first."""
+    diff_ids = config["rootfs"]["diff_ids"]
+    tasks = []
+    for index, (descriptor, diff_id, parent) in enumerate(zip(manifest["layers"], diff_ids, chain_ids(diff_ids))):
+        digest = str(descriptor["digest"])
+        compression = media.layer_compression(str(descriptor.get("mediaType")), name)
+        layer = Layer(store.blob_path(digest), digest, int(descriptor["size"]), compression, diff_id)
+        path = store.layers.find(diff_id, parent)
+        present = "done" if path else "ready"
+        state = present if store.has_blob(digest) else "fetch"
+        tasks.append(LayerTask(index, layer, parent, path, state))
+    return tasks
+
+
+def _check_space(store: Store, tasks: Sequence[LayerTask], name: str) -> None:
+    needed = sum({task.layer.digest: task.layer.size for task in tasks if task.state == "fetch"}.values())
+    status = os.statvfs(store.state.images)
+    free = status.f_bavail * status.f_frsize
+    if needed > free:
+        raise ImageError(
+            f"cannot pull {name}: its layers need {needed >> 20} MiB and {store.state.images} has {free >> 20} MiB free",
+            step="space",
+            obj=name,
+            hint="Free some space there, or move the state directory with the option root",
+        )
+
+
+def bring_layers(
+    store: Store, registry: Registry | None, tasks: list[LayerTask], name: str, progress: Progress | None
+) -> None:
+    """Fetch and unpack until all *tasks* are done. On an error everything stops, and nothing half done stays."""
+    from .workers import start_workers
+
+    todo = [task for task in tasks if task.state != "done"]
+    if not todo:
+        return
+    unpacking = sum(1 for task in todo if task.path is None)
+    workers = start_workers(store.layers, min(len(os.sched_getaffinity(0)), unpacking))
+    try:
+        _Work(store, registry, tasks, workers, name, progress).run()
+    finally:
+        for worker in workers:
+            worker.stop()
+        store.layers.sweep()
+
+
+class _Work:
+    """The state of one bring_layers: tasks, idle workers, fetch threads and the pipe by which those report."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry | None,
+        tasks: list[LayerTask],
+        workers: list[Worker],
+        name: str,
+        progress: Progress | None,
+    ) -> None:
+        import threading
+
+        self.store = store
+        self.registry = registry
+        self.tasks = tasks
+        self.workers = workers
+        self.name = name
+        self.progress = progress
+        self.lock = threading.Lock()
+        self.to_fetch = sorted((task for task in tasks if task.state == "fetch"), key=lambda task: -task.layer.size)
+        self.failure: BaseException | None = None
+        self.cancelled = False
+        self.wake_read, self.wake_write = os.pipe()
+
+    def run(self) -> None:
+        import selectors
+        import threading
+
+        threads = [
+            threading.Thread(target=self._fetch_loop, daemon=True)
+            for _ in range(min(FETCH_THREADS, len(self.to_fetch)))
+        ]
+        selector = selectors.DefaultSelector()
+        try:
+            selector.register(self.wake_read, selectors.EVENT_READ)
+            for worker in self.workers:
+                selector.register(worker.results, selectors.EVENT_READ, worker)
+            for thread in threads:
+                thread.start()
+            while True:
+                self._dispatch()
+                if all(task.state == "done" for task in self.tasks):
+                    break
+                for key, _events in selector.select():
+                    if key.data is None:
+                        os.read(self.wake_read, 4096)
+                    else:
+                        self._finished(key.data)
+                with self.lock:
+                    if self.failure is not None:
+                        raise self.failure
+        finally:
+            self.cancelled = True
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            selector.close()
+            os.close(self.wake_read)
+            os.close(self.wake_write)
+
+    # In the main thread.
+
+    def _dispatch(self) -> None:
+        """Give idle workers the largest layers that can be unpacked now."""
+        for task in self.tasks:
+            if task.state == "lower" and all(below.path for below in self.tasks[: task.index]):
+                diff_ids = [below.layer.diff_id for below in self.tasks[: task.index]]
+                task.lowers = self.store.layers.paths(diff_ids)
+                task.state = "ready"
+        ready = sorted((task for task in self.tasks if task.state == "ready"), key=lambda task: -task.layer.size)
+        idle = [worker for worker in self.workers if worker.busy is None]
+        for worker, task in zip(idle, ready):
+            layer = task.layer
+            task.state = "working"
+            self._report(task, "unpacking", 0)
+            worker.start(
+                task,
+                {
+                    "blob": layer.blob,
+                    "digest": layer.digest,
+                    "size": layer.size,
+                    "compression": layer.compression,
+                    "diff_id": layer.diff_id,
+                    "parent_chain": task.parent_chain,
+                    "lowers": task.lowers,
+                },
+            )
+
+    def _finished(self, worker: Worker) -> None:
+        task, answer = worker.result()
+        if "error" in answer:
+            error = answer["error"]
+            raise described(
+                ImageError(error["message"], step=error["step"], errno=error["errno"], hint=error["hint"]),
+                task.layer,
+                self.name,
+            )
+        if "path" in answer:
+            task.path = answer["path"]
+            task.state = "done"
+            self._report(task, "unpacked", task.layer.size)
+        else:
+            task.state = "lower"
+
+    def _report(self, task: LayerTask, state: str, done: int) -> None:
+        if self.progress:
+            self.progress(task.layer.digest, state, done, task.layer.size)
+
+    # In the fetch threads.
+
+    def _fetch_loop(self) -> None:
+        try:
+            while not self.cancelled:
+                with self.lock:
+                    if not self.to_fetch:
+                        return
+                    task = self.to_fetch.pop(0)
+                self._fetch(task)
+                task.state = "done" if task.path else "ready"
+                os.write(self.wake_write, b".")
+        except Cancelled:
+            return
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            with self.lock:
+                self.failure = self.failure or error
+            os.write(self.wake_write, b"!")
+
+    def _fetch(self, task: LayerTask) -> None:
+        import errno
+
+        assert self.registry is not None
+        layer = task.layer
+        done = 0
+
+        def count(received: int) -> None:
+            nonlocal done
+            done += received
+            self._report(task, "fetching", done)
+
+        try:
+            with self.store.partial_blob(layer.digest) as fd:
+                if fd is not None:
+                    self.registry.blob_to_file(
+                        layer.digest,
+                        layer.size,
+                        fd,
+                        cancelled=lambda: self.cancelled,
+                        progress=count if self.progress else None,
+                    )
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise ImageError(
+                f"cannot pull {self.name}: no space left below {self.store.state.images}",
+                step="space",
+                obj=self.name,
+                errno=error.errno or 0,
+                hint="Free some space there, or move the state directory with the option root",
+            ) from error

@@ -1,0 +1,362 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A layer's root directory while it is filled: every path is resolved inside it, descriptor by descriptor.
+
+Nothing here follows a symlink through the kernel: a parent that is a symlink is read and walked component by
+component below the pinned root, as chroot(2) would resolve it (CVE-2021-32760, CVE-2025-47290). So a hostile layer
+cannot name anything outside, whatever it made first.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from . import lower
+from .errors import ImageError
+from .tarstream import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DIR_FLAGS = lower.DIR_FLAGS
+MAX_PATH = 4096  # PATH_MAX, limits.h
+MAX_DEPTH = 256  # directories below each other; real images stay below 50
+MAX_SYMLINKS = 40  # as the kernel's own limit, namei.h
+CACHE = 128  # open directories
+
+
+class NeedsLower(Exception):
+    """This layer cannot be unpacked without those below it (a parent or a link target only they know)."""
+
+
+class RootDir:
+    """The directory tree of one layer.
+
+    lowers      directories of the layers below, base first; None: not known yet, NeedsLower asks for them
+    depended    whether anything was taken from them (or would have been, at the base)
+    dir_times   canonical path → mtime in ns, to be set when all is in place
+    opaque      canonical paths of directories that hide what lies below
+    whiteouts   canonical paths of whiteouts made so far
+    """
+
+    def __init__(self, path: str, lowers: Sequence[str] | None) -> None:
+        self.root = os.open(path, DIR_FLAGS)
+        self.lowers = lowers
+        self.depended = False
+        self.dir_times: dict[bytes, int] = {}
+        self.opaque: set[bytes] = set()
+        self.whiteouts: set[bytes] = set()
+        self._open: dict[bytes, int] = {}
+
+    def close(self) -> None:
+        self._forget(b"")
+        os.close(self.root)
+
+    # Directories.
+
+    def directory(self, path: bytes, *, create: bool = True) -> tuple[int, bytes]:
+        """(descriptor, canonical path) of the directory *path*, which is clean.
+
+        A missing one is made as the layers below have it, else as 0755 root, unless not *create* (FileNotFoundError).
+        The descriptor stays this object's and is good until the next call.
+        """
+        fd = self._open.get(path)
+        if fd is not None:
+            return fd, path
+        if not path:
+            return self.root, b""
+        fd, canonical = self.root, b""
+        pending = path.split(b"/")
+        pending.reverse()
+        symlinks = 0
+        while pending:
+            component = pending.pop()
+            if component == b"..":  # only from a symlink's target: names were checked before
+                if not canonical:
+                    raise _outside(path)
+                canonical = canonical.rpartition(b"/")[0]
+                fd = self._walk(canonical)
+                continue
+            below = canonical + b"/" + component if canonical else component
+            cached = self._open.get(below)
+            if cached is None:
+                target = self._enter(fd, component, below, create, bool(symlinks))
+                if target is not None:
+                    symlinks += 1
+                    if symlinks > MAX_SYMLINKS:
+                        raise ImageError(f"the path {printable(path)} leads through too many symlinks", step="path")
+                    if target.startswith(b"/"):
+                        fd, canonical = self.root, b""
+                    pending.extend(part for part in reversed(target.split(b"/")) if part not in (b"", b"."))
+                    continue
+                cached = self._open[below]
+            fd, canonical = cached, below
+        return fd, canonical
+
+    def _enter(self, fd: int, component: bytes, below: bytes, create: bool, through_symlink: bool) -> bytes | None:
+        """Put directory *below* into the cache; or the target when it is a symlink."""
+        if len(below) > MAX_PATH or below.count(b"/") >= MAX_DEPTH:
+            raise ImageError(f"the path {printable(below)} is too deep", step="path")
+        try:
+            opened = os.open(component, DIR_FLAGS, dir_fd=fd)
+        except FileNotFoundError:
+            found = self._from_lower(below)
+            if found is None:
+                if not create:
+                    raise
+                if through_symlink:
+                    raise ImageError(
+                        f"the path {printable(below)} leads through a symlink to where the image has nothing",
+                        step="path",
+                    ) from None
+                os.mkdir(component, 0o755, dir_fd=fd)
+                self.depended = True
+                self._remember(below, os.open(component, DIR_FLAGS, dir_fd=fd))
+                self.dir_times[below] = 0
+                return None
+            try:
+                if stat.S_ISLNK(found.stat.st_mode):
+                    return os.readlink(found.name, dir_fd=found.directory)
+                if not stat.S_ISDIR(found.stat.st_mode):
+                    raise _not_a_directory(below) from None
+                os.mkdir(component, 0o700, dir_fd=fd)
+                opened = os.open(component, DIR_FLAGS, dir_fd=fd)
+                self._remember(below, opened)
+                _copy_metadata(found, opened)
+                self.dir_times[below] = found.stat.st_mtime_ns
+            finally:
+                found.close()
+            return None
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+            status = os.stat(component, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISLNK(status.st_mode):
+                return os.readlink(component, dir_fd=fd)
+            if below in self.whiteouts:  # deleted, then made anew without an entry of its own
+                self.make_directory(fd, component, below)
+                os.chmod(self._open[below], 0o755)
+                self.dir_times[below] = 0
+                return None
+            raise _not_a_directory(below) from None
+        self._remember(below, opened)
+        return None
+
+    def _walk(self, canonical: bytes) -> int:
+        """The descriptor of a directory known to be there, by its canonical path."""
+        fd = self.root
+        path = b""
+        for component in canonical.split(b"/") if canonical else ():
+            path = path + b"/" + component if path else component
+            cached = self._open.get(path)
+            if cached is None:
+                cached = os.open(component, DIR_FLAGS, dir_fd=fd)
+                self._remember(path, cached)
+            fd = cached
+        return fd
+
+    def _remember(self, canonical: bytes, fd: int) -> None:
+        if len(self._open) >= CACHE:
+            # Whatever is used now is near the end; drop the older half.
+            for path in list(self._open)[: CACHE // 2]:
+                if not canonical.startswith(path + b"/"):
+                    os.close(self._open.pop(path))
+        self._open[canonical] = fd
+
+    def _forget(self, canonical: bytes) -> None:
+        """Close what is cached at and below *canonical* ("" means all)."""
+        prefix = canonical + b"/"
+        for path in list(self._open):
+            if not canonical or path == canonical or path.startswith(prefix):
+                os.close(self._open.pop(path))
+
+    def _from_lower(self, canonical: bytes) -> lower.Found | None:
+        if self.hidden(canonical):
+            return None
+        if self.lowers is None:
+            raise NeedsLower
+        self.depended = True
+        return lower.lookup(self.lowers, canonical)
+
+    def hidden(self, canonical: bytes) -> bool:
+        """Whether an opaque directory of this layer lies above *canonical*."""
+        if self.opaque:
+            while canonical:
+                canonical = canonical.rpartition(b"/")[0]
+                if canonical in self.opaque:
+                    return True
+        return False
+
+    # Entries.
+
+    def make_directory(self, fd: int, name: bytes, canonical: bytes) -> int:
+        """A directory *name* in *fd*: an existing one stays, anything else is replaced. Returns its descriptor."""
+        opened = self._open.get(canonical)
+        if opened is not None:
+            return opened
+        deleted = canonical in self.whiteouts
+        try:
+            os.mkdir(name, 0o700, dir_fd=fd)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+                self.remove(fd, name, canonical)
+                os.mkdir(name, 0o700, dir_fd=fd)
+        opened = os.open(name, DIR_FLAGS, dir_fd=fd)
+        self._remember(canonical, opened)
+        if deleted:  # what the layers below have there must not shine through
+            self.set_opaque(opened, canonical)
+        return opened
+
+    def set_opaque(self, fd: int, canonical: bytes) -> None:
+        os.setxattr(fd, lower.OPAQUE, b"y")
+        self.opaque.add(canonical)
+
+    def whiteout(self, fd: int, name: bytes, canonical: bytes) -> None:
+        """Delete *canonical* of the layers below; what this layer itself has there stays, whichever came first."""
+        try:
+            os.mknod(name, stat.S_IFCHR, 0, dir_fd=fd)
+        except FileExistsError:
+            if canonical not in self.whiteouts:
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    self.set_opaque(self.make_directory(fd, name, canonical), canonical)
+            return
+        self.whiteouts.add(canonical)
+
+    def remove(self, fd: int, name: bytes, canonical: bytes) -> None:
+        """Make way for another entry of the same name."""
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode):
+            os.unlink(name, dir_fd=fd)
+            self.whiteouts.discard(canonical)
+            return
+        self._forget(canonical)
+        remove_tree(fd, name)
+        prefix = canonical + b"/"
+        for path in [path for path in self.dir_times if path == canonical or path.startswith(prefix)]:
+            del self.dir_times[path]
+        for paths in (self.whiteouts, self.opaque):
+            paths.difference_update([path for path in paths if path == canonical or path.startswith(prefix)])
+
+    def link(self, target: bytes, fd: int, name: bytes, canonical: bytes) -> None:
+        """A hard link *name* in *fd* to the clean path *target*; a file of a layer below is copied up first."""
+        parent, _slash, leaf = target.rpartition(b"/")
+        # Resolving may close cached descriptors: keep our own of the directory that gets the link.
+        kept = os.dup(fd)
+        try:
+            try:
+                source, source_path = self.directory(parent, create=False)
+                where = source_path + b"/" + leaf if source_path else leaf
+                self._link_target(source, leaf, where)
+            except FileNotFoundError:
+                raise ImageError(
+                    f"the hard link {printable(canonical)} names {printable(target)}, which the image does not have",
+                    step="hardlink",
+                ) from None
+            if where == canonical:
+                return
+            try:
+                os.link(leaf, name, src_dir_fd=source, dst_dir_fd=kept, follow_symlinks=False)
+            except FileExistsError:
+                self.remove(kept, name, canonical)
+                os.link(leaf, name, src_dir_fd=source, dst_dir_fd=kept, follow_symlinks=False)
+        finally:
+            os.close(kept)
+
+    def _link_target(self, fd: int, leaf: bytes, canonical: bytes) -> None:
+        """Make sure that this layer has the file *canonical*. Raises FileNotFoundError, ImageError."""
+        try:
+            status = os.stat(leaf, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            found = self._from_lower(canonical)
+            if found is None:
+                raise
+            try:
+                if stat.S_ISDIR(found.stat.st_mode):
+                    raise ImageError(
+                        f"a hard link names the directory {printable(canonical)}", step="hardlink"
+                    ) from None
+                _copy_up(found, fd, leaf)
+            finally:
+                found.close()
+            return
+        if canonical in self.whiteouts:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), canonical)
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"a hard link names the directory {printable(canonical)}", step="hardlink")
+
+    def finish(self) -> None:
+        """Whiteouts that an opaque directory makes needless go; then directories get their times."""
+        for path in self.whiteouts:
+            if self.hidden(path):
+                parent, _slash, leaf = path.rpartition(b"/")
+                os.unlink(leaf, dir_fd=self._walk(parent))
+        for path, mtime in self.dir_times.items():
+            os.utime(self._walk(path), ns=(mtime, mtime))
+
+
+def remove_tree(fd: int, name: bytes) -> None:
+    """Delete the directory *name* in *fd* with all that is in it; follows no symlink."""
+    below = os.open(name, DIR_FLAGS, dir_fd=fd)
+    try:
+        with os.scandir(below) as iterator:
+            children = [(os.fsencode(child.name), child.is_dir(follow_symlinks=False)) for child in iterator]
+        for child, is_directory in children:
+            if is_directory:
+                remove_tree(below, child)
+            else:
+                os.unlink(child, dir_fd=below)
+    finally:
+        os.close(below)
+    os.rmdir(name, dir_fd=fd)
+
+
+def _copy_metadata(found: lower.Found, fd: int) -> None:
+    """Owner, mode and xattrs of a directory of a layer below onto *fd*; times come last, elsewhere."""
+    os.fchown(fd, found.stat.st_uid, found.stat.st_gid)
+    os.fchmod(fd, stat.S_IMODE(found.stat.st_mode))
+    for attribute in os.listxattr(found.path, follow_symlinks=False):
+        if attribute != lower.OPAQUE:
+            os.setxattr(fd, attribute, os.getxattr(found.path, attribute, follow_symlinks=False))
+
+
+def _copy_up(found: lower.Found, fd: int, name: bytes) -> None:
+    """The file *found* as *name* in *fd*, with everything it has."""
+    status = found.stat
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(found.name, dir_fd=found.directory), name, dir_fd=fd)
+    elif stat.S_ISREG(status.st_mode):
+        source = os.open(found.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=found.directory)
+        try:
+            copy = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd)
+            try:
+                while os.sendfile(copy, source, None, 1 << 20):
+                    pass
+            finally:
+                os.close(copy)
+        finally:
+            os.close(source)
+    else:
+        os.mknod(name, status.st_mode, status.st_rdev, dir_fd=fd)
+    os.chown(name, status.st_uid, status.st_gid, dir_fd=fd, follow_symlinks=False)
+    path = b"/proc/self/fd/%d/%s" % (fd, name)
+    if not stat.S_ISLNK(status.st_mode):
+        os.chmod(path, stat.S_IMODE(status.st_mode))
+    for attribute in os.listxattr(found.path, follow_symlinks=False):
+        value = os.getxattr(found.path, attribute, follow_symlinks=False)
+        os.setxattr(path, attribute, value, follow_symlinks=False)
+    os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=fd, follow_symlinks=False)
+
+
+def _outside(path: bytes) -> ImageError:
+    return ImageError(f"the path {printable(path)} leads out of the image's root", step="path")
+
+
+def _not_a_directory(path: bytes) -> ImageError:
+    return ImageError(
+        f"the path {printable(path)} is not a directory, but the archive puts files below it", step="path"
+    )

@@ -1,0 +1,378 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The images of one host: an OCI image layout that other tools can read, plus the unpacked layers.
+
+``images/index.json`` has one descriptor per name; its annotation ``org.opencontainers.image.ref.name`` is the full name.
+Names are the only roots: what no name and no container's pin reaches, goes with the next removal.
+
+Locks: ``store`` shared while something is added, exclusive while things are removed; ``index`` for the moment of a change
+of index.json. They are taken in this order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from ..kernel.files import fsync_directory, locked, read_bytes, write_atomic
+from . import media
+from .errors import ImageError
+from .layers import LayerStore, removed_at_end
+from .reference import Reference, is_image_id, is_short_id, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from ..statedir import StateDir
+
+# The digest that a name had in its registry when it was pulled: of the index, where the image came out of one.
+ORIGIN = "io.github.agentless-oci.origin"
+
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
+
+class Image:
+    """One image that is here.
+
+    name       the name it was found by (full form), or its id
+    id         digest of its config: equal ids run equally
+    digest     digest of its manifest
+    config     the whole OCI config document
+    manifest   the manifest document
+    layers     diff ids, base first
+    size       bytes of its blobs, as a registry holds them
+    created    RFC 3339 time from the config, "" if it has none
+    names      all its names, sorted
+    origin     see ORIGIN, "" for an image that was not pulled
+    """
+
+    __slots__ = ("config", "created", "digest", "id", "layers", "manifest", "name", "names", "origin", "size")
+
+    def __init__(self, name: str, digest: str, manifest: dict[str, Any], config: dict[str, Any]) -> None:
+        self.name = name
+        self.digest = digest
+        self.manifest = manifest
+        self.config = config
+        self.id = str(manifest["config"]["digest"])
+        self.layers: tuple[str, ...] = tuple(config.get("rootfs", {}).get("diff_ids") or ())
+        self.size = int(manifest["config"]["size"]) + sum(int(layer["size"]) for layer in manifest["layers"])
+        self.created = str(config.get("created") or "")
+        self.names: list[str] = []
+        self.origin = ""
+
+    @property
+    def platform(self) -> media.Platform:
+        return media.Platform.of(self.config)
+
+
+class Store:
+    """Images below one state directory. Reading takes no lock and makes no directory."""
+
+    def __init__(self, state: StateDir) -> None:
+        self.state = state
+        self.layers = LayerStore(state)
+        self.pins = os.path.join(state.images, "pins")
+        self.partial = os.path.join(state.images, "partial")
+        self._index = os.path.join(state.images, "index.json")
+
+    # Reading.
+
+    def blob_path(self, digest: str) -> str:
+        algorithm, _colon, digits = digest.partition(":")
+        return os.path.join(self.state.images, "blobs", algorithm, digits)
+
+    def has_blob(self, digest: str) -> bool:
+        return os.path.isfile(self.blob_path(digest))
+
+    def find(self, name: str) -> Image | None:
+        """The image called *name*: a reference as users write it, or an image id, whole or its first 12 digits.
+
+        Raises ImageError for a name that is neither.
+        """
+        descriptors = self._descriptors()
+        if is_image_id(name):
+            return self._find_id(descriptors, name if ":" in name else f"sha256:{name}")
+        if is_short_id(name):
+            found = self._find_name(descriptors, parse(name))
+            return found or self._find_id(descriptors, f"sha256:{name}")
+        return self._find_name(descriptors, parse(name))
+
+    def _find_name(self, descriptors: list[dict[str, Any]], reference: Reference) -> Image | None:
+        full = str(reference)
+        for descriptor in descriptors:
+            known = _name_of(descriptor)
+            if known == full or (
+                reference.digest
+                and reference.digest in (descriptor["digest"], _origin_of(descriptor))
+                and known
+                and parse(known).repository == reference.repository
+            ):
+                return self._load(descriptor, descriptors, full)
+        return None
+
+    def _find_id(self, descriptors: list[dict[str, Any]], image_id: str) -> Image | None:
+        found: Image | None = None
+        for descriptor in [*descriptors, *self._pinned_descriptors()]:
+            image = self._load(descriptor, descriptors, "")
+            if image is None or not image.id.startswith(image_id) or (found is not None and found.id == image.id):
+                continue
+            if found is not None:
+                raise ImageError(
+                    f"several images have an id that starts with {image_id.partition(':')[2]}",
+                    step="find",
+                    obj=image_id,
+                    hint="Give the whole id, or a name",
+                )
+            found = image
+        if found:
+            found.name = found.id
+        return found
+
+    def images(self) -> list[Image]:
+        """All images, those with names first, each once."""
+        descriptors = self._descriptors()
+        found: dict[str, Image] = {}
+        for descriptor in [*descriptors, *self._pinned_descriptors()]:
+            if descriptor["digest"] not in found:
+                image = self._load(descriptor, descriptors, "")
+                if image:
+                    image.name = image.names[0] if image.names else image.id
+                    found[image.digest] = image
+        return sorted(found.values(), key=lambda image: (not image.names, image.name))
+
+    def _load(self, descriptor: dict[str, Any], descriptors: list[dict[str, Any]], name: str) -> Image | None:
+        """The Image behind *descriptor*; None when its blobs are gone (removed meanwhile, or damaged)."""
+        digest = descriptor["digest"]
+        try:
+            manifest = json.loads(read_bytes(self.blob_path(digest)))
+            config = json.loads(read_bytes(self.blob_path(manifest["config"]["digest"])))
+            image = Image(name, digest, manifest, config)
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        image.names = sorted({_name_of(other) for other in descriptors if other["digest"] == digest} - {""})
+        image.origin = _origin_of(descriptor)
+        return image
+
+    def is_complete(self, image: Image) -> bool:
+        """Whether all layers are unpacked."""
+        return self.layers.paths(image.layers) is not None
+
+    def layer_paths(self, image: Image) -> list[str]:
+        """Directories of the image's layers for overlayfs, base first. Raises ImageError when one is missing."""
+        paths = self.layers.paths(image.layers)
+        if paths is None:
+            raise ImageError(
+                f"a layer of {image.name} is missing below {self.state.layers}",
+                step="layers",
+                obj=image.name,
+                hint="Run oci_image for it: it is unpacked again, or pulled where needed",
+            )
+        return paths
+
+    def _descriptors(self) -> list[dict[str, Any]]:
+        try:
+            raw = read_bytes(self._index)
+        except FileNotFoundError:
+            return []
+        try:
+            manifests = json.loads(raw)["manifests"]
+            return [descriptor for descriptor in manifests if isinstance(descriptor["digest"], str)]
+        except (ValueError, KeyError, TypeError):
+            raise ImageError(
+                f"{self._index} is not a valid OCI image index",
+                step="index",
+                obj=self._index,
+                hint="Move the file away; images are then pulled again",
+            ) from None
+
+    def _pinned(self) -> Iterator[dict[str, Any]]:
+        try:
+            names = os.listdir(self.pins)
+        except FileNotFoundError:
+            return
+        for name in names:
+            if not name.startswith("."):
+                with contextlib.suppress(FileNotFoundError):
+                    yield json.loads(read_bytes(os.path.join(self.pins, name)))
+
+    def _pinned_descriptors(self) -> list[dict[str, Any]]:
+        return [{"digest": pin["manifest"]} for pin in self._pinned()]
+
+    # Writing.
+
+    def prepare(self) -> None:
+        """Make the layout's directories; clean up what killed runs left."""
+        blobs = os.path.join(self.state.images, "blobs")
+        self.state.ensure(
+            self.state.images, blobs, os.path.join(blobs, "sha256"), self.state.layers, self.partial, self.pins
+        )
+        layout = os.path.join(self.state.images, "oci-layout")
+        if not os.path.exists(layout):
+            write_atomic(layout, LAYOUT)
+
+    @contextlib.contextmanager
+    def locked(self, *, exclusive: bool = False, wait: bool = True) -> Iterator[None]:
+        """The store's lock: shared for adding, exclusive for removing."""
+        with locked(self.state.lock_path("store", "images"), exclusive=exclusive, wait=wait):
+            yield
+
+    @contextlib.contextmanager
+    def partial_blob(self, digest: str) -> Iterator[int | None]:
+        """A descriptor to write blob *digest* to, under its lock; None when the blob is there already.
+
+        What an earlier run left is in the file. When the block ends well, the file is the blob.
+        """
+        lock = self.state.lock_path("blob", digest.replace(":", "-"))
+        with locked(lock), removed_at_end(lock):
+            path = self.blob_path(digest)
+            if os.path.isfile(path):
+                yield None
+                return
+            self.state.ensure(os.path.dirname(path))
+            partial = os.path.join(self.partial, digest.replace(":", "-"))
+            fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.fchmod(fd, 0o600)
+                yield fd
+                os.fsync(fd)
+                os.rename(partial, path)
+                fsync_directory(os.path.dirname(path))
+            finally:
+                os.close(fd)
+
+    def put_blob(self, raw: bytes) -> str:
+        """Store a small blob; its digest."""
+        from .registry import digest_of
+
+        digest = digest_of(raw)
+        if not self.has_blob(digest):
+            write_atomic(self.blob_path(digest), raw)
+        return digest
+
+    def set_names(self, digest: str, media_type: str, size: int, names: Sequence[str], origin: str = "") -> None:
+        """Let *names* mean the manifest *digest*. An image that loses its last name so stays, without one."""
+        with self._changing() as descriptors:
+            before = {_name_of(d): d for d in descriptors if _name_of(d) in names}
+            keep = [d for d in descriptors if _name_of(d) not in names]
+            held = {d["digest"] for d in keep} | {digest}
+            for name, old in before.items():
+                if old["digest"] not in held:
+                    held.add(old["digest"])
+                    keep.append({key: value for key, value in old.items() if key != "annotations"})
+                elif old["digest"] == digest and not origin:
+                    origin = _origin_of(before[name])
+            keep = [d for d in keep if _name_of(d) or d["digest"] != digest]
+            for name in names:
+                annotations = {media.REF_NAME: name, **({ORIGIN: origin} if origin else {})}
+                keep.append({"mediaType": media_type, "digest": digest, "size": size, "annotations": annotations})
+            descriptors[:] = keep
+
+    def tag(self, image: Image, names: Sequence[str]) -> None:
+        """Give *image* more names (full form); a name that means another image moves."""
+        path = self.blob_path(image.digest)
+        media_type = image.manifest.get("mediaType") or media.OCI_MANIFEST
+        self.set_names(image.digest, media_type, os.stat(path).st_size, names)
+
+    def untag(self, names: Sequence[str]) -> None:
+        """Take *names* away; the images stay until :meth:`collect`."""
+        with self._changing() as descriptors:
+            descriptors[:] = [d for d in descriptors if _name_of(d) not in names]
+
+    def forget(self, digest: str) -> None:
+        """Take all names of the manifest *digest* away, and its entry."""
+        with self._changing() as descriptors:
+            descriptors[:] = [d for d in descriptors if d["digest"] != digest]
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[list[dict[str, Any]]]:
+        """The index's descriptors, to be changed in place; written when the block ends well."""
+        with locked(self.state.lock_path("index", "images")):
+            descriptors = self._descriptors()
+            yield descriptors
+            index = {"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": descriptors}
+            write_atomic(self._index, json.dumps(index, indent=1).encode())
+
+    def remove(self, name: str) -> Image | None:
+        """Take *name* away and delete what nothing needs any more. An image id takes all its names away.
+
+        Returns the image it was, None when there was none.
+        """
+        image = self.find(name)
+        if image is None:
+            return None
+        with self.locked(exclusive=True):
+            if is_image_id(name) or image.name == image.id:
+                self.forget(image.digest)
+            else:
+                self.untag([image.name, *self._same(image)])
+            self._collect()
+        return image
+
+    def _same(self, image: Image) -> list[str]:
+        """Names under which *image* is known when it was found by digest and not by its own name."""
+        reference = parse(image.name)
+        if image.name in image.names or not reference.digest:
+            return []
+        return [name for name in image.names if parse(name).repository == reference.repository]
+
+    def collect(self, *, wait: bool = True) -> None:
+        """Delete blobs and layers that no name and no pin reaches; without *wait* only if nobody adds any now."""
+        with contextlib.suppress(BlockingIOError), self.locked(exclusive=True, wait=wait):
+            self._collect()
+
+    def _collect(self) -> None:
+        blobs: set[str] = set()
+        layers: set[str] = set()
+        for pin in self._pinned():
+            layers.update(os.path.join(self.state.layers, key) for key in pin["layers"])
+        for digest in {d["digest"] for d in [*self._descriptors(), *self._pinned_descriptors()]}:
+            blobs.add(digest)
+            image = self._load({"digest": digest}, [], digest)
+            if image is None:
+                continue
+            blobs.add(image.id)
+            blobs.update(str(layer["digest"]) for layer in image.manifest["layers"])
+            layers.update(self._present_layers(image))
+        root = os.path.join(self.state.images, "blobs")
+        for algorithm in os.listdir(root) if os.path.isdir(root) else ():
+            for name in os.listdir(os.path.join(root, algorithm)):
+                if f"{algorithm}:{name}" not in blobs:
+                    os.unlink(os.path.join(root, algorithm, name))
+        for name in os.listdir(self.partial) if os.path.isdir(self.partial) else ():
+            os.unlink(os.path.join(self.partial, name))
+        self.layers.remove_except(layers)
+
+    def _present_layers(self, image: Image) -> Iterator[str]:
+        from .layers import chain_ids
+
+        for diff_id, parent in zip(image.layers, chain_ids(image.layers)):
+            path = self.layers.find(diff_id, parent)
+            if path:
+                yield path
+
+    # Pins: images that containers use.
+
+    def pin(self, container_id: str, image: Image) -> None:
+        """Keep *image* and its layers while container *container_id* exists. Raises ImageError when it is gone already."""
+        self.state.ensure(self.state.images, self.pins)
+        with self.locked():
+            keys = [os.path.relpath(path, self.state.layers) for path in self.layer_paths(image)]
+            document = {"image": image.id, "manifest": image.digest, "layers": keys}
+            write_atomic(os.path.join(self.pins, container_id), json.dumps(document).encode())
+
+    def unpin(self, container_id: str) -> None:
+        """Container *container_id* is gone. The image stays until it is removed by name, or by :meth:`collect`."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.pins, container_id))
+
+
+def _name_of(descriptor: dict[str, Any]) -> str:
+    return str((descriptor.get("annotations") or {}).get(media.REF_NAME) or "")
+
+
+def _origin_of(descriptor: dict[str, Any]) -> str:
+    return str((descriptor.get("annotations") or {}).get(ORIGIN) or "")

@@ -1,0 +1,402 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading tar: ustar, PAX and GNU, from a stream of chunks, without ever touching a file system.
+
+Formats: POSIX.1-2001 pax interchange (IEEE Std 1003.1), GNU tar manual "Basic Tar Format" and "Storing Sparse
+Files". An :class:`Entry` says what the archive says; whether that may be done is the unpacker's business.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK = 512
+MAX_EXTENDED = 1 << 20  # bytes of one PAX header: xattrs are at most 64 KiB each
+MAX_LONG_NAME = 1 << 16
+
+REGULAR, HARDLINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
+
+_ZERO_BLOCK = bytes(BLOCK)
+_XATTR = b"SCHILY.xattr."
+
+
+class BadTar(Exception):
+    """The stream is no tar archive, or a damaged one."""
+
+
+class Entry:
+    """One member: names are bytes as they stand in the archive; *mtime* in ns; *sparse* [(offset, length)] or None.
+
+    *size* is what follows in the stream for this member; *realsize* the file's length.
+    """
+
+    __slots__ = (
+        "gid", "linkname", "major", "minor", "mode", "mtime", "name", "realsize", "size", "sparse", "type", "uid", "xattrs",
+    )  # fmt: skip
+
+    name: bytes
+    type: bytes
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    realsize: int
+    mtime: int
+    linkname: bytes
+    major: int
+    minor: int
+    xattrs: dict[bytes, bytes]
+    sparse: list[tuple[int, int]] | None
+
+
+class ByteSource:
+    """Chunks as one stream to read exact amounts from."""
+
+    __slots__ = ("_chunk", "_chunks", "_end", "_position", "consumed")
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._chunk = b""
+        self._position = 0
+        self._end = 0
+        self.consumed = 0
+
+    def _refill(self) -> bool:
+        for chunk in self._chunks:
+            if chunk:
+                self._chunk = chunk
+                self._position = 0
+                self._end = len(chunk)
+                return True
+        self._chunk = b""
+        self._position = self._end = 0
+        return False
+
+    def exact(self, count: int) -> bytes:
+        """The next *count* bytes; fewer only at the end of the stream."""
+        start = self._position
+        stop = start + count
+        if stop <= self._end:
+            self._position = stop
+            return self._chunk[start:stop]
+        parts = [self._chunk[start:]]
+        missing = stop - self._end
+        while missing > 0 and self._refill():
+            part = self._chunk[:missing]
+            self._position = len(part)
+            missing -= len(part)
+            parts.append(part)
+        return b"".join(parts)
+
+    def copy(self, fd: int, count: int) -> None:
+        """Write the next *count* bytes to *fd*. Raises BadTar at an early end, OSError."""
+        write = os.write
+        while count > 0:
+            start = self._position
+            available = self._end - start
+            if available <= 0:
+                if not self._refill():
+                    raise BadTar("the archive is cut off inside a file")
+                continue
+            take = available if available < count else count
+            if start == 0 and take == self._end:
+                piece: bytes | memoryview = self._chunk
+            elif take < 65536:
+                piece = self._chunk[start : start + take]
+            else:
+                piece = memoryview(self._chunk)[start : start + take]
+            written = write(fd, piece)
+            self._position = start + written
+            count -= written
+
+    def skip(self, count: int) -> None:
+        """Pass over *count* bytes. Raises BadTar at an early end."""
+        while count > 0:
+            available = self._end - self._position
+            if available <= 0:
+                if not self._refill():
+                    raise BadTar("the archive is cut off inside a file")
+                continue
+            take = min(available, count)
+            self._position += take
+            count -= take
+
+    def drain(self) -> None:
+        """Read to the end: the diff id covers whatever follows the archive's end."""
+        while self._refill():
+            pass
+
+
+def entries(source: ByteSource) -> Iterator[Entry]:
+    """The members of the archive. Between two of them the caller consumes exactly ``entry.size`` bytes of *source*."""
+    pax: dict[bytes, bytes] = {}
+    sparse_pairs: list[bytes] = []
+    long_name = long_link = b""
+    while True:
+        block = source.exact(BLOCK)
+        if len(block) < BLOCK:
+            if block or pax or long_name or long_link:
+                raise BadTar("the archive is cut off inside a header")
+            return  # some writers leave out the end-of-archive blocks
+        if block == _ZERO_BLOCK:
+            return
+        _verify_checksum(block)
+        kind = block[156:157]
+        size = _number(block[124:136], "size")
+        if kind == b"x":
+            pax, sparse_pairs = _read_pax(source, size)
+            continue
+        if kind == b"g":  # global headers hold comments and version marks; none of them concerns a file
+            _limited(size, MAX_EXTENDED, "global header")
+            source.skip(_padded(size))
+            continue
+        if kind == b"L" or kind == b"K":
+            _limited(size, MAX_LONG_NAME, "name")
+            value = source.exact(_padded(size))
+            if len(value) < _padded(size):
+                raise BadTar("the archive is cut off inside a long name")
+            value = value[:size].partition(b"\0")[0]
+            if kind == b"L":
+                long_name = value
+            else:
+                long_link = value
+            continue
+        entry = _header(block, kind, size)
+        if long_name:
+            entry.name = long_name
+        if long_link:
+            entry.linkname = long_link
+        if pax:
+            _apply_pax(entry, pax)
+        padded_size = entry.size
+        if kind == b"S":
+            _old_gnu_sparse(source, block, entry)
+        elif b"GNU.sparse.major" in pax or b"GNU.sparse.map" in pax or sparse_pairs:
+            _pax_sparse(source, entry, pax, sparse_pairs)
+        if entry.type in (b"0", b"\0", b"7", b"S"):
+            # An old archive marks a directory by its name alone.
+            entry.type = DIRECTORY if entry.type == b"\0" and entry.name.endswith(b"/") else REGULAR
+        elif entry.type not in (HARDLINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO):
+            raise BadTar(f"the entry {printable(entry.name)} has the unknown type {entry.type!r}")
+        if entry.type != REGULAR and entry.size and entry.type != HARDLINK:
+            source.skip(_padded(entry.size))
+            padded_size = entry.size = 0
+        elif entry.type == HARDLINK and entry.size:
+            # POSIX lets a link carry its file's size without data; no writer of layers adds data.
+            padded_size = entry.size = 0
+        pax, sparse_pairs, long_name, long_link = {}, [], b"", b""
+        yield entry
+        source.skip(-padded_size % BLOCK)
+
+
+def printable(name: bytes) -> str:
+    """*name* for a message: bytes that are no UTF-8, and control characters, escaped."""
+    text = name.decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)[:300]
+
+
+def _header(block: bytes, kind: bytes, size: int) -> Entry:
+    entry = Entry()
+    entry.name = block[0:100].partition(b"\0")[0]
+    if block[257:263] == b"ustar\0" and block[345]:
+        entry.name = block[345:500].partition(b"\0")[0] + b"/" + entry.name
+    entry.type = kind
+    entry.mode = _number(block[100:108], "mode")
+    entry.uid = _number(block[108:116], "uid")
+    entry.gid = _number(block[116:124], "gid")
+    entry.size = entry.realsize = size
+    entry.mtime = _number(block[136:148], "mtime", negative=True) * 1_000_000_000
+    entry.linkname = block[157:257].partition(b"\0")[0]
+    if kind in (CHARACTER, BLOCK_DEVICE):
+        entry.major = _number(block[329:337], "device")
+        entry.minor = _number(block[337:345], "device")
+    else:
+        entry.major = entry.minor = 0
+    entry.xattrs = {}
+    entry.sparse = None
+    return entry
+
+
+def _verify_checksum(block: bytes) -> None:
+    try:
+        stated = int(block[148:156].strip(b"\0 ") or b"0", 8)
+    except ValueError:
+        stated = -1
+    computed = sum(block) - sum(block[148:156]) + 8 * 32
+    if stated == computed:
+        return
+    # Historic writers summed signed characters.
+    if stated == computed - 256 * sum(1 for byte in block[:148] + block[156:] if byte > 127):
+        return
+    raise BadTar("what should be a header of the archive is none (its checksum is wrong)")
+
+
+def _number(field: bytes, what: str, negative: bool = False) -> int:
+    first = field[0]
+    if first & 0x80:  # GNU base-256, big endian; 0xff marks a negative number
+        value = int.from_bytes(field, "big", signed=first == 0xFF)
+        if first != 0xFF:
+            value -= 0x80 << (8 * (len(field) - 1))
+    else:
+        text = field.strip(b"\0 ")
+        if not text:
+            return 0
+        try:
+            value = int(text, 8)
+        except ValueError:
+            try:
+                value = int(text.partition(b"\0")[0].strip() or b"0", 8)
+            except ValueError:
+                raise BadTar(f"a header of the archive has no number as {what}") from None
+    if value < 0 and not negative:
+        raise BadTar(f"a header of the archive has a negative {what}")
+    return value
+
+
+def _padded(size: int) -> int:
+    return size + -size % BLOCK
+
+
+def _limited(size: int, limit: int, what: str) -> None:
+    if size > limit:
+        raise BadTar(f"the archive has a {what} of {size} bytes; more than {limit} are not accepted")
+
+
+def _read_pax(source: ByteSource, size: int) -> tuple[dict[bytes, bytes], list[bytes]]:
+    """Records of an extended header, and the values of GNU sparse 0.0's repeated keys in order."""
+    _limited(size, MAX_EXTENDED, "extended header")
+    data = source.exact(_padded(size))
+    if len(data) < _padded(size):
+        raise BadTar("the archive is cut off inside an extended header")
+    records: dict[bytes, bytes] = {}
+    pairs: list[bytes] = []
+    position = 0
+    while position < size:
+        space = data.find(b" ", position, position + 12)
+        digits = data[position:space] if space > 0 else b""
+        if not digits.isdigit():
+            raise BadTar("an extended header of the archive is damaged")
+        end = position + int(digits)
+        if end > size or end <= space or data[end - 1 : end] != b"\n":
+            raise BadTar("an extended header of the archive is damaged")
+        key, equals, value = data[space + 1 : end - 1].partition(b"=")
+        if not equals:
+            raise BadTar("an extended header of the archive is damaged")
+        records[key] = value
+        if key == b"GNU.sparse.offset" or key == b"GNU.sparse.numbytes":
+            pairs.append(value)
+        position = end
+    return records, pairs
+
+
+def _apply_pax(entry: Entry, pax: dict[bytes, bytes]) -> None:
+    for key, value in pax.items():
+        if key == b"path":
+            entry.name = value
+        elif key == b"linkpath":
+            entry.linkname = value
+        elif key == b"size":
+            entry.size = entry.realsize = _decimal(value, key)
+        elif key == b"uid":
+            entry.uid = _decimal(value, key)
+        elif key == b"gid":
+            entry.gid = _decimal(value, key)
+        elif key == b"mtime":
+            entry.mtime = parse_time(value)
+        elif key.startswith(_XATTR):
+            entry.xattrs[key[len(_XATTR) :]] = value
+
+
+def _decimal(value: bytes, key: bytes) -> int:
+    if not value.isdigit():
+        raise BadTar(f"an extended header of the archive has no number as {printable(key)}")
+    return int(value)
+
+
+def parse_time(value: bytes) -> int:
+    """Nanoseconds from PAX's decimal seconds, without floating point's rounding."""
+    negative = value.startswith(b"-")
+    seconds, _dot, fraction = value.lstrip(b"-").partition(b".")
+    if not seconds.isdigit() or (fraction and not fraction.isdigit()):
+        raise BadTar("an extended header of the archive has no time as mtime")
+    nanoseconds = int(seconds) * 1_000_000_000 + int(fraction[:9].ljust(9, b"0"))
+    return -nanoseconds if negative else nanoseconds
+
+
+def _old_gnu_sparse(source: ByteSource, block: bytes, entry: Entry) -> None:
+    """The map of type S: four pairs in the header, 21 in each extension block."""
+    entry.realsize = _number(block[483:495], "size")
+    pairs = _pairs(block[386:482], 4)
+    extended = block[482]
+    while extended:
+        block = source.exact(BLOCK)
+        if len(block) < BLOCK:
+            raise BadTar("the archive is cut off inside a sparse file's map")
+        pairs += _pairs(block, 21)
+        extended = block[504]
+        _limited(len(pairs), 1 << 20, "sparse map")
+    entry.sparse = _checked_map(pairs, entry)
+
+
+def _pairs(data: bytes, count: int) -> list[tuple[int, int]]:
+    pairs = []
+    for index in range(count):
+        field = data[index * 24 : index * 24 + 24]
+        if not field.strip(b"\0 "):
+            break
+        pairs.append((_number(field[:12], "offset"), _number(field[12:], "length")))
+    return pairs
+
+
+def _pax_sparse(source: ByteSource, entry: Entry, pax: dict[bytes, bytes], repeated: list[bytes]) -> None:
+    """GNU sparse formats 0.0 (*repeated* keys), 0.1 (map in the header) and 1.0 (map in front of the data)."""
+    if b"GNU.sparse.name" in pax:
+        entry.name = pax[b"GNU.sparse.name"]
+    numbers: list[int]
+    if b"GNU.sparse.major" in pax and pax[b"GNU.sparse.major"] != b"0":
+        entry.realsize = _decimal(pax.get(b"GNU.sparse.realsize", b""), b"GNU.sparse.realsize")
+        numbers, used = _map_in_data(source, entry.size)
+        entry.size -= used
+    else:
+        entry.realsize = _decimal(pax.get(b"GNU.sparse.size", b""), b"GNU.sparse.size")
+        values = pax[b"GNU.sparse.map"].split(b",") if b"GNU.sparse.map" in pax else repeated
+        numbers = [_decimal(value, b"GNU.sparse.map") for value in values if value]
+    if len(numbers) % 2:
+        raise BadTar(f"the sparse file {printable(entry.name)} has a damaged map")
+    entry.sparse = _checked_map(list(zip(numbers[::2], numbers[1::2])), entry)
+
+
+def _map_in_data(source: ByteSource, size: int) -> tuple[list[int], int]:
+    """Format 1.0: decimal lines, padded to a block: the count of pairs, then the pairs. Also the bytes it took."""
+    text = b""
+    used = 0
+    wanted = -1
+    while True:
+        if used >= size or used > MAX_EXTENDED:
+            raise BadTar("a sparse file of the archive has a damaged map")
+        block = source.exact(BLOCK)
+        used += BLOCK
+        text += block
+        lines = text.split(b"\n")
+        if wanted < 0 and len(lines) > 1:
+            wanted = 2 * _decimal(lines[0], b"the count of a sparse map")
+        if wanted >= 0 and len(lines) > wanted + 1:
+            return [_decimal(line, b"a sparse map") for line in lines[1 : wanted + 1]], used
+
+
+def _checked_map(pairs: list[tuple[int, int]], entry: Entry) -> list[tuple[int, int]]:
+    end = 0
+    total = 0
+    for offset, length in pairs:
+        if offset < end or offset + length > entry.realsize:
+            raise BadTar(f"the sparse file {printable(entry.name)} has a damaged map")
+        end = offset + length
+        total += length
+    if total != entry.size:
+        raise BadTar(f"the sparse file {printable(entry.name)} has a map that does not fit its data")
+    return pairs

@@ -1,0 +1,321 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One layer: from its compressed blob to a directory that overlayfs can stack.
+
+Whiteouts become character devices 0:0 and ``trusted.overlay.opaque`` (kernel Documentation/filesystems/overlayfs).
+Per entry: owner, then mode, then xattrs, then times, since chown(2) clears set-uid bits and file capabilities.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+
+from . import lower, tarstream
+from .errors import ImageError
+from .inflate import Damaged, inflated
+from .rootdir import MAX_DEPTH, MAX_PATH, RootDir
+from .tarstream import BadTar, ByteSource, Entry, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+WHITEOUT = b".wh."
+OPAQUE_WHITEOUT = b".wh..wh..opq"
+
+# A layer may grow to this many times its blob, and in any case to the floor. Real layers reach 3 to 20, gzip's
+# own limit is 1032: a layer beyond is made to fill disks.
+MAX_RATIO = 200
+RATIO_FLOOR = 1 << 30
+
+_MAX_ID = 2**32 - 2  # 2**32 - 1 means "leave as it is" to chown(2)
+_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Layer:
+    """What to unpack: the blob's path and size, its compression, and the digest of its uncompressed content."""
+
+    __slots__ = ("blob", "compression", "diff_id", "digest", "size")
+
+    def __init__(self, blob: str, digest: str, size: int, compression: str, diff_id: str) -> None:
+        self.blob = blob
+        self.digest = digest
+        self.size = size
+        self.compression = compression
+        self.diff_id = diff_id
+
+
+def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool:
+    """Fill the empty directory *destination*; whether the result depends on *lowers* (see RootDir).
+
+    Expects umask 0 and root. Raises ImageError, NeedsLower; *destination* is then in pieces and the caller's to remove.
+    """
+    hasher = hashlib.new(layer.diff_id.partition(":")[0])
+    limit = max(RATIO_FLOOR, layer.size * MAX_RATIO)
+    status = os.statvfs(destination)
+    budget = _Budget(limit, status.f_bavail * status.f_frsize)
+    fd = os.open(layer.blob, os.O_RDONLY | os.O_CLOEXEC)
+    root = RootDir(destination, lowers)
+    try:
+        source = ByteSource(_hashed(inflated(fd, layer.compression), hasher, limit))
+        _Unpacker(root, source, budget).run()
+        source.drain()
+        root.finish()
+        if hasher.hexdigest() != layer.diff_id.partition(":")[2]:
+            raise ImageError(
+                f"its content has the digest sha256:{hasher.hexdigest()}, not {layer.diff_id} as the image states",
+                step="diff_id",
+            )
+        return root.depended
+    except (BadTar, Damaged) as error:
+        raise ImageError(str(error), step="archive") from error
+    except OSError as error:
+        raise _system_error(error, destination) from error
+    finally:
+        root.close()
+        os.close(fd)
+
+
+class _Budget:
+    """How much may still be written: what the ratio allows and what the disk had free."""
+
+    def __init__(self, limit: int, free: int) -> None:
+        self.limit = limit
+        self.free = free
+        self.written = 0
+
+    def take(self, size: int, name: bytes) -> None:
+        """Before anything of a file is written: a header that claims too much is enough. Raises ImageError."""
+        self.written += size
+        if self.written > self.limit:
+            raise _bomb(self.limit)
+        if self.written > self.free:
+            raise ImageError(
+                f"no space left: it needs more than the {_mib(self.free)} that are free (at {printable(name)})",
+                step="space",
+                errno=errno.ENOSPC,
+            )
+
+
+def _hashed(chunks: Iterator[bytes], hasher: Any, limit: int) -> Iterator[bytes]:
+    """Pass *chunks* on, hashing; stop a stream that grows beyond *limit* plus headers."""
+    total = 0
+    limit += limit // 4 + (64 << 20)  # headers and padding of many small files
+    for chunk in chunks:
+        total += len(chunk)
+        if total > limit:
+            raise _bomb(limit)
+        hasher.update(chunk)
+        yield chunk
+
+
+class _Unpacker:
+    def __init__(self, root: RootDir, source: ByteSource, budget: _Budget) -> None:
+        self.root = root
+        self.source = source
+        self.budget = budget
+        self.base = root.lowers is not None and not root.lowers
+
+    def run(self) -> None:
+        for entry in tarstream.entries(self.source):
+            path = clean(entry.name, "name")
+            if entry.uid > _MAX_ID or entry.gid > _MAX_ID:
+                raise ImageError(
+                    f"the entry {printable(path)} has the impossible owner {entry.uid}:{entry.gid}", step="owner"
+                )
+            if not path:
+                self._root_entry(entry)
+                continue
+            parent, _slash, name = path.rpartition(b"/")
+            fd, canonical = self.root.directory(parent)
+            if canonical:
+                canonical += b"/" + name
+            else:
+                canonical = name
+            kind = entry.type
+            if name.startswith(WHITEOUT):
+                self._whiteout(fd, name, canonical, entry)
+            elif kind == tarstream.REGULAR:
+                self._file(fd, name, canonical, entry)
+            elif kind == tarstream.DIRECTORY:
+                opened = self.root.make_directory(fd, name, canonical)
+                self._directory_metadata(opened, canonical, entry)
+            elif kind == tarstream.HARDLINK:
+                target = clean(entry.linkname.lstrip(b"/"), "hard link")
+                if not target:
+                    raise ImageError(f"the hard link {printable(path)} names the root", step="hardlink")
+                self.root.link(target, fd, name, canonical)
+            elif kind == tarstream.SYMLINK:
+                self._symlink(fd, name, canonical, entry)
+            else:
+                self._special(fd, name, canonical, entry)
+
+    def _root_entry(self, entry: Entry) -> None:
+        if entry.type != tarstream.DIRECTORY:  # CVE-2021-29136
+            raise ImageError("an entry replaces the image's root by something that is no directory", step="path")
+        self._directory_metadata(self.root.root, b"", entry)
+
+    def _file(self, fd: int, name: bytes, canonical: bytes, entry: Entry) -> None:
+        if entry.size:
+            self.budget.take(entry.size, canonical)
+        try:
+            file = os.open(name, _FILE_FLAGS, 0o600, dir_fd=fd)
+        except FileExistsError:
+            self.root.remove(fd, name, canonical)
+            file = os.open(name, _FILE_FLAGS, 0o600, dir_fd=fd)
+        try:
+            if entry.sparse is None:
+                if entry.size:
+                    self.source.copy(file, entry.size)
+            else:
+                for offset, length in entry.sparse:
+                    os.lseek(file, offset, os.SEEK_SET)
+                    self.source.copy(file, length)
+                os.ftruncate(file, entry.realsize)
+            os.fchown(file, entry.uid, entry.gid)
+            os.fchmod(file, entry.mode & 0o7777)
+            if entry.xattrs:
+                set_xattrs(file, entry.xattrs)
+            os.utime(file, ns=(entry.mtime, entry.mtime))
+        finally:
+            os.close(file)
+
+    def _directory_metadata(self, fd: int, canonical: bytes, entry: Entry) -> None:
+        os.fchown(fd, entry.uid, entry.gid)
+        os.fchmod(fd, entry.mode & 0o7777)
+        self._clear_xattrs(fd)
+        if entry.xattrs:
+            set_xattrs(fd, entry.xattrs)
+        self.root.dir_times[canonical] = entry.mtime
+
+    def _clear_xattrs(self, fd: int) -> None:
+        """A second entry for a directory replaces the first one's attributes."""
+        for attribute in os.listxattr(fd):
+            if attribute != lower.OPAQUE and attribute != "security.selinux":
+                os.removexattr(fd, attribute)
+
+    def _special(self, fd: int, name: bytes, canonical: bytes, entry: Entry) -> None:
+        mode = entry.mode & 0o7777
+        device = 0
+        if entry.type == tarstream.FIFO:
+            mode |= stat.S_IFIFO
+        else:
+            if entry.major > 0xFFF or entry.minor > 0xFFFFF:
+                raise ImageError(f"the device {printable(canonical)} has impossible numbers", step="device")
+            device = os.makedev(entry.major, entry.minor)
+            mode |= stat.S_IFCHR if entry.type == tarstream.CHARACTER else stat.S_IFBLK
+            if entry.type == tarstream.CHARACTER and device == 0:
+                raise ImageError(
+                    f"the device {printable(canonical)} has the numbers 0:0, which overlayfs takes for a deletion",
+                    step="device",
+                )
+        try:
+            os.mknod(name, mode, device, dir_fd=fd)
+        except FileExistsError:
+            self.root.remove(fd, name, canonical)
+            os.mknod(name, mode, device, dir_fd=fd)
+        self._metadata(fd, name, entry)
+
+    def _symlink(self, fd: int, name: bytes, canonical: bytes, entry: Entry) -> None:
+        try:
+            os.symlink(entry.linkname, name, dir_fd=fd)  # its target verbatim: nothing here follows it
+        except FileExistsError:
+            self.root.remove(fd, name, canonical)
+            os.symlink(entry.linkname, name, dir_fd=fd)
+        self._metadata(fd, name, entry)
+
+    def _metadata(self, fd: int, name: bytes, entry: Entry) -> None:
+        """Owner, xattrs and times of what is neither file nor directory; the mode came with mknod(2)."""
+        os.chown(name, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
+        if entry.xattrs:
+            set_xattrs(b"/proc/self/fd/%d/%s" % (fd, name), entry.xattrs, follow=False)
+        os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=fd, follow_symlinks=False)
+
+    def _whiteout(self, fd: int, name: bytes, canonical: bytes, entry: Entry) -> None:
+        if entry.size:
+            self.source.skip(entry.size)
+        parent = canonical.rpartition(b"/")[0]
+        if name == OPAQUE_WHITEOUT:
+            if self.base:
+                self.root.depended = True  # nothing lies below; as an upper layer it would differ
+            else:
+                self.root.set_opaque(fd, parent)
+            return
+        deleted = name[len(WHITEOUT) :]
+        if not deleted or deleted in (b".", b".."):
+            raise ImageError(f"the whiteout {printable(canonical)} names nothing", step="whiteout")
+        if deleted.startswith(WHITEOUT):
+            return  # other AUFS bookkeeping (.wh..wh.plnk and the like), of no meaning outside it
+        if self.base:
+            self.root.depended = True
+            return
+        self.root.whiteout(fd, deleted, parent + b"/" + deleted if parent else deleted)
+
+
+def clean(name: bytes, what: str) -> bytes:
+    """*name* without ``./`` and doubled or trailing slashes. Raises ImageError for what leads out of the root."""
+    if name.startswith(b"./"):
+        name = name[2:]
+    if name.endswith(b"/"):
+        name = name.rstrip(b"/")
+        if not name:
+            return b""
+    if name.startswith(b"/"):
+        raise ImageError(f"the {what} {printable(name)} in it is an absolute path", step="path")
+    if b".." in name or b"//" in name or b"/./" in name or name.startswith((b".", b"/")) or name.endswith(b"/."):
+        parts = name.split(b"/")
+        if b".." in parts:
+            raise ImageError(f"the {what} {printable(name)} in it leads out of the image's root", step="path")
+        name = b"/".join(part for part in parts if part not in (b"", b"."))
+    if len(name) > MAX_PATH or name.count(b"/") >= MAX_DEPTH:
+        raise ImageError(f"the {what} {printable(name)} in it is too long", step="path")
+    if b"\0" in name:
+        raise ImageError(f"the {what} {printable(name)} in it has a zero byte", step="path")
+    return name
+
+
+def set_xattrs(target: int | bytes, xattrs: dict[bytes, bytes], *, follow: bool = True) -> None:
+    """Set an entry's extended attributes as the image means them on a file that will lie in an overlay's lower layer.
+
+    security.selinux belongs to the host that packed the image; trusted.overlay.* would be taken by overlayfs for its own,
+    so it is escaped the way overlayfs does (kernel 6.7, overlayfs.rst "Nesting overlayfs mounts"). A file system
+    that has no such attributes is no error.
+    """
+    for name, value in xattrs.items():
+        if name == b"security.selinux":
+            continue
+        if name.startswith(b"trusted.overlay."):
+            name = b"trusted.overlay.overlay." + name[len(b"trusted.overlay.") :]
+        try:
+            os.setxattr(target, name, value, follow_symlinks=follow)
+        except OSError as error:
+            # user.* on symlinks and devices is EPERM for everybody (xattr(7)); some writers store it all the same.
+            if error.errno == errno.ENOTSUP or (error.errno == errno.EPERM and name.startswith(b"user.")):
+                continue
+            raise
+
+
+def _bomb(limit: int) -> ImageError:
+    return ImageError(
+        f"it expands to more than {_mib(limit)}, the limit for a blob of its size ({MAX_RATIO} times the blob, at least"
+        f" {_mib(RATIO_FLOOR)}); it may be a decompression bomb",
+        step="bomb",
+    )
+
+
+def _system_error(error: OSError, destination: str) -> ImageError:
+    number = error.errno or 0
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return ImageError(f"no space left below {destination}", step="space", errno=number)
+    name = error.filename
+    where = f" at {printable(name) if isinstance(name, bytes) else name}" if name else ""
+    return ImageError(f"{error.strerror or error}{where}", step="unpack", errno=number)
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.0f} MiB"

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes that unpack layers: header parsing and file system calls hold the interpreter's lock, so threads do not do.
+
+They are forked before any thread exists, take jobs as JSON lines over a pipe, and die with the pipe.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..kernel.errors import Error
+from .errors import ImageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from .layers import LayerStore
+
+
+class Worker:
+    """One process. ``busy`` is the job it works on; ``results`` is readable when it is done."""
+
+    __slots__ = ("_jobs", "busy", "pid", "results")
+
+    def __init__(self, store: LayerStore, inherited: list[int]) -> None:
+        jobs_read, self._jobs = os.pipe()
+        self.results, results_write = os.pipe()
+        self.busy: Any = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            _run(store, jobs_read, results_write, [self._jobs, self.results, *inherited])
+        os.close(jobs_read)
+        os.close(results_write)
+
+    @property
+    def descriptors(self) -> list[int]:
+        """This process's ends: later workers close them, or none would ever see an end of file."""
+        return [self._jobs, self.results]
+
+    def start(self, job: Any, message: dict[str, Any]) -> None:
+        """Hand *message* (see _work) to the process, for *job*, which is the caller's own."""
+        import json
+
+        self.busy = job
+        os.write(self._jobs, json.dumps(message).encode() + b"\n")
+
+    def result(self) -> tuple[Any, dict[str, Any]]:
+        """(job, answer) when ``results`` is readable. Raises ImageError when the process died instead."""
+        import json
+
+        data = b""
+        while not data.endswith(b"\n"):
+            chunk = os.read(self.results, 65536)
+            if not chunk:
+                raise ImageError(
+                    "the process that unpacks layers was killed",
+                    step="unpack",
+                    hint="Was the host out of memory? Run the task again; it continues from what is whole",
+                )
+            data += chunk
+        job, self.busy = self.busy, None
+        return job, json.loads(data)
+
+    def stop(self) -> None:
+        """End the process, at once if it works, and wait for it."""
+        import signal
+
+        os.close(self._jobs)
+        if self.busy is not None:
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.results)
+
+
+def start_workers(store: LayerStore, count: int) -> list[Worker]:
+    """*count* processes; call it while this process has one thread."""
+    # Imported here so that every process has them from its parent.
+    import hashlib  # noqa: F401
+    import json  # noqa: F401
+    import zlib  # noqa: F401
+
+    from . import unpack  # noqa: F401
+
+    workers: list[Worker] = []
+    for _ in range(count):
+        workers.append(Worker(store, [fd for worker in workers for fd in worker.descriptors]))
+    return workers
+
+
+def _run(store: LayerStore, jobs: int, results: int, to_close: list[int]) -> NoReturn:
+    """The process's whole life. It never returns into its parent's code: whatever happens, it ends here."""
+    import gc
+    import json
+    import signal
+
+    status = 1
+    try:
+        gc.disable()
+        for fd in to_close:
+            os.close(fd)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.umask(0)
+        with os.fdopen(jobs, "rb") as lines:
+            for line in lines:
+                os.write(results, json.dumps(_work(store, json.loads(line))).encode() + b"\n")
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _work(store: LayerStore, message: dict[str, Any]) -> dict[str, Any]:
+    """Unpack one layer: ``{"path": …}``, ``{"needs_lower": true}`` or ``{"error": {…}}``."""
+    from .rootdir import NeedsLower
+    from .unpack import Layer
+
+    layer = Layer(message["blob"], message["digest"], message["size"], message["compression"], message["diff_id"])
+    try:
+        return {"path": store.ensure(layer, message["parent_chain"], message["lowers"])}
+    except NeedsLower:
+        return {"needs_lower": True}
+    except Error as error:
+        return {"error": {"message": error.message, "step": error.step, "errno": error.errno, "hint": error.hint}}
+    except OSError as error:
+        return {"error": {"message": f"{error}", "step": "unpack", "errno": error.errno or 0, "hint": ""}}
