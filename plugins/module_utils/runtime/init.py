@@ -110,6 +110,8 @@ def _inner(config: Config, channel: Channel, listener: _socket.socket, trees: ro
         procfs.write_proc(procfd, "sys/" + key.replace(".", "/"), value)
     step.name = "pivot_root"
     rootfs.pivot(config, rootfd)
+    for fd in (procfd, rootfd):  # no way out, and no way around the root, is left open (CVE-2024-21626)
+        os.close(fd)
     step.name = "hostname"
     if config.hostname:
         _sethostname(config.hostname)

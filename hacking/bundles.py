@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OCI bundles for tests of the runtime, and the command line that runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import uuid
+
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+AOCI = os.path.join(CHECKOUT, "bin", "aoci")
+CAPS = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETUID", "CAP_SETGID"]
+
+
+def config(rootfs: str, *args: str) -> dict:
+    """A plain configuration: all namespaces but user, the usual mounts, few capabilities."""
+    return {
+        "ociVersion": "1.3.0",
+        "process": {
+            "args": list(args),
+            "env": ["PATH=/bin:/usr/bin", "HELLO=wörld"],
+            "cwd": "/",
+            "user": {"uid": 0, "gid": 0},
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), CAPS),
+            "noNewPrivileges": True,
+            "oomScoreAdj": 100,
+        },
+        "root": {"path": rootfs, "readonly": False},
+        "hostname": "box",
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {
+                "destination": "/dev",
+                "type": "tmpfs",
+                "source": "tmpfs",
+                "options": ["nosuid", "strictatime", "mode=755"],
+            },
+            {
+                "destination": "/dev/pts",
+                "type": "devpts",
+                "source": "devpts",
+                "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666"],
+            },
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "noexec", "nodev"]},
+            {
+                "destination": "/dev/mqueue",
+                "type": "mqueue",
+                "source": "mqueue",
+                "options": ["nosuid", "noexec", "nodev"],
+            },
+            {
+                "destination": "/sys",
+                "type": "sysfs",
+                "source": "sysfs",
+                "options": ["nosuid", "noexec", "nodev", "ro"],
+            },
+            {
+                "destination": "/sys/fs/cgroup",
+                "type": "cgroup",
+                "source": "cgroup",
+                "options": ["nosuid", "noexec", "nodev", "ro"],
+            },
+        ],
+        "linux": {
+            "namespaces": [{"type": kind} for kind in ("pid", "mount", "uts", "ipc", "network", "cgroup")],
+            "maskedPaths": ["/proc/timer_list", "/sys/firmware", "/proc/not-there"],
+            "readonlyPaths": ["/proc/sys"],
+        },
+    }
+
+
+class Runtime:
+    """``aoci`` with a runtime state directory of its own; every id it makes is deleted by :meth:`clean`."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.run_dir = os.path.join(directory, "state")
+        self.prefix = "aoci-test-" + uuid.uuid4().hex[:8]
+        self.python = ["/usr/bin/python3", "-I", "-S"]
+
+    def bundle(self, document: dict) -> str:
+        path = os.path.join(self.directory, "bundle-" + uuid.uuid4().hex[:8])
+        os.makedirs(path)
+        document["linux"].setdefault("cgroupsPath", f"/{self.prefix}/{os.path.basename(path)}")
+        with open(os.path.join(path, "config.json"), "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        return path
+
+    def __call__(self, *words: str, **options: object) -> subprocess.CompletedProcess:
+        command = [*self.python, AOCI, "--root", self.run_dir, *words]
+        options.setdefault("capture_output", True)
+        return subprocess.run(command, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **options)
+
+    def run(self, document: dict, **options: object) -> subprocess.CompletedProcess:
+        """Run *document* in the foreground; stdout, stderr and the exit code."""
+        return self("run", "--bundle", self.bundle(document), "c" + uuid.uuid4().hex[:8], **options)
+
+    def state(self, container_id: str) -> dict:
+        done = self("state", container_id)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def clean(self) -> None:
+        for container_id in os.listdir(self.run_dir) if os.path.isdir(self.run_dir) else ():
+            self("delete", "--force", container_id)
+        for controller in os.listdir("/sys/fs/cgroup"):
+            path = os.path.join("/sys/fs/cgroup", controller, self.prefix)
+            if os.path.isdir(path):
+                os.rmdir(path)
+        path = os.path.join("/sys/fs/cgroup", self.prefix)
+        if os.path.isdir(path):
+            os.rmdir(path)
+
+
+def cgroups(prefix: str) -> list[str]:
+    """Every cgroup directory below one named *prefix*."""
+    found = []
+    for directory, names, _files in os.walk("/sys/fs/cgroup"):
+        found += [os.path.join(directory, name) for name in names if os.path.basename(directory) == prefix]
+    return found
