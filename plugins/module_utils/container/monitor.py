@@ -153,12 +153,16 @@ class Log:
 
 
 class Monitor:
-    """The loop. Built from the arguments that container/start.py passes on."""
+    """The loop. Its arguments come from container/start.py: the container's directory and id, the state directory,
+    the runtime's state directory, entry.py, the file that counts OOM kills; then numbers: the container's pid, when it
+    started (nanoseconds since the epoch) and descriptors: lock, stdin, reading and writing end of stdout, of stderr,
+    and any others that are only to be kept open.
+    """
 
     def __init__(self, arguments: list[str]) -> None:
         self.directory, self.container_id, self.root, self.run_dir, self.entry, self.oom_file = arguments[:6]
         numbers = [int(argument) for argument in arguments[6:]]
-        self.pid, self.started, self.lock, self.stdin, out_read, self.out, err_read, self.err = numbers
+        self.pid, self.started, self.lock, self.stdin, out_read, self.out, err_read, self.err = numbers[:8]
         self.streams = {out_read: b"stdout", err_read: b"stderr"}
         self.log = Log(self.directory + "/log", MAX_SIZE, MAX_FILE)
         self.configure()
@@ -352,5 +356,5 @@ def main(arguments: list[str]) -> None:
     monitor.run()
     if monitor.remove and not monitor.stopped():
         posix.close(monitor.lock)
-        argv = [sys.executable, "-I", "-S", monitor.entry, "--root", monitor.root, "remove-ended", monitor.directory]
+        argv = [sys.executable, "-I", "-S", monitor.entry, "--root", monitor.root, "rm", "--ended", monitor.directory]
         posix.execve(argv[0], argv, posix.environ)

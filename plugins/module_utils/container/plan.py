@@ -96,10 +96,8 @@ def plan(
     _state_changes(before, after, observed.status, "running" if run else "stopped" if running else "")
     if reasons:
         actions = [*pulls, Action("replace", request.name, ", ".join(reasons))]
-        if run and not running:
+        if run:
             actions.append(Action("start", "", ""))
-        elif running and not run:
-            actions.append(Action("stop", "", ""))
         return Plan(tuple(actions), options, tuple(changed), before, after)
     kept = {**recorded["options"], **{name: options[name] for name in changed if name in options}}
     for name in changed:

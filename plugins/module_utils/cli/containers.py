@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operator's verbs about containers: containers, inspect, logs, rm."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..container import records
+from ..container.errors import ContainerError
+from ..container.observe import observe
+from ..statedir import StateDir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from ..container.logs import Entry
+    from ..container.records import Record
+
+
+def run(argv: list[str], root: str | None) -> int:
+    """Carry out ``argv[0]`` on the state directory *root*; the exit code. Raises Error."""
+    verbs = {"containers": _containers, "inspect": _inspect, "logs": _logs, "rm": _remove}
+    return verbs[argv[0]](argv[1:], StateDir(root))
+
+
+def _parser(verb: str, description: str) -> argparse.ArgumentParser:
+    import argparse
+
+    return argparse.ArgumentParser(prog=f"aoci {verb}", description=description)
+
+
+def _record(state: StateDir, name: str) -> Record:
+    """The container called *name*, or whose id begins with it."""
+    record = records.load(state, name) if "/" not in name and not name.startswith(".") else None
+    if record is None:
+        every = (records.load(state, known) for known in records.names(state))
+        found = [other for other in every if other is not None and other.id.startswith(name)]
+        record = found[0] if name and len(found) == 1 else None
+    if record is None:
+        raise ContainerError(f"there is no container {name}", step="find", obj=name, hint="'aoci containers' lists them")
+    return record
+
+
+def _containers(argv: list[str], state: StateDir) -> int:
+    parser = _parser("containers", "List the containers of this host.")
+    parser.add_argument("-q", "--quiet", action="store_true", help="names only")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    chosen = parser.parse_args(argv)
+    found = [record for record in (records.load(state, name) for name in records.names(state)) if record is not None]
+    if chosen.quiet:
+        for record in found:
+            print(record.name)
+        return 0
+    from ..container.inspect import inspect
+
+    known = [inspect(record, observe(state, record)) for record in found]
+    if chosen.format == "json":
+        import json
+
+        print(json.dumps(known, indent=2))
+        return 0
+    rows = [("NAME", "ID", "IMAGE", "STATUS", "PID", "MEMORY", "CPUS", "RESTARTS")]
+    for entry in known:
+        rows.append(
+            (
+                entry["Name"],
+                entry["Id"][:12],
+                entry["Config"]["Image"],
+                _status(entry["State"]),
+                str(entry["State"]["Pid"] or "-"),
+                _size(entry["HostConfig"]["Memory"]),
+                f"{entry['HostConfig']['NanoCpus'] / 1e9:g}" if entry["HostConfig"]["NanoCpus"] else "-",
+                str(entry["RestartCount"]),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    return 0
+
+
+def _status(state: dict[str, object]) -> str:
+    return f"exited ({state['ExitCode']})" if state["Status"] == "exited" else str(state["Status"])
+
+
+def _size(count: int) -> str:
+    from ..cgroup.units import format_bytes
+
+    return format_bytes(count) if count else "-"
+
+
+def _inspect(argv: list[str], state: StateDir) -> int:
+    parser = _parser("inspect", "Print all that is known of containers, as JSON.")
+    parser.add_argument("names", metavar="NAME", nargs="+")
+    chosen = parser.parse_args(argv)
+    import json
+
+    from ..container.inspect import inspect
+
+    found = [_record(state, name) for name in chosen.names]
+    print(json.dumps([inspect(record, observe(state, record)) for record in found], indent=2))
+    return 0
+
+
+def _logs(argv: list[str], state: StateDir) -> int:
+    parser = _parser("logs", "Print what a container wrote: its stdout on stdout, its stderr on stderr.")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the container ends")
+    parser.add_argument("-n", "--tail", metavar="N", type=int, help="begin with the last N lines")
+    parser.add_argument("-t", "--timestamps", action="store_true", help="print when each line was written")
+    parser.add_argument("name", metavar="NAME")
+    chosen = parser.parse_args(argv)
+    from ..container import logs
+    from ..container.observe import monitor_pid
+
+    record = _record(state, chosen.name)
+    directory = os.path.join(record.path, "log")
+    if chosen.follow:
+        found = logs.follow(directory, chosen.tail, lambda: not monitor_pid(record.path))
+    elif chosen.tail is not None:
+        found = iter(logs.tail(logs.entries(directory), chosen.tail))
+    else:
+        found = logs.entries(directory)
+    outputs = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
+    begun: dict[str, bool] = {}
+    try:
+        for entry in found:
+            output = outputs[entry.stream]
+            output.write(_line(entry, chosen.timestamps and not begun.get(entry.stream)))
+            begun[entry.stream] = not entry.full
+            if chosen.follow:
+                output.flush()
+        for output in outputs.values():
+            output.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # "aoci logs x | head": not a failure of ours
+    return 0
+
+
+def _line(entry: Entry, stamped: bool) -> bytes:
+    head = f"{entry.time} ".encode() if stamped else b""
+    return head + bytes(entry.text) + (b"\n" if entry.full else b"")
+
+
+def _remove(argv: list[str], state: StateDir) -> int:
+    parser = _parser("rm", "Remove a container, stopping it first.")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--ended", action="store_true", help="NAME is a container's directory; only if it has ended")
+    chosen = parser.parse_args(argv)
+    from ..container.stop import destroy, stop
+
+    record = records.load_directory(chosen.name) if chosen.ended else _record(state, chosen.name)
+    if record is None:
+        return 0
+    with records.container_lock(state, record.name):
+        if chosen.ended:
+            if not os.path.isdir(record.path) or observe(state, record).status != "stopped":
+                return 0  # a task was faster: removed, or started again
+        else:
+            stop(state, record)
+        destroy(state, record)
+    return 0

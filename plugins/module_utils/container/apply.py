@@ -1,0 +1,251 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying out a plan. What is to be done is decided already; here it is only done, in an order that a crash at any
+moment leaves something the next run can repair.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from ..cgroup.api import open_cgroup
+from ..kernel import procfs
+from ..kernel.errors import Error
+from ..kernel.files import read_bytes, write_atomic
+from . import records
+from .errors import ContainerError
+from .observe import monitor_pid
+from .plan import monitor_reads
+from .resources import resources, updated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..image.store import Image
+    from ..statedir import StateDir
+    from .launch import Launch
+    from .observe import Observed
+    from .plan import Plan, Request
+    from .records import Record
+
+
+class Apply:
+    """One run of a plan. The caller holds the container's lock.
+
+    entry        path of the core's entry.py, for the monitor
+    image        gives the image to make a container from, pulled where the plan says so
+    wait         the task waits for the container's end: it removes it itself then
+    """
+
+    def __init__(
+        self,
+        state: StateDir,
+        request: Request,
+        record: Record | None,
+        observed: Observed,
+        entry: str,
+        image: Callable[[], Image],
+        *,
+        kill_signal: str = "",
+        force_kill: bool = False,
+        wait: bool = False,
+    ) -> None:
+        self.state = state
+        self.request = request
+        self.record = record
+        self.observed = observed
+        self.entry = entry
+        self.image = image
+        self.kill_signal = kill_signal
+        self.force_kill = force_kill
+        self.wait = wait
+        self.created: Launch | None = None
+        self.running = False  # what "start" has to do is done already
+
+    def run(self, plan: Plan) -> Record | None:
+        """Carry out all actions of *plan*; the container's record afterwards. Raises Error."""
+        verbs = {
+            "pull": lambda _plan: self.image(),
+            "create": self._create,
+            "replace": self._replace,
+            "update": self._update,
+            "start": self._start,
+            "stop": lambda _plan: self._stop(),
+            "restart": self._restart,
+            "remove": self._remove,
+        }
+        try:
+            for action in plan.actions:
+                verbs[action.verb](plan)
+        finally:
+            if self.created is not None:
+                self.created.abandon()
+        return self.record
+
+    @property
+    def _known(self) -> Record:
+        if self.record is None:
+            raise ContainerError(f"there is no container {self.request.name}", step="apply", obj=self.request.name)
+        return self.record
+
+    # -- new containers -----------------------------------------------------------------------------------------------
+
+    def _make(self, plan: Plan) -> tuple[Record, Launch]:
+        """A new container of the planned options, created but not started, and without the name."""
+        from ..image.store import Store
+        from .launch import Launch
+        from .monitor import timestamp
+        from .spec import new_spec
+
+        image = self.image()
+        store = Store(self.state)
+        description = {
+            "name": self.request.image or self._known.spec["image"]["name"],
+            "id": image.id,
+            "digest": image.digest,
+            "config": image.config.get("config") or {},
+        }
+        container_id = os.urandom(32).hex()
+        created = timestamp(time.time_ns())
+        spec = new_spec(
+            container_id, self.request.name, created, description, store.layer_paths(image), plan.options
+        )
+        record = records.make(self.state, spec)
+        try:
+            store.pin(container_id, image)
+            records.write_monitor_config(record, remove_at_end=not self.wait)
+            return record, Launch(self.state, record, self.entry)
+        except BaseException:
+            self._destroy(record)
+            raise
+
+    def _destroy(self, record: Record) -> None:
+        from .stop import destroy
+
+        destroy(self.state, record)
+
+    def _create(self, plan: Plan) -> None:
+        record, self.created = self._make(plan)
+        records.publish(self.state, record)
+        self.record = record
+        if not any(action.verb == "start" for action in plan.actions):
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """A container that was created to see whether it can be, and is not to run yet."""
+        if self.created is not None:
+            self.created.abandon()
+            self.created = None
+
+    def _replace(self, plan: Plan) -> None:
+        old = self._known
+        record, launch = self._make(plan)  # the old one is untouched until this has worked
+        try:
+            if any(action.verb == "start" for action in plan.actions):
+                self._stop()
+                launch.start()
+                self.running = True
+            else:
+                launch.abandon()
+                self._stop()
+        except Error as error:
+            launch.abandon()
+            self._destroy(record)
+            self._put_back(old, error)
+            raise
+        records.publish(self.state, record)
+        self.record = record
+        self._destroy(old)
+
+    def _put_back(self, old: Record, reason: Error) -> None:
+        """Start the old container again; say so in *reason*, or say that it failed."""
+        if self.observed.status not in ("running", "paused", "restarting"):
+            return
+        from .launch import Launch
+
+        try:
+            records.withdraw_stop(old)
+            if not monitor_pid(old.path):
+                Launch(self.state, old, self.entry).start()
+        except Error as error:
+            reason.message += f"; the container before it could not be started again either: {error.message}"
+        else:
+            reason.message += "; the container before it runs again"
+
+    # -- containers that stay -----------------------------------------------------------------------------------------
+
+    def _update(self, plan: Plan) -> None:
+        record = self._known
+        before = record.spec["options"]
+        if self.observed.status in ("running", "paused"):
+            from .bundle import cgroups_path
+
+            cgroup = open_cgroup(cgroups_path(record.name, record.id), owner="container")
+            cgroup.apply(cgroup.plan(updated(plan.options, before)))
+        record.spec["options"] = plan.options
+        if self.request.image:
+            record.spec["image"]["name"] = self.request.image
+        records.save(record)
+        self._update_bundle(record)
+        if monitor_reads(plan.changed):
+            records.write_monitor_config(record, remove_at_end=not self.wait)
+            self._wake_monitor(record)
+
+    def _update_bundle(self, record: Record) -> None:
+        """The bundle too, which the monitor starts the container from again."""
+        path = os.path.join(record.path, "bundle/config.json")
+        try:
+            document: dict[str, Any] = json.loads(read_bytes(path))
+        except FileNotFoundError:
+            return  # never started
+        limits = document["linux"]["resources"]
+        document["linux"]["resources"] = {**resources(record.spec["options"]), "devices": limits["devices"]}
+        write_atomic(path, json.dumps(document, indent=1).encode(), durable=False)
+
+    def _wake_monitor(self, record: Record) -> None:
+        import signal
+
+        pid = monitor_pid(record.path)
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                procfs.send_signal(pid, procfs.start_time(pid), signal.SIGHUP)
+
+    def _start(self, _plan: Plan) -> None:
+        if self.running:
+            return
+        record = self._known
+        if self.created is None:
+            from .launch import Launch
+            from .stop import stop
+
+            stop(self.state, record)  # what a killed monitor left, or one that is just about to end
+            records.withdraw_stop(record)
+            records.write_monitor_config(record, remove_at_end=not self.wait)
+            Launch(self.state, record, self.entry).start()
+            return
+        launch, self.created = self.created, None
+        try:
+            launch.start()
+        except Error:
+            self._destroy(record)
+            self.record = None
+            raise
+
+    def _stop(self) -> None:
+        from .stop import stop
+
+        stop(self.state, self._known, kill_signal=self.kill_signal, force=self.force_kill)
+
+    def _restart(self, plan: Plan) -> None:
+        self._stop()
+        self._start(plan)
+
+    def _remove(self, _plan: Plan) -> None:
+        self._destroy(self._known)
+        self.record = None

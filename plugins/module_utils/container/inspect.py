@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All that is known of a container, in the shape that users of ``docker inspect`` know."""
+
+from __future__ import annotations
+
+import os
+
+from . import records, spec
+from .monitor import NEVER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .observe import Observed
+    from .records import Record
+
+_STATUS = {"created": "created", "stopped": "exited"}
+
+
+def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[str, Any]:
+    """The dictionary of one container; with *mask* values of environment variables are not shown."""
+    status = records.read_status(record)
+    options, image = record.spec["options"], record.spec["image"]
+    return {
+        "Id": record.id,
+        "Name": record.name,
+        "Created": record.spec["created"],
+        "Image": image["id"],
+        "ImageDigest": image["digest"],
+        "LogPath": os.path.join(record.path, "log/container.log"),
+        "RestartCount": status.get("restart_count", 0),
+        "State": _state(observed, status),
+        "Config": _config(record.spec, mask),
+        "HostConfig": _host_config(options),
+        "Mounts": _mounts(options),
+        "NetworkSettings": {"Networks": {spec.setting(options, "network_mode"): {}}, "Ports": {}},
+    }
+
+
+def _state(observed: Observed, status: Mapping[str, Any]) -> dict[str, Any]:
+    if not status:
+        name = "created" if observed.status in ("created", "stopped") else observed.status
+    else:
+        name = _STATUS.get(observed.status, observed.status)
+    running = observed.status in ("running", "paused", "restarting")
+    return {
+        "Status": name,
+        "Running": running,
+        "Paused": observed.status == "paused",
+        "Restarting": observed.status == "restarting",
+        "OOMKilled": status.get("oom_killed", False),
+        "Pid": observed.pid,
+        "MonitorPid": observed.monitor,
+        "ExitCode": 0 if running else status.get("exit_code", 0),
+        "StartedAt": status.get("started_at", NEVER),
+        "FinishedAt": status.get("finished_at", NEVER),
+    }
+
+
+def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
+    from .bundle import hostname
+    from .plan import MASK
+
+    options, image = document["options"], document["image"]
+    config = image["config"]
+    environment = spec.environment(options, config)
+    return {
+        "Image": image["name"],
+        "Hostname": hostname(document),
+        "Domainname": options.get("domainname", ""),
+        "User": options.get("user") or config.get("User") or "",
+        "Cmd": options.get("command") or (None if "entrypoint" in options else config.get("Cmd")),
+        "Entrypoint": options.get("entrypoint", config.get("Entrypoint")),
+        "Env": [f"{name}={MASK if mask and name in options.get('env', {}) else value}" for name, value in environment.items()],
+        "Labels": spec.labels(options, config),
+        "WorkingDir": options.get("working_dir") or config.get("WorkingDir") or "/",
+        "ExposedPorts": config.get("ExposedPorts") or {},
+        "OpenStdin": options.get("interactive", False),
+        "Tty": False,
+        "StopSignal": spec.stop_signal(options, config),
+        "StopTimeout": spec.setting(options, "stop_timeout"),
+    }
+
+
+def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
+    period = options.get("cpu_period", 0)
+    return {
+        "Memory": options.get("memory", 0),
+        "MemoryReservation": options.get("memory_reservation", 0),
+        "MemorySwap": options.get("memory_swap", 0),
+        "MemorySwappiness": options.get("memory_swappiness"),
+        "NanoCpus": int(options.get("cpus", 0) * 10**9),
+        "CpuPeriod": period,
+        "CpuQuota": options.get("cpu_quota", 0),
+        "CpuShares": options.get("cpu_shares", 0),
+        "CpusetCpus": options.get("cpuset_cpus", ""),
+        "CpusetMems": options.get("cpuset_mems", ""),
+        "PidsLimit": spec.setting(options, "pids_limit"),
+        "BlkioWeight": options.get("blkio_weight", 0),
+        "OomScoreAdj": options.get("oom_score_adj", 0),
+        "ShmSize": spec.setting(options, "shm_size"),
+        "Ulimits": [
+            {"Name": limit["name"], "Soft": limit["soft"], "Hard": limit["hard"]} for limit in options.get("ulimits", [])
+        ],
+        "Sysctls": options.get("sysctls", {}),
+        "Devices": [
+            {
+                "PathOnHost": device["source"],
+                "PathInContainer": device["target"],
+                "CgroupPermissions": device["permissions"],
+            }
+            for device in options.get("devices", [])
+        ],
+        "NetworkMode": spec.setting(options, "network_mode"),
+        "PidMode": _mode(options, "pid_mode"),
+        "IpcMode": spec.setting(options, "ipc_mode"),
+        "UTSMode": _mode(options, "uts"),
+        "CgroupnsMode": spec.setting(options, "cgroupns_mode"),
+        "Binds": [
+            f"{volume['source']}:{volume['target']}:{'ro' if volume['read_only'] else 'rw'},{volume['propagation']}"
+            for volume in options.get("volumes", [])
+        ],
+        "Tmpfs": {entry["target"]: ",".join(entry["options"]) for entry in options.get("tmpfs", [])},
+        "ReadonlyRootfs": options.get("read_only", False),
+        "Privileged": options.get("privileged", False),
+        "CapAdd": options.get("capabilities", []),
+        "CapDrop": options.get("cap_drop", []),
+        "GroupAdd": options.get("groups", []),
+        "SecurityOpt": options.get("security_opts", []),
+        "RestartPolicy": {
+            "Name": spec.setting(options, "restart_policy"),
+            "MaximumRetryCount": options.get("restart_retries", 0),
+        },
+        "AutoRemove": options.get("auto_remove", False),
+        "LogConfig": {
+            "Type": "k8s-file",
+            "Config": {name: str(value) for name, value in options.get("log_options", {}).items()},
+        },
+    }
+
+
+def _mode(options: Mapping[str, Any], name: str) -> str:
+    """As Docker shows a namespace: "host", or nothing for one of the container's own."""
+    return "host" if options.get(name) == "host" else ""
+
+
+def _mounts(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    result = []
+    for mount in [*options.get("volumes", []), *options.get("mounts", [])]:
+        result.append(
+            {
+                "Type": mount.get("type", "bind"),
+                "Source": mount.get("source", ""),
+                "Destination": mount["target"],
+                "RW": not mount["read_only"],
+                "Propagation": mount.get("propagation", ""),
+            }
+        )
+    return result

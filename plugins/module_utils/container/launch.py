@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting a container's monitor from a task: the side of the conversation that stays in the task.
+
+The monitor prepares everything (mounts, user, cgroup, the waiting process) and reports; only then does the task
+decide to let the program run. Until that moment the container that has the name now is untouched.
+
+    task                     monitor (container/start.py)
+    spawns it                mounts, builds the bundle, creates
+                             {"created": pid} or {"error": …, "hint": …}
+    "start"                  starts
+                             {"started": pid} or {"error": …, "hint": …}
+    closes                   becomes the light monitor
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+
+from ..kernel import selfexe, syscalls
+from .errors import ContainerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..statedir import StateDir
+    from .records import Record
+
+# The descriptor on which the monitor finds its end of the conversation.
+REPORT = 3
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Launch:
+    """A created container that waits for :meth:`start`; leaving it unstarted unmakes it."""
+
+    def __init__(self, state: StateDir, record: Record, entry: str) -> None:
+        """Create the container of *record*. Raises ContainerError with the reason when that fails."""
+        self.name = record.name
+        self.channel, theirs = socket.socketpair()
+        self.child = os.fork()
+        if self.child == 0:
+            _become_monitor(theirs.fileno(), state.root, record.path, entry)
+        theirs.close()
+        try:
+            self._expect("created")
+        except BaseException:
+            self.abandon()
+            raise
+
+    def start(self) -> int:
+        """Let the program run; its pid. Raises ContainerError when it cannot be executed."""
+        try:
+            self.channel.sendall(b"start\n")
+            return self._expect("started")
+        finally:
+            self.channel.close()
+
+    def abandon(self) -> None:
+        """Unmake the created container, and wait until that is done."""
+        self.channel.close()
+        os.waitpid(self.child, 0)
+
+    def _expect(self, key: str) -> int:
+        data = b""
+        while not data.endswith(b"\n"):
+            piece = self.channel.recv(65536)
+            if not piece:
+                raise ContainerError(
+                    f"the monitor of container {self.name} died before it could say why", step=key, obj=self.name
+                )
+            data += piece
+        message: dict[str, Any] = json.loads(data)
+        if "error" in message:
+            raise ContainerError(message["error"], step=message["step"], obj=self.name, hint=message["hint"])
+        return int(message[key])
+
+
+def _become_monitor(report: int, root: str, path: str, entry: str) -> None:
+    """In the forked child: a session of its own, no terminal, no descriptor of the task's, and the core's program."""
+    try:
+        os.setsid()
+        null = fcntl.fcntl(os.open(os.devnull, os.O_RDWR), fcntl.F_DUPFD, 10)  # out of the way of what follows
+        os.dup2(report, REPORT, inheritable=True)
+        for fd in range(3):
+            os.dup2(null, fd, inheritable=True)
+        syscalls.close_range(REPORT + 1)
+        os.chdir("/")
+        os.umask(0o022)
+        arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT)]
+        selfexe.exec_protected(arguments, {"PATH": _PATH, "LC_ALL": "C.UTF-8"})
+    except OSError as error:
+        message = {"error": f"cannot start the monitor: {error.strerror}", "step": "monitor", "hint": ""}
+        os.write(REPORT, json.dumps(message).encode() + b"\n")
+    finally:
+        os._exit(1)

@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module oci_container between Ansible's parameters and results."""
+
+from __future__ import annotations
+
+import os
+
+from ..kernel.errors import Error
+from ..statedir import StateDir
+from . import checks, options, records
+from .errors import ContainerError
+from .observe import ABSENT, observe
+from .plan import Plan, Request, plan, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .observe import Observed
+    from .records import Record
+    from .wanted import WantedImage
+
+
+def run(module: Any, entry: str) -> None:
+    """Do what *module* (an AnsibleModule) asks for and leave through its exit; *entry* is the core's entry.py."""
+    name = module.params["name"]
+    try:
+        result = Task(module.params, entry, check_mode=module.check_mode).run()
+    except Error as error:
+        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error}")
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error.strerror}{where}")
+    for warning in result.pop("warnings"):
+        module.warn(f"{name}: {warning}")
+    if result.get("rc"):
+        module.fail_json(
+            msg=f"{name} on {os.uname().nodename}: the container ended with exit code {result['rc']}", **result
+        )
+    module.exit_json(**result)
+
+
+class Task:
+    """One task on one container."""
+
+    def __init__(self, parameters: dict[str, Any], entry: str = "", *, check_mode: bool = False) -> None:
+        """Check everything that can be checked before the host is looked at. Raises ContainerError."""
+        self.parameters = parameters
+        self.entry = entry
+        self.check_mode = check_mode
+        self.name = str(parameters["name"])
+        checks.check_name(self.name)
+        checks.check_task(parameters)
+        self.request = Request(
+            name=self.name,
+            state=parameters["state"],
+            image=parameters.get("image") or "",
+            declared=options.normalise(parameters),
+            comparisons=options.comparisons(parameters.get("comparisons")),
+            recreate=bool(parameters.get("recreate")),
+            restart=bool(parameters.get("restart")),
+        )
+        checks.check_options(options.without_defaults(self.request.declared), detach=parameters.get("detach", True))
+        self.state = StateDir(parameters.get("root"))
+        self.record: Record | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Plan and, unless in check mode, apply; the module's result. Raises Error."""
+        if self.check_mode:
+            self.record = records.load(self.state, self.name)
+            return self._result(*self._plan()[:2])
+        with records.container_lock(self.state, self.name):
+            self._clear_leftovers()
+            self.record = records.load(self.state, self.name)
+            made, observed, image = self._plan()
+            try:
+                if made.actions:
+                    self._apply(made, observed, image)
+            finally:
+                if image is not None:
+                    image.close()
+            result = self._result(made, observed, image)
+        if self.parameters.get("detach", True) is False:
+            result.update(self._wait())
+        return result
+
+    def _clear_leftovers(self) -> None:
+        if records.leftovers(self.state, self.name):
+            from .stop import clear_leftovers
+
+            clear_leftovers(self.state, self.name)
+
+    def _plan(self) -> tuple[Plan, Observed, WantedImage | None]:
+        observed = observe(self.state, self.record) if self.record else ABSENT
+        recorded = self.record.spec if self.record else None
+        if self.request.state == "absent":
+            return plan(self.request, recorded, observed, None), observed, None
+        from .wanted import WantedImage
+
+        image = WantedImage(self.state, self.parameters, recorded["image"] if recorded else None)
+        made = plan(self.request, recorded, observed, image.wanted)
+        checks.check_options(made.options)
+        if made.actions:
+            checks.check_machine(made.options, os.sysconf("SC_NPROCESSORS_ONLN"), _memory_total())
+        return made, observed, image
+
+    def _apply(self, made: Plan, observed: Observed, image: WantedImage | None) -> None:
+        from .apply import Apply
+
+        def obtain() -> Any:
+            if image is None:
+                raise ContainerError(f"no image is planned for {self.name}", step="image", obj=self.name)
+            return image.obtain()
+
+        self.record = Apply(
+            self.state,
+            self.request,
+            self.record,
+            observed,
+            self.entry,
+            obtain,
+            kill_signal=self.parameters.get("kill_signal") or "",
+            force_kill=bool(self.parameters.get("force_kill")),
+            wait=self.parameters.get("detach", True) is False,
+        ).run(made)
+
+    def _result(self, made: Plan, observed: Observed, image: WantedImage | None = None) -> dict[str, Any]:
+        container: dict[str, Any] = {}
+        if self.record is not None:
+            from .inspect import inspect
+
+            if made.actions and not self.check_mode:
+                observed = observe(self.state, self.record)
+            container = inspect(self.record, observed, mask=True)
+        return {
+            "changed": bool(made.actions),
+            "actions": [text(action) for action in made.actions],
+            "diff": {"before": made.before, "after": made.after},
+            "container": container,
+            "warnings": image.warnings if image else [],
+        }
+
+    def _wait(self) -> dict[str, Any]:
+        """Wait for the container's end; what it wrote and its exit code. The lock is not held meanwhile."""
+        from .logs import collect
+        from .stop import destroy, wait_for_end
+
+        record = self.record
+        if record is None:
+            raise ContainerError(f"there is no container {self.name} to wait for", step="wait", obj=self.name)
+        wait_for_end(record)
+        status = records.read_status(record)
+        stdout, stderr = collect(os.path.join(record.path, "log"), status["started_at"])
+        if record.spec["options"].get("auto_remove"):
+            with records.container_lock(self.state, self.name):
+                destroy(self.state, record)
+        return {"stdout": stdout, "stderr": stderr, "rc": status["exit_code"]}
+
+
+def _memory_total() -> int:
+    """Bytes of memory the host has (proc_meminfo(5))."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ending a container: its stop signal, its time, then SIGKILL for all that is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+
+from ..cgroup.api import open_cgroup, remove_empty
+from ..kernel import procfs
+from ..kernel.files import write_atomic
+from ..runtime import lifecycle
+from ..runtime import state as runtime_state
+from ..runtime.errors import NoSuchContainer, WrongState
+from . import records, spec
+from .errors import ContainerError
+from .monitor import NEVER, timestamp
+from .observe import monitor_pid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..runtime.state import State
+    from ..statedir import StateDir
+    from .records import Record
+
+_LAST_WORDS = 60.0  # seconds for the monitor to write the log's rest and clean up
+CGROUP_PARENT = "/agentless-oci"
+
+
+def stop(state: StateDir, record: Record, *, kill_signal: str = "", force: bool = False) -> None:
+    """Stop the container and wait until nothing of it runs, its monitor included. Stopped already is fine.
+
+    force        do not ask: SIGKILL, or *kill_signal*, at once
+    kill_signal  what *force* sends
+    Raises ContainerError when its process does not end.
+    """
+    options = record.spec["options"]
+    records.request_stop(record)
+    live = _live(state, record)
+    if live is not None:
+        if live.status == "paused":
+            open_cgroup(live.cgroup_path).thaw()
+        name = (kill_signal or "SIGKILL") if force else spec.stop_signal(options, record.spec["image"]["config"])
+        with contextlib.suppress(WrongState, NoSuchContainer):  # it ended by itself just now
+            lifecycle.kill(state.runtime, record.id, _number(name))
+        if not procfs.wait_exit(live.pid, live.start_time, float(spec.setting(options, "stop_timeout"))):
+            with contextlib.suppress(WrongState, NoSuchContainer):
+                lifecycle.kill(state.runtime, record.id, signal.SIGKILL, all_processes=True)
+    _wait_for_monitor(record)
+    _bury(state, record, live)
+
+
+def _number(name: str) -> int:
+    """The signal of an image's StopSignal or of an option: ``SIGTERM``, ``TERM``, ``15``, ``SIGRTMIN+3``."""
+    word = name.upper()
+    word = word[3:] if word.startswith("SIG") else word
+    for base in ("RTMIN+", "RTMAX-"):
+        if word.startswith(base) and word[6:].isdigit():
+            return signal.SIGRTMIN + int(word[6:]) if base == "RTMIN+" else signal.SIGRTMAX - int(word[6:])
+    if word.isdigit() and 0 < int(word) < signal.NSIG:
+        return int(word)
+    if "SIG" + word not in signal.Signals.__members__:
+        raise ContainerError(f"the image's stop signal {name!r} is not a signal", step="stop", hint="Declare stop_signal")
+    return int(signal.Signals["SIG" + word])
+
+
+def _live(state: StateDir, record: Record) -> State | None:
+    try:
+        live = lifecycle.state(state.runtime, record.id)
+    except NoSuchContainer:
+        return None
+    return live if live.status in ("created", "running", "paused") else None
+
+
+def _wait_for_monitor(record: Record) -> None:
+    """Wake the monitor, which may be waiting before a restart, and see it end."""
+    pid = monitor_pid(record.path)
+    if not pid:
+        return
+    try:
+        started = procfs.start_time(pid)
+        if monitor_pid(record.path) != pid:
+            return
+        procfs.send_signal(pid, started, signal.SIGHUP)
+    except ProcessLookupError:
+        return
+    # The lock, not the process: with auto_remove the monitor becomes the program that removes the container.
+    end = time.monotonic() + _LAST_WORDS
+    while monitor_pid(record.path) == pid and not procfs.wait_exit(pid, started, 0.02):
+        if time.monotonic() > end:
+            raise ContainerError(
+                f"the monitor of container {record.name} (process {pid}) does not end",
+                step="stop",
+                obj=record.name,
+                hint="Look whether its disk still answers",
+            )
+
+
+def wait_for_end(record: Record) -> None:
+    """Wait until the container has ended for good and its monitor has gone; without limit."""
+    while True:
+        pid = monitor_pid(record.path)
+        if not pid:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            started = procfs.start_time(pid)
+            if monitor_pid(record.path) == pid:
+                procfs.wait_exit(pid, started, None)
+
+
+def _bury(state: StateDir, record: Record, live: State | None) -> None:
+    """Do what a monitor that was killed could not: remove what is left, and record the end."""
+    try:
+        runtime_state.load(state.runtime, record.id)
+    except NoSuchContainer:
+        return
+    lifecycle.delete(state.runtime, record.id, force=True)
+    status = {
+        "status": "exited",
+        "pid": 0,
+        "exit_code": 128 + signal.SIGKILL,  # nobody was there to see the real one
+        "started_at": records.read_status(record).get("started_at", NEVER),
+        "finished_at": timestamp(time.time_ns()),
+        "oom_killed": False,
+        "restart_count": 0,
+    }
+    if live is not None:
+        write_atomic(os.path.join(record.path, "status.json"), json.dumps(status).encode() + b"\n")
+
+
+def clear_leftovers(state: StateDir, name: str) -> None:
+    """Stop and remove what killed tasks left of containers of this name. Needs the name's lock."""
+    for path in records.leftovers(state, name):
+        record = records.load_directory(path)
+        if record is not None:
+            destroy(state, record)
+        else:
+            records.remove_directory(path)
+
+
+def destroy(state: StateDir, record: Record) -> None:
+    """Kill the container and remove all of it: processes, monitor, cgroup, pin and directory."""
+    from ..image.store import Store
+
+    stop(state, record, force=True)
+    records.remove(state, record)
+    Store(state).unpin(record.id)
+    remove_empty(CGROUP_PARENT)

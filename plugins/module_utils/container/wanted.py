@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image that a container is to be made from: planned by the image layer, obtained only when the plan says so."""
+
+from __future__ import annotations
+
+from .errors import ContainerError
+from .plan import Wanted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ..image.ensure import Plan
+    from ..image.store import Image
+    from ..statedir import StateDir
+
+
+class WantedImage:
+    """The image named by a task; what follows from the pull policy is found out at once, and nothing is changed.
+
+    Raises ImageError, for a registry that has to be asked and does not answer too.
+    """
+
+    def __init__(self, state: StateDir, parameters: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> None:
+        from ..image import ensure
+        from ..image.auth import Access
+        from ..image.store import Store
+
+        self.store = Store(state)
+        self.recorded = recorded
+        self.made: Plan | None = None
+        self._image: Image | None = None
+        self.name = str(parameters.get("image") or "")
+        if not self.name:
+            return
+        access = Access(
+            parameters.get("username"),
+            parameters.get("password"),
+            parameters.get("authfile"),
+            parameters.get("validate_certs", True),
+            parameters.get("ca_path"),
+        )
+        request = ensure.ImageRequest(
+            self.name,
+            pull=parameters.get("pull") or "missing",
+            platform=parameters.get("platform"),
+            access=access,
+        )
+        self.made = ensure.plan(request, self.store)
+        if recorded is not None and self.made.registry is not None and self.made.resolved is None and self.made.actions:
+            # It is not here, but the container may be made from that very image: only its id can tell.
+            from ..image.pull import resolve
+
+            self.made.resolved = resolve(self.made.registry, ensure.wanted_platform(request))
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What the plan needs to know; None when the task names no image."""
+        if self.made is None:
+            return None
+        actions = tuple(str(action) for action in self.made.actions)
+        if self.made.resolved is not None:
+            return Wanted(self.name, self.made.resolved.image_id, "", actions)
+        if self.made.image is not None and not any(action.startswith("pulled") for action in actions):
+            return Wanted(self.name, self.made.image.id, self.made.image.digest, actions)
+        return Wanted(self.name, "", "", actions)
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.made.warnings if self.made else []
+
+    def obtain(self) -> Image:
+        """The image, pulled and unpacked as planned; without a name in the task, the container's own.
+
+        Raises ImageError, and ContainerError when the container's image is no longer here.
+        """
+        if self._image is None:
+            if self.made is not None:
+                from ..image import ensure
+
+                self._image = ensure.apply(self.made, self.store)
+            elif self.recorded is not None:
+                self._image = self.store.find(self.recorded["id"])
+        if self._image is None:
+            name = self.recorded["name"] if self.recorded else self.name
+            raise ContainerError(f"image {name} is no longer here", step="image", obj=name, hint="Give image")
+        return self._image
+
+    def close(self) -> None:
+        if self.made is not None:
+            self.made.close()
