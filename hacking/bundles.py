@@ -79,7 +79,7 @@ class Runtime:
         self.directory = directory
         self.run_dir = os.path.join(directory, "state")
         self.prefix = "aoci-test-" + uuid.uuid4().hex[:8]
-        self.python = ["/usr/bin/python3", "-I", "-S"]
+        self.python = [os.environ.get("AOCI_TEST_PYTHON", "/usr/bin/python3"), "-I", "-S"]
 
     def bundle(self, document: dict) -> str:
         path = os.path.join(self.directory, "bundle-" + uuid.uuid4().hex[:8])

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from . import contents  # noqa: F401  Ansible reads this, too, and sends along all that it names
+
 LOCK = ".lock"
 _PACKAGE = __name__.rpartition(".")[0]
 

@@ -9,10 +9,10 @@ time it was recorded with.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
-import shutil
 
 from ..kernel import procfs
 from ..kernel.files import read_bytes, write_atomic
@@ -132,11 +132,12 @@ def load(run_dir: str, container_id: str) -> State:
 
 
 def forget(run_dir: str, container_id: str) -> None:
-    """Remove the container's directory; missing is fine."""
-    try:
-        shutil.rmtree(directory(run_dir, container_id))
-    except FileNotFoundError:
-        return
+    """Remove the container's directory (files only, no directories below it); missing is fine."""
+    path = directory(run_dir, container_id)
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
 
 
 def ids(run_dir: str) -> list[str]:
