@@ -129,7 +129,7 @@ def from_authfile(path: str, reference: Reference, *, required: bool) -> Credent
 
 
 def authfile_keys(reference: Reference) -> Iterator[str]:
-    """Keys to look for, the most specific first: ``host/a/b``, ``host/a``, ``host``, then URLs as Docker writes them."""
+    """Keys to look for, the most specific first: ``host/a/b``, ``host/a``, ``host``, then Docker's URLs."""
     key = reference.repository
     while True:
         yield key

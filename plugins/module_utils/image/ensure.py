@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The desired state of one image: what is to be done for it, and the doing.
 
-:func:`decide` is a pure function of what is wanted, what is here and what the registry has; :func:`plan` finds those out,
-asking the registry only where the pull policy needs it; :func:`apply` does what the plan says and decides nothing.
+:func:`decide` is a pure function of what is wanted, what is here and what the registry has; :func:`plan` finds those
+out, asking the registry only where the pull policy needs it; :func:`apply` does what the plan says and decides nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Action = namedtuple("_Action", "verb object detail")
 
 
 class Action(_Action):
-    """One step: *verb* in the past tense ("pulled image"), *object*, *detail* for diffs; printed the same in check mode."""
+    """One step: *verb* in the past tense ("pulled image"), *object*, *detail*; printed the same in check mode."""
 
     __slots__ = ()
 
@@ -167,7 +167,7 @@ def decide(
 
 
 class Plan:
-    """What :func:`apply` is to do. ``image``: what is there before; ``actions``: the steps; ``warnings``: what to tell."""
+    """What :func:`apply` is to do. ``image``: what is there before; ``warnings``: what to tell the user."""
 
     __slots__ = ("actions", "image", "prepared", "registry", "request", "resolved", "same_origin", "warnings")
 
@@ -225,7 +225,7 @@ def plan(request: ImageRequest, store: Store) -> Plan:
 
 
 def _ask_registry(request: ImageRequest, local: Local | None, made: Plan) -> str | None:
-    """The image id in the registry, where the policy wants it known; None otherwise. At most one HEAD when all is as it was."""
+    """The image id in the registry, where the policy wants it known; else None. One HEAD when all is as it was."""
     fits = local is not None and (request.platform is None or request.platform.accepts(local.platform))
     whole = local is not None and fits and (local.complete or local.has_blobs)
     if whole and (request.pull in ("missing", "never") or request.by_id) and not request.force:
@@ -303,7 +303,7 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
         elif "unpacked image" in verbs and image:
             unpack_present(store, image)
         if made.prepared and image:
-            made.prepared.remember(store, image)
+            made.prepared.remember(store)
         tags = [action.object for action in made.actions if action.verb == "tagged image"]
         if tags and image:
             store.tag(image, tags)

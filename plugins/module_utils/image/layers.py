@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Unpacked layers on disk, by diff id, each made once whatever runs at the same time.
 
-``layers/sha256/HEX`` is a layer that stands alone. One that needed what lies below (RootDir.depended) is right for that
-stack only: its key is ``HEX-`` and 16 digits of the chain id (image-spec config.md, "Layer ChainID") of the layers below.
+``layers/sha256/HEX`` is a layer that stands alone. One that needed what lies below (RootDir.depended) is right for
+that stack only: its key is ``HEX-`` and 16 digits of the chain id of the layers below (image-spec config.md, "Layer
+ChainID").
 """
 
 from __future__ import annotations

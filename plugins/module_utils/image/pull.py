@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a registry into the store: resolve, fetch, verify, unpack, and only then name.
 
-Fetching waits for the network, so threads do it; unpacking is work, so processes do it (see workers). A layer is unpacked
-as soon as its blob is whole, while the next ones still come in.
+Fetching waits for the network, so threads do it; unpacking is work, so processes do it (see workers). A layer is
+unpacked as soon as its blob is whole, while the next ones still come in.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def pull(
 ) -> Image:
     """Fetch and unpack what is missing of *resolved*, give it *names* (full form), return it.
 
-    The caller holds the store's lock, shared. Raises ImageError; what had become whole until then stays for the next run or
-    the next collection.
+    The caller holds the store's lock, shared. Raises ImageError; what had become whole until then stays for the next
+    run or the next collection.
     """
     name = str(registry.reference)
     document = resolved.manifest.document
@@ -160,7 +160,7 @@ def parse_config(raw: bytes, manifest: dict[str, Any], name: str) -> dict[str, A
 
 
 class LayerTask:
-    """One layer on its way. ``state``: fetch → ready → working → done, or ready → working → lower → … when it needs those below."""
+    """One layer on its way. ``state``: fetch → ready → working → done, or → lower → ready when it needs those below."""
 
     __slots__ = ("descriptor", "index", "layer", "lowers", "parent_chain", "path", "state")
 
@@ -194,7 +194,7 @@ def _check_space(store: Store, tasks: Sequence[LayerTask], name: str) -> None:
     free = status.f_bavail * status.f_frsize
     if needed > free:
         raise ImageError(
-            f"cannot pull {name}: its layers need {needed >> 20} MiB and {store.state.images} has {free >> 20} MiB free",
+            f"cannot pull {name}: its layers need {needed >> 20} MiB, {store.state.images} has {free >> 20} MiB free",
             step="space",
             obj=name,
             hint="Free some space there, or move the state directory with the option root",

@@ -261,15 +261,12 @@ class Registry:
             )
         url = self._same_registry(location, what)
         url += ("&" if "?" in url else "?") + f"digest={digest}"
-        opened: list[Any] = []
+        with open(path, "rb") as file:
 
-        def body() -> Any:
-            for file in opened:
-                file.close()
-            opened[:] = [open(path, "rb")]
-            return opened[0]
+            def body() -> Any:
+                file.seek(0)
+                return file
 
-        try:
             self.transport.request(
                 "PUT",
                 url,
@@ -278,9 +275,6 @@ class Registry:
                 headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
                 make_body=body,
             ).close()
-        finally:
-            for file in opened:
-                file.close()
 
     def _same_registry(self, location: str, what: str) -> str:
         """An upload's Location as a whole URL; the transport adds credentials only for the registry itself."""

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The images of one host: an OCI image layout that other tools can read, plus the unpacked layers.
 
-``images/index.json`` has one descriptor per name; its annotation ``org.opencontainers.image.ref.name`` is the full name.
-Names are the only roots: what no name and no container's pin reaches, goes with the next removal.
+``images/index.json`` has one descriptor per name; its annotation ``org.opencontainers.image.ref.name`` is the full
+name. Names are the only roots: what no name and no container's pin reaches, goes with the next removal.
 
-Locks: ``store`` shared while something is added, exclusive while things are removed; ``index`` for the moment of a change
-of index.json. They are taken in this order.
+Locks: ``store`` shared while something is added, exclusive while things are removed; ``index`` for the moment of a
+change of index.json. They are taken in this order.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class Store:
         self.layers = LayerStore(state)
         self.pins = os.path.join(state.images, "pins")
         self.partial = os.path.join(state.images, "partial")
+        self.imports = os.path.join(state.images, "imports")
         self._index = os.path.join(state.images, "index.json")
 
     # Reading.
@@ -244,6 +245,26 @@ class Store:
             finally:
                 os.close(fd)
 
+    @contextlib.contextmanager
+    def new_blob(self) -> Iterator[tuple[int, list[str]]]:
+        """A descriptor to write a blob to whose digest is not known before; the block appends it to the list."""
+        temporary = os.path.join(self.partial, f"new-{os.getpid()}")
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        digest: list[str] = []
+        try:
+            yield fd, digest
+            os.fchmod(fd, 0o600)
+            os.fsync(fd)
+            path = self.blob_path(digest[0])
+            os.rename(temporary, path)
+            fsync_directory(os.path.dirname(path))
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        finally:
+            os.close(fd)
+
     def put_blob(self, raw: bytes) -> str:
         """Store a small blob; its digest."""
         from .registry import digest_of
@@ -357,7 +378,7 @@ class Store:
     # Pins: images that containers use.
 
     def pin(self, container_id: str, image: Image) -> None:
-        """Keep *image* and its layers while container *container_id* exists. Raises ImageError when it is gone already."""
+        """Keep *image* and its layers while container *container_id* exists. Raises ImageError when it is gone."""
         self.state.ensure(self.state.images, self.pins)
         with self.locked():
             keys = [os.path.relpath(path, self.state.layers) for path in self.layer_paths(image)]

@@ -36,7 +36,8 @@ class Entry:
     """
 
     __slots__ = (
-        "gid", "linkname", "major", "minor", "mode", "mtime", "name", "realsize", "size", "sparse", "type", "uid", "xattrs",
+        "gid", "linkname", "major", "minor", "mode", "mtime", "name", "realsize", "size", "sparse", "type", "uid",
+        "xattrs",
     )  # fmt: skip
 
     name: bytes

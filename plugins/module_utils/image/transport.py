@@ -276,7 +276,8 @@ class Transport:
         realm = urlsplit(challenge.get("realm", ""))
         if realm.scheme not in ("http", "https") or not realm.netloc:
             raise ImageError(
-                f"cannot {what}: the registry {self.host} names no usable token server ('{challenge.get('realm', '')}')",
+                f"cannot {what}: the registry {self.host} names no usable token server"
+                f" ('{challenge.get('realm', '')}')",
                 step="auth",
                 obj=str(self.reference),
             )
@@ -353,7 +354,8 @@ class Transport:
         elif status == 429:
             after = response.headers.get("Retry-After")
             kind = RegistryUnavailable
-            hint = f"Too many requests; try again{f' after {after} s' if after else ' later'}, or log in for a higher limit"
+            when = f"after {after} s" if after else "later"
+            hint = f"Too many requests; try again {when}, or log in for a higher limit"
         elif status >= 500:
             kind, hint = RegistryUnavailable, "The fault is the registry's; look into its log, or try again later"
         else:
@@ -457,7 +459,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _bundle(directory: str) -> str:
-    """One PEM file of all certificates in *directory*: OpenSSL's own directories need hashed names, people's have none."""
+    """One PEM file of all certificates in *directory*: OpenSSL's own directories need hashed names."""
     import atexit
     import contextlib
     import os

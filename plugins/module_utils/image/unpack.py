@@ -282,8 +282,8 @@ def clean(name: bytes, what: str) -> bytes:
 def set_xattrs(target: int | bytes, xattrs: dict[bytes, bytes], *, follow: bool = True) -> None:
     """Set an entry's extended attributes as the image means them on a file that will lie in an overlay's lower layer.
 
-    security.selinux belongs to the host that packed the image; trusted.overlay.* would be taken by overlayfs for its own,
-    so it is escaped the way overlayfs does (kernel 6.7, overlayfs.rst "Nesting overlayfs mounts"). A file system
+    security.selinux belongs to the host that packed the image; trusted.overlay.* would be taken by overlayfs for its
+    own, so it is escaped the way overlayfs does (kernel 6.7, overlayfs.rst "Nesting overlayfs mounts"). A file system
     that has no such attributes is no error.
     """
     for name, value in xattrs.items():

@@ -1,0 +1,294 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image made here, of a directory or a tarball: one layer, one config, the same bytes for the same input.
+
+Whether a large directory is still what the image was made of is told by a fingerprint of everything that lstat(2)
+shows, inode numbers and change times included: nothing can write to a file without moving its change time. If it differs,
+the layer is made anew, into a hash only, and compared; so neither a ``touch`` nor a copy of the directory counts as
+a change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import time
+
+from . import inflate, media, tarwrite
+from .errors import ImageError
+from .registry import Manifest, digest_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from .ensure import ImageRequest
+    from .store import Image, Store
+
+# A file written within this many seconds before the fingerprint may be written again without its time moving.
+RACY = 2
+
+
+class Prepared:
+    """An import that has been looked at.
+
+    image_id  what the image's id will be; "" when it was not needed to know (nothing is there to compare with)
+    digest    its manifest's digest, where the same image is here already, else ""
+    """
+
+    __slots__ = ("_config", "_diff_id", "_fingerprint", "_path", "_platform", "_recorded", "digest", "image_id")
+
+    def __init__(self, request: ImageRequest, store: Store, image: Image | None) -> None:
+        from .ensure import wanted_platform
+
+        source = request.source or {}
+        self._path = os.fsencode(str(source["rootfs"]))
+        self._platform = wanted_platform(request)
+        self._config = config_section(source.get("config") or {})
+        self.image_id = self.digest = self._diff_id = ""
+        self._fingerprint = fingerprint(self._path)
+        record = _read_record(store, self._path)
+        self._recorded = bool(record) and record.get("fingerprint") == self._fingerprint[0]
+        if request.force or image is None:
+            return
+        if self._recorded:
+            self._diff_id = str(record["diff_id"])
+        else:
+            self._diff_id = diff_id_of(self._path)
+        self.image_id = digest_of(self._config_document(self._diff_id))
+        if self.image_id == image.id:
+            self.digest = image.digest
+
+    def _config_document(self, diff_id: str) -> bytes:
+        document: dict[str, Any] = {"architecture": self._platform.architecture, "os": self._platform.os}
+        if self._platform.variant:
+            document["variant"] = self._platform.variant
+        newest = self._fingerprint[2]
+        if newest is not None:
+            document["created"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(newest))
+        document["config"] = self._config
+        document["rootfs"] = {"type": "layers", "diff_ids": [diff_id]}
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+    def store(self, store: Store, name: str) -> Image:
+        """Make the image, unpack it, and name it *name* (full form). The caller holds the store's lock, shared."""
+        from .pull import bring_layers, layer_tasks
+
+        digest, size, diff_id, media_type = _write_layer(store, self._path)
+        self._diff_id = diff_id
+        raw_config = self._config_document(diff_id)
+        document = {
+            "schemaVersion": 2,
+            "mediaType": media.OCI_MANIFEST,
+            "config": {"mediaType": media.OCI_CONFIG, "digest": store.put_blob(raw_config), "size": len(raw_config)},
+            "layers": [{"mediaType": media_type, "digest": digest, "size": size}],
+        }
+        bring_layers(store, None, layer_tasks(store, document, json.loads(raw_config), name), name, None)
+        raw = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        manifest = Manifest(raw, store.put_blob(raw), media.OCI_MANIFEST, document)
+        store.set_names(manifest.digest, manifest.media_type, len(raw), [name])
+        image = store.find(name)
+        assert image is not None
+        return image
+
+    def remember(self, store: Store) -> None:
+        """Record the fingerprint, so that the next run need not read the files."""
+        if self._recorded or not self._diff_id or self._fingerprint[1] > time.time() - RACY:
+            return
+        _write_record(store, self._path, {"fingerprint": self._fingerprint[0], "diff_id": self._diff_id})
+
+
+def prepare(request: ImageRequest, store: Store, image: Image | None) -> Prepared:
+    """Look at the source of *request*; *image* is what its name means now. Changes nothing. Raises ImageError."""
+    path = str((request.source or {}).get("rootfs") or "")
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise ImageError(
+            f"cannot import {request.full_name}: {path}: {error.strerror}",
+            step="import",
+            obj=path,
+            errno=error.errno or 0,
+            hint="source.rootfs is a directory or a tar archive on the managed host",
+        ) from error
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise ImageError(
+            f"cannot import {request.full_name}: {path} is neither a directory nor a file", step="import", obj=path
+        )
+    return Prepared(request, store, image)
+
+
+def config_section(options: dict[str, Any]) -> dict[str, Any]:
+    """image-spec's ``config`` of the module's options. Raises ImageError for values that are no strings."""
+    section: dict[str, Any] = {}
+    if options.get("command"):
+        section["Cmd"] = list(options["command"])
+    if options.get("entrypoint"):
+        section["Entrypoint"] = list(options["entrypoint"])
+    if options.get("env"):
+        section["Env"] = [f"{key}={value}" for key, value in sorted(_strings(options["env"], "env").items())]
+    if options.get("exposed_ports"):
+        section["ExposedPorts"] = {_port(str(port)): {} for port in options["exposed_ports"]}
+    if options.get("labels"):
+        section["Labels"] = _strings(options["labels"], "labels")
+    if options.get("user"):
+        section["User"] = options["user"]
+    directory = options.get("working_dir")
+    if directory:
+        if not directory.startswith("/"):
+            raise ImageError(
+                f"working_dir '{directory}' is no absolute path", step="options", hint="Start it with a slash"
+            )
+        section["WorkingDir"] = directory
+    return section
+
+
+def _strings(values: dict[str, Any], option: str) -> dict[str, str]:
+    for key, value in values.items():
+        if not isinstance(value, str) or not str(key):
+            raise ImageError(
+                f"the value of {key} in {option} is no string but {value!r}",
+                step="options",
+                hint="Put it in quotes, so that YAML does not change how it is written",
+            )
+        if option == "env" and "=" in str(key):
+            raise ImageError(f"the name {key} in env has an equals sign", step="options", hint="Remove it")
+    return {str(key): value for key, value in values.items()}
+
+
+def _port(text: str) -> str:
+    number, _slash, protocol = text.partition("/")
+    protocol = protocol or "tcp"
+    if not number.isdigit() or not 0 < int(number) < 65536 or protocol not in ("tcp", "udp", "sctp"):
+        raise ImageError(f"'{text}' in exposed_ports is no port", step="options", hint="Write 6379, 6379/tcp or 53/udp")
+    return f"{int(number)}/{protocol}"
+
+
+def fingerprint(path: bytes) -> tuple[str, float, int | None]:
+    """(hash of all that lstat shows, newest change time, newest modification time or None for a tarball)."""
+    status = os.stat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        return f"file {status.st_dev} {status.st_ino} {status.st_size} {status.st_ctime_ns}", status.st_ctime, None
+    hasher = hashlib.sha256()
+    newest_change = newest = 0.0
+    for node in tarwrite.walk(path):
+        status = node.status
+        line = (
+            f"{status.st_mode} {status.st_uid} {status.st_gid} {status.st_size} {status.st_mtime_ns}"
+            f" {status.st_ctime_ns}"
+            f" {status.st_dev} {status.st_ino} {status.st_rdev}\0"
+        )
+        hasher.update(node.path + b"\0" + node.target + b"\0" + node.link + b"\0" + line.encode())
+        newest_change = max(newest_change, status.st_ctime)
+        newest = max(newest, status.st_mtime)
+    return hasher.hexdigest(), newest_change, int(newest)
+
+
+def diff_id_of(path: bytes) -> str:
+    """The diff id of the layer that *path* makes; nothing is written."""
+    hasher = hashlib.sha256()
+    for chunk in _uncompressed(path):
+        hasher.update(chunk)
+    return f"sha256:{hasher.hexdigest()}"
+
+
+def _uncompressed(path: bytes) -> Iterator[bytes]:
+    if os.path.isdir(path):
+        yield from tarwrite.stream(path)
+        return
+    fd, compression = _open_tarball(path)
+    try:
+        yield from inflate.inflated(fd, compression)
+    except inflate.Damaged as error:
+        raise ImageError(
+            f"cannot import {os.fsdecode(path)}: {error}", step="import", obj=os.fsdecode(path), hint="Make it again"
+        ) from error
+    finally:
+        os.close(fd)
+
+
+def _open_tarball(path: bytes) -> tuple[int, str]:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    head = os.pread(fd, 512, 0)
+    compression = inflate.sniff(head)
+    if compression == "tar" and head[257:262] != b"ustar":
+        os.close(fd)
+        raise ImageError(
+            f"cannot import {os.fsdecode(path)}: it is no tar archive, plain or compressed by gzip or zstd",
+            step="import",
+            obj=os.fsdecode(path),
+            hint="source.rootfs is a directory or such an archive",
+        )
+    return fd, compression
+
+
+def _write_layer(store: Store, path: bytes) -> tuple[str, int, str, str]:
+    """Store the layer of *path* as a blob: (digest, size, diff id, media type)."""
+    from . import deflate
+
+    content = hashlib.sha256()
+    blob = hashlib.sha256()
+    size = 0
+
+    def hashed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            content.update(chunk)
+            yield chunk
+
+    media_type = media.OCI_LAYER_GZIP
+    if os.path.isdir(path):
+        pieces = deflate.gzipped(hashed(tarwrite.stream(path)))
+    else:
+        fd, compression = _open_tarball(path)
+        if compression == "tar":
+            pieces = deflate.gzipped(hashed(_uncompressed(path)))
+        else:  # a compressed archive is a layer's blob as it stands
+            for _chunk in hashed(_uncompressed(path)):
+                pass
+            pieces = _file(path)
+            media_type = media.OCI_LAYER_GZIP.replace("gzip", compression)
+        os.close(fd)
+    with store.new_blob() as (fd, name):
+        for piece in pieces:
+            blob.update(piece)
+            size += len(piece)
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(fd, view) :]
+        digest = f"sha256:{blob.hexdigest()}"
+        name.append(digest)
+    return digest, size, f"sha256:{content.hexdigest()}", media_type
+
+
+def _file(path: bytes) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while True:
+            chunk = file.read(1 << 20)
+            if not chunk:
+                return
+            yield chunk
+
+
+def _record_path(store: Store, path: bytes) -> str:
+    return os.path.join(store.imports, hashlib.sha256(os.path.abspath(path)).hexdigest())
+
+
+def _read_record(store: Store, path: bytes) -> dict[str, Any]:
+    from ..kernel.files import read_bytes
+
+    try:
+        record = json.loads(read_bytes(_record_path(store, path)))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return record if isinstance(record, dict) and "diff_id" in record else {}
+
+
+def _write_record(store: Store, path: bytes, record: dict[str, str]) -> None:
+    from ..kernel.files import write_atomic
+
+    store.state.ensure(store.state.images, store.imports)
+    write_atomic(_record_path(store, path), json.dumps(record).encode(), durable=False)

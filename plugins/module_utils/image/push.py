@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the store into a registry: only what it lacks, the manifest last."""
+
+from __future__ import annotations
+
+from . import media
+from .errors import ImageError
+from .reference import parse
+from .registry import Registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .auth import Access
+    from .ensure import ImageRequest
+    from .reference import Reference
+    from .store import Image, Store
+
+
+def is_pushed(request: ImageRequest, name: str, image: Image | None, digest: str) -> bool:
+    """Whether the registry of *name* has this very image under it already; one HEAD.
+
+    *digest* is the manifest's, "" when it is not known yet (the image is still to be pulled): then False, but a registry
+    that cannot be reached is an error before anything is done. An index that
+    the image was pulled from under the same name counts too: pushing would replace it by one of its images.
+    """
+    known = {digest}
+    if image is not None and image.origin and image.digest == digest and name in image.names:
+        known.add(image.origin)
+    registry = Registry(parse(name), request.access)
+    try:
+        there = registry.head_or_none(f"push {name}")
+    finally:
+        registry.close()
+    return bool(digest) and there in known
+
+
+def push(store: Store, image: Image, target: Reference, access: Access) -> None:
+    """Upload *image* as *target*. Raises ImageError."""
+    from ..kernel.files import read_bytes
+
+    registry = Registry(target, access)
+    registry.transport.want_push()
+    manifest = image.manifest
+    try:
+        for descriptor in [*manifest["layers"], manifest["config"]]:
+            digest = str(descriptor["digest"])
+            if registry.has_blob(digest):
+                continue
+            if not store.has_blob(digest):
+                raise ImageError(
+                    f"cannot push {target}: blob {digest} of {image.name} is not here",
+                    step="push",
+                    obj=str(target),
+                    hint="Pull or import the image again with force",
+                )
+            registry.push_blob(digest, int(descriptor["size"]), store.blob_path(digest))
+        raw = read_bytes(store.blob_path(image.digest))
+        registry.push_manifest(raw, str(manifest.get("mediaType") or media.OCI_MANIFEST), target.tag)
+    finally:
+        registry.close()

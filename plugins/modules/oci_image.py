@@ -1,0 +1,287 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: oci_image
+short_description: Manage container images on a host without a container engine
+version_added: 0.1.0
+author:
+  - agentless.oci contributors (@agentless-oci)
+description:
+  - Pulls an image from a registry, imports one from a directory, gives it more names, pushes it, or removes it.
+  - Images lie in an OCI image layout below the state directory, their layers unpacked and ready for containers. No
+    daemon and no container engine is needed on the managed host, only Python.
+  - Whatever is fetched is verified against its digest while it comes in. An image appears under its name only when
+    it is whole.
+extends_documentation_fragment:
+  - agentless.oci.attributes
+  - agentless.oci.attributes.actiongroup_oci
+  - agentless.oci.registry
+  - agentless.oci.root
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Check mode asks the registry what a real run would ask it first, but fetches no layers.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details:
+      - With O(force=true) the image is brought anew each time.
+options:
+  name:
+    description:
+      - Reference of the image as for any container engine, for example V(redis), V(redis:7), V(quay.io/team/app:1.2) or
+        V(registry.example.com/shop/api@sha256:…). Without a host it is C(docker.io), without a tag C(latest).
+      - An image that is already there can also be named by its id.
+    type: str
+    required: true
+    aliases: [image]
+  state:
+    description:
+      - With V(present) the image shall be there, unpacked, under its name.
+      - With V(absent) the name shall be gone. Blobs and layers go with it as far as no other name and no container
+        needs them. With an image id as O(name), all names of the image go.
+    type: str
+    choices: [present, absent]
+    default: present
+  pull:
+    description:
+      - When to ask the registry.
+      - With V(missing) only if no image of that name is there.
+      - With V(always) each time. If the registry has another image under the name, that one is pulled. Nothing is
+        changed when it has the same.
+      - V(newer) is like V(always), but if the registry cannot be reached, the image that is there will do, with a
+        warning.
+      - With V(never) the registry is not asked. The task fails if the image is not there.
+    type: str
+    choices: [always, missing, never, newer]
+    default: missing
+  source:
+    description:
+      - Make the image from files of the managed host instead of pulling it.
+      - The same files and the same configuration always make the same image, so a second run changes nothing.
+    type: dict
+    suboptions:
+      rootfs:
+        description:
+          - Directory that is the image's root file system, or a tar archive of it (plain or compressed by gzip or
+            zstd).
+        type: path
+        required: true
+      config:
+        description:
+          - What containers of this image do if they are not told otherwise.
+        type: dict
+        default: {}
+        suboptions:
+          command:
+            description: Command and its arguments, or arguments for O(source.config.entrypoint).
+            type: list
+            elements: str
+          entrypoint:
+            description: Program and leading arguments that every container of this image runs.
+            type: list
+            elements: str
+          env:
+            description: Environment variables. Values must be strings.
+            type: dict
+          exposed_ports:
+            description: Ports that the program listens on, such as V(6379) or V(53/udp).
+            type: list
+            elements: str
+          labels:
+            description: Labels of the image. Values must be strings.
+            type: dict
+          user:
+            description: User, or C(user:group), names or numbers, that the program runs as.
+            type: str
+          working_dir:
+            description: Directory that the program starts in.
+            type: str
+            aliases: [workdir]
+  platform:
+    description:
+      - Which image to take where the registry has one for several platforms, for example V(linux/amd64) or
+        V(linux/arm/v7).
+      - By default the managed host's own.
+    type: str
+  tag:
+    description:
+      - More names to give the image. A name that means another image is moved.
+    type: list
+    elements: str
+    aliases: [tags]
+  push:
+    description:
+      - Push the image to the registries that its names name.
+      - Each name in O(tag) is pushed. O(name) itself is pushed if O(source) is given or O(tag) is not.
+      - Only what the registry lacks is uploaded. Nothing is changed if it has this image already.
+    type: bool
+    default: false
+  force:
+    description:
+      - Pull or import the image even if it is there, and fetch again what is damaged.
+    type: bool
+    default: false
+seealso:
+  - name: OCI image specification
+    description: The format of images and of the directory they are kept in.
+    link: https://github.com/opencontainers/image-spec
+"""
+
+EXAMPLES = r"""
+- name: Have redis on the host
+  agentless.oci.oci_image:
+    name: docker.io/library/redis:7
+
+- name: Follow a tag of a private registry
+  agentless.oci.oci_image:
+    name: registry.example.com/shop/api:stable
+    pull: newer
+    username: "{{ registry_user }}"
+    password: "{{ registry_password }}"
+
+- name: Use exactly this image
+  agentless.oci.oci_image:
+    name: quay.io/team/app@sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+
+- name: Make an image of a directory and push it
+  agentless.oci.oci_image:
+    name: registry.example.com/tools/base:1
+    source:
+      rootfs: /srv/rootfs
+      config:
+        command: [/bin/sh]
+        env:
+          LANG: C.UTF-8
+    push: true
+
+- name: Copy an image from one registry to another
+  agentless.oci.oci_image:
+    name: docker.io/library/redis:7
+    tag: [registry.example.com/mirror/redis:7]
+    push: true
+
+- name: Remove a name, and what nothing else needs
+  agentless.oci.oci_image:
+    name: registry.example.com/tools/base:1
+    state: absent
+"""
+
+RETURN = r"""
+image:
+  description: The image as it is afterwards; in check mode as it is before. Null if there is none.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Image id, the digest of its configuration. Equal ids run equally.
+      type: str
+      returned: always
+    digest:
+      description: Digest of its manifest, by which registries know it.
+      type: str
+      returned: always
+    names:
+      description: All its names on this host, in full.
+      type: list
+      elements: str
+      returned: always
+    size:
+      description: Bytes of its compressed layers and configuration.
+      type: int
+      returned: always
+    layers:
+      description: Digests of its uncompressed layers (diff ids), the lowest first.
+      type: list
+      elements: str
+      returned: always
+    config:
+      description: What its containers do by default, in the OCI specification's words (C(Cmd), C(Env) and so on).
+      type: dict
+      returned: always
+    created:
+      description: When it was built, an RFC 3339 time. Empty if its builder left that out.
+      type: str
+      returned: always
+    platform:
+      description: Operating system, architecture and variant.
+      type: str
+      returned: always
+  sample:
+    id: sha256:9c2d3a8e7f0b1c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5
+    digest: sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+    names: ["docker.io/library/redis:7"]
+    size: 41235012
+    layers: ["sha256:0b1c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c59c2d3a8e7f"]
+    config: {Cmd: [redis-server]}
+    created: "2026-01-30T12:00:00Z"
+    platform: linux/amd64
+actions:
+  description: What was done, or in check mode would be done, step by step. Empty if nothing had to be.
+  returned: success
+  type: list
+  elements: str
+  sample: ["pulled image docker.io/library/redis:7", "tagged image registry.example.com/mirror/redis:7"]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.agentless.oci.plugins.module_utils import core
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+
+CONFIG_SPEC = {
+    "command": {"type": "list", "elements": "str"},
+    "entrypoint": {"type": "list", "elements": "str"},
+    "env": {"type": "dict"},
+    "exposed_ports": {"type": "list", "elements": "str"},
+    "labels": {"type": "dict"},
+    "user": {"type": "str"},
+    "working_dir": {"type": "str", "aliases": ["workdir"]},
+}
+
+SOURCE_SPEC = {
+    "rootfs": {"type": "path", "required": True},
+    "config": {"type": "dict", "default": {}, "options": CONFIG_SPEC},
+}
+
+ARGUMENT_SPEC = {
+    "name": {"type": "str", "required": True, "aliases": ["image"]},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "pull": {"type": "str", "choices": ["always", "missing", "never", "newer"], "default": "missing"},
+    "source": {"type": "dict", "options": SOURCE_SPEC},
+    "platform": {"type": "str"},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "authfile": {"type": "path", "aliases": ["auth_file"]},
+    "validate_certs": {"type": "bool", "default": True, "aliases": ["tls_verify"]},
+    "ca_path": {"type": "path", "aliases": ["ca_cert_dir", "cert_dir"]},
+    "tag": {"type": "list", "elements": "str", "aliases": ["tags"]},
+    "push": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
+    "root": {"type": "path"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        supports_check_mode=True,
+        required_together=[("username", "password")],
+    )
+    try:
+        core.activate(module.params["root"], module.check_mode)
+    except (Error, OSError) as error:
+        module.fail_json(msg=f"{module.params['name']}: {error}")
+    from ansible_collections.agentless.oci.plugins.module_utils.image.module import run
+
+    run(module)
+
+
+if __name__ == "__main__":
+    main()
