@@ -41,7 +41,9 @@ def _record(state: StateDir, name: str) -> Record:
         found = [other for other in every if other is not None and other.id.startswith(name)]
         record = found[0] if name and len(found) == 1 else None
     if record is None:
-        raise ContainerError(f"there is no container {name}", step="find", obj=name, hint="'aoci containers' lists them")
+        raise ContainerError(
+            f"there is no container {name}", step="find", obj=name, hint="'aoci containers' lists them"
+        )
     return record
 
 

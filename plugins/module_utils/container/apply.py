@@ -113,9 +113,7 @@ class Apply:
         }
         container_id = os.urandom(32).hex()
         created = timestamp(time.time_ns())
-        spec = new_spec(
-            container_id, self.request.name, created, description, store.layer_paths(image), plan.options
-        )
+        spec = new_spec(container_id, self.request.name, created, description, store.layer_paths(image), plan.options)
         record = records.make(self.state, spec)
         try:
             store.pin(container_id, image)

@@ -204,9 +204,7 @@ def _declared_mounts(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     for mount in options.get("mounts", ()):
         access = "ro" if mount["read_only"] else "rw"
         if mount["type"] == "bind":
-            result.append(
-                _mount(mount["target"], "bind", mount["source"], ["rbind", mount["propagation"], access])
-            )
+            result.append(_mount(mount["target"], "bind", mount["source"], ["rbind", mount["propagation"], access]))
         else:
             size = [f"size={mount['size']}"] if mount["size"] else []
             result.append(

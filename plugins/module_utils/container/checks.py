@@ -84,9 +84,7 @@ def _check_memory(options: Mapping[str, Any]) -> None:
         if memory is None:
             _contradiction("memory_swap", "no memory", "it is the limit of memory and swap together")
         elif swap < memory:
-            _contradiction(
-                f"memory_swap: {swap}", f"memory: {memory}", "it is the limit of memory and swap together"
-            )
+            _contradiction(f"memory_swap: {swap}", f"memory: {memory}", "it is the limit of memory and swap together")
     if memory is not None and options.get("memory_reservation", 0) > memory:
         _contradiction(f"memory_reservation: {options['memory_reservation']}", f"memory: {memory}")
 

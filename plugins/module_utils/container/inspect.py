@@ -75,7 +75,10 @@ def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
         "User": options.get("user") or config.get("User") or "",
         "Cmd": options.get("command") or (None if "entrypoint" in options else config.get("Cmd")),
         "Entrypoint": options.get("entrypoint", config.get("Entrypoint")),
-        "Env": [f"{name}={MASK if mask and name in options.get('env', {}) else value}" for name, value in environment.items()],
+        "Env": [
+            f"{name}={MASK if mask and name in options.get('env', {}) else value}"
+            for name, value in environment.items()
+        ],
         "Labels": spec.labels(options, config),
         "WorkingDir": options.get("working_dir") or config.get("WorkingDir") or "/",
         "ExposedPorts": config.get("ExposedPorts") or {},
@@ -104,7 +107,8 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
         "OomScoreAdj": options.get("oom_score_adj", 0),
         "ShmSize": spec.setting(options, "shm_size"),
         "Ulimits": [
-            {"Name": limit["name"], "Soft": limit["soft"], "Hard": limit["hard"]} for limit in options.get("ulimits", [])
+            {"Name": limit["name"], "Soft": limit["soft"], "Hard": limit["hard"]}
+            for limit in options.get("ulimits", [])
         ],
         "Sysctls": options.get("sysctls", {}),
         "Devices": [

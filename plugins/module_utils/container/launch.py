@@ -20,6 +20,7 @@ import fcntl
 import json
 import os
 import socket
+import sys
 
 from ..kernel import selfexe, syscalls
 from .errors import ContainerError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # The descriptor on which the monitor finds its end of the conversation.
 REPORT = 3
+# What the monitor says when something happens that nobody foresaw.
+TRACE = "log/monitor.log"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -42,6 +45,7 @@ class Launch:
     def __init__(self, state: StateDir, record: Record, entry: str) -> None:
         """Create the container of *record*. Raises ContainerError with the reason when that fails."""
         self.name = record.name
+        self.trace = os.path.join(record.path, TRACE)
         self.channel, theirs = socket.socketpair()
         self.child = os.fork()
         if self.child == 0:
@@ -72,13 +76,20 @@ class Launch:
             piece = self.channel.recv(65536)
             if not piece:
                 raise ContainerError(
-                    f"the monitor of container {self.name} died before it could say why", step=key, obj=self.name
+                    f"the monitor of container {self.name} died: {self._last_words()}", step=key, obj=self.name
                 )
             data += piece
         message: dict[str, Any] = json.loads(data)
         if "error" in message:
             raise ContainerError(message["error"], step=message["step"], obj=self.name, hint=message["hint"])
         return int(message[key])
+
+    def _last_words(self) -> str:
+        try:
+            with open(self.trace, encoding="utf-8", errors="replace") as file:
+                return file.read().strip().rpartition("\n")[2] or "no word of why"
+        except FileNotFoundError:
+            return "no word of why"
 
 
 def _become_monitor(report: int, root: str, path: str, entry: str) -> None:
@@ -89,7 +100,9 @@ def _become_monitor(report: int, root: str, path: str, entry: str) -> None:
         os.dup2(report, REPORT, inheritable=True)
         for fd in range(3):
             os.dup2(null, fd, inheritable=True)
-        syscalls.close_range(REPORT + 1)
+        trace = os.open(os.path.join(path, TRACE), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        os.dup2(trace, 2, inheritable=True)
+        syscalls.close_on_exec(REPORT + 1)
         os.chdir("/")
         os.umask(0o022)
         arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT)]
@@ -97,5 +110,7 @@ def _become_monitor(report: int, root: str, path: str, entry: str) -> None:
     except OSError as error:
         message = {"error": f"cannot start the monitor: {error.strerror}", "step": "monitor", "hint": ""}
         os.write(REPORT, json.dumps(message).encode() + b"\n")
+    except BaseException:  # noqa: BLE001 - goes into the trace, and must not run the task's own code a second time
+        sys.excepthook(*sys.exc_info())
     finally:
         os._exit(1)

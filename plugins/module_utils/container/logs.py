@@ -25,7 +25,9 @@ def parse(line: bytes) -> Entry | None:
     fields = line.rstrip(b"\n").split(b" ", 3)
     if len(fields) != 4 or fields[2] not in (b"F", b"P") or not line.endswith(b"\n"):
         return None
-    return Entry(fields[0].decode("ascii", "replace"), fields[1].decode("ascii", "replace"), fields[2] == b"F", fields[3])
+    return Entry(
+        fields[0].decode("ascii", "replace"), fields[1].decode("ascii", "replace"), fields[2] == b"F", fields[3]
+    )
 
 
 def files(directory: str) -> list[str]:

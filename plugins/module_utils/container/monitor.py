@@ -11,8 +11,8 @@ Files in the container's directory that belong to it:
 
     monitor.conf   policy, retries, max_size, max_file, remove as ``key=value`` lines; read at the start, and again
                    at SIGHUP
-    monitor.lock   holds a record lock of fcntl(2) for as long as the monitor lives: unlike flock(2)'s it stays behind at
-                   fork(2) and tells who holds it
+    monitor.lock   has a record lock of fcntl(2) on it for as long as the monitor lives: unlike flock(2)'s it is not
+                   inherited by children, and tells who holds it
     stop           exists while somebody wants the container stopped
     status.json    status (running, restarting, exited), pid, exit_code, started_at, finished_at, oom_killed,
                    restart_count
@@ -21,14 +21,12 @@ Files in the container's directory that belong to it:
 
 from __future__ import annotations
 
+import _signal
 import errno
-import fcntl
 import posix
 import select
 import sys
 import time
-
-import _signal
 
 if __package__:
     from . import restart
@@ -244,23 +242,22 @@ class Monitor:
     def run(self) -> None:
         """Until the container has ended for good."""
         exit_code, oom_killed, finished = 0, False, 0
-        self._record("running", 0, 0, False)
         while True:
             if self.pid:
                 exit_code = self._wait(self.pid)
                 finished = time.time_ns()
                 self.pid = 0
                 oom_killed = count_oom_kills(_read(self.oom_file)) > 0
-                self._drain_all()
-                self.log.sync()
-                self._record("exited", finished, exit_code, oom_killed)
-                self._run(["delete", "--force", self.container_id])
-                self._drain_all()
                 if finished - self.started >= restart.STEADY * 1e9:
                     self.restarts = 0
-            if not self._again(exit_code):
+                self._drain_all()
+                self.log.sync()
+            again = restart.should_restart(self.policy, exit_code, self.restarts, self.retries, self.stopped())
+            self._record("restarting" if again else "exited", finished, exit_code, oom_killed)
+            self._run(["delete", "--force", self.container_id])
+            self._drain_all()
+            if not again:
                 return
-            self._record("restarting", finished, exit_code, oom_killed)
             if not self._pause(restart.delay(self.restarts)):
                 self._record("exited", finished, exit_code, oom_killed)
                 return
@@ -274,9 +271,6 @@ class Monitor:
 
     def stopped(self) -> bool:
         return _exists(self.directory + "/stop")
-
-    def _again(self, exit_code: int) -> bool:
-        return restart.should_restart(self.policy, exit_code, self.restarts, self.retries, self.stopped())
 
     def _pause(self, seconds: float) -> bool:
         """Wait; False as soon as somebody wants the container stopped."""
@@ -299,8 +293,6 @@ class Monitor:
         )
         if code == 0:
             self.pid = int(_read(pid_file))
-        else:
-            self._run(["delete", "--force", self.container_id])
         return code
 
     def _record(self, status: str, finished: int, exit_code: int, oom_killed: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from collections import namedtuple
 
 from ..cgroup.api import open_cgroup
@@ -28,23 +29,31 @@ Observed = namedtuple("Observed", "status pid monitor drift")
 
 ABSENT = Observed("absent", 0, 0, ())
 
+# How long (seconds) a monitor may take to notice the end of its container.
+_JUST_ENDED = 2.0
+
 # struct flock of fcntl(2) where off_t has 64 bits: type, whence, start, length, pid.
 _FLOCK = "hhqqi4x"
 
 
 def observe(state: StateDir, record: records.Record) -> Observed:
     """How the container of *record* is. Raises CgroupError when its limits cannot be read."""
-    monitor = monitor_pid(record.path)
-    try:
-        live = runtime_state.load(state.runtime, record.id)
-    except NoSuchContainer:
-        live = None
-    if live is None or live.status not in ("running", "paused"):
-        if monitor and records.read_status(record).get("status") == "restarting":
+    end = time.monotonic() + _JUST_ENDED
+    while True:
+        monitor = monitor_pid(record.path)
+        try:
+            live = runtime_state.load(state.runtime, record.id)
+        except NoSuchContainer:
+            live = None
+        if live is not None and live.status in ("running", "paused"):
+            return Observed(live.status, live.pid, monitor, _drift(record, live.cgroup_path))
+        said = records.read_status(record).get("status")
+        if monitor and said == "restarting":
             return Observed("restarting", 0, monitor, ())
-        status = "created" if live is not None and live.status == "created" else "stopped"
-        return Observed(status, 0, monitor, ())
-    return Observed(live.status, live.pid, monitor, _drift(record, live.cgroup_path))
+        if not monitor or said != "running" or time.monotonic() > end:
+            created = live is not None and live.status == "created"
+            return Observed("created" if created else "stopped", 0, monitor, ())
+        time.sleep(0.01)  # it has just ended, and its monitor is about to say whether it starts again
 
 
 def _drift(record: records.Record, cgroup_path: str) -> tuple[tuple[str, str, str], ...]:

@@ -33,7 +33,9 @@ MONITOR = "monitor"  # the monitor reads it again
 VALUE, LIST, SET, DICT = "value", "list", "set", "dict"
 
 
-class Option(namedtuple("Option", "name type canonical update compare aliases choices elements default suboptions key")):
+class Option(
+    namedtuple("Option", "name type canonical update compare aliases choices elements default suboptions key")
+):
     """One row of the table.
 
     canonical(value)  the canonical form; raises ValueError with the reason, without the option's name

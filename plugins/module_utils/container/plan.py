@@ -137,7 +137,7 @@ def _new(request: Request, wanted: Wanted | None) -> Plan:
     actions.append(Action("create", request.name, ""))
     if request.state == "started":
         actions.append(Action("start", "", ""))
-    after = {"state": request.state, "image": wanted.name}
+    after = {"state": "running" if request.state == "started" else "created", "image": wanted.name}
     after.update({name: _shown(name, value) for name, value in options.items()})
     return Plan(tuple(actions), options, tuple(options), {"state": "absent"}, after)
 

@@ -185,6 +185,23 @@ def read_status(record: Record) -> dict[str, Any]:
     return status
 
 
+def write_status(record: Record, status: str, pid: int, started: int, exit_code: int = 0, finished: int = 0) -> None:
+    """The same file from our side: before there is a monitor, and where one was killed. Times in nanoseconds."""
+    from .monitor import NEVER, timestamp
+
+    document = {
+        "status": status,
+        "pid": pid,
+        "exit_code": exit_code,
+        "started_at": timestamp(started) if started else NEVER,
+        "finished_at": timestamp(finished) if finished else NEVER,
+        "oom_killed": False,
+        "restart_count": 0,
+    }
+    path = os.path.join(record.path, "status.json")
+    write_atomic(path, json.dumps(document).encode() + b"\n", durable=bool(finished))
+
+
 def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
     """What the monitor needs of the options, in the form it reads (container/monitor.py)."""
     options: Mapping[str, Any] = record.spec["options"]

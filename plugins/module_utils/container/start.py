@@ -49,9 +49,9 @@ def run(argv: list[str], root: str | None) -> int:
         where = f" {error.filename}" if error.filename else ""
         _send(report, {"error": f"cannot make the container:{where} {error.strerror}", "step": "start", "hint": ""})
         return 1
-    if arguments is None:
-        return 1
-    os.execve(sys.executable, arguments, dict(os.environ))
+    if arguments is not None:
+        os.execve(sys.executable, arguments, dict(os.environ))
+    return 1
 
 
 def _send(report: int, message: dict[str, Any]) -> None:
@@ -73,9 +73,7 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
     out_read, out = os.pipe()
     err_read, err = os.pipe()
     started = time.time_ns()
-    created = lifecycle.create(
-        os.path.join(record.path, "bundle"), record.id, state.runtime, stdio=(stdin, out, err)
-    )
+    created = lifecycle.create(os.path.join(record.path, "bundle"), record.id, state.runtime, stdio=(stdin, out, err))
     try:
         _send(report, {"created": created.pid})
         if os.read(report, 64) != b"start\n":
@@ -93,6 +91,7 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
     entry = os.path.join(os.path.dirname(here), "entry.py")
     strings = [record.path, record.id, state.root, state.runtime, entry, _oom_file(created.cgroup_path)]
     numbers = [str(number) for number in (created.pid, started, *descriptors)]
+    records.write_status(record, "running", created.pid, started)
     _send(report, {"started": created.pid})
     return [sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers]
 
@@ -104,7 +103,9 @@ def _lock(record: records.Record) -> int:
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise ContainerError(f"container {record.name} has a monitor already", step="monitor", obj=record.name) from None
+        raise ContainerError(
+            f"container {record.name} has a monitor already", step="monitor", obj=record.name
+        ) from None
     return fd
 
 
@@ -211,7 +212,7 @@ def _device(path: str) -> tuple[str, int, int, int, int, int]:
 
 def _all_devices() -> dict[str, tuple[str, int, int, int, int, int]]:
     """Every device node below the host's /dev, less those the container has of its own."""
-    own = ("/dev/pts", "/dev/shm", "/dev/mqueue")  # noqa: S108
+    own = ("/dev/pts", "/dev/shm", "/dev/mqueue")
     found = {}
     for directory, below, names in os.walk("/dev"):
         below[:] = [name for name in below if os.path.join(directory, name) not in own]

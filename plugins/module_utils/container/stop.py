@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import signal
 import time
 
 from ..cgroup.api import open_cgroup, remove_empty
 from ..kernel import procfs
-from ..kernel.files import write_atomic
 from ..runtime import lifecycle
 from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer, WrongState
 from . import records, spec
 from .errors import ContainerError
-from .monitor import NEVER, timestamp
 from .observe import monitor_pid
 
 TYPE_CHECKING = False
@@ -65,7 +61,9 @@ def _number(name: str) -> int:
     if word.isdigit() and 0 < int(word) < signal.NSIG:
         return int(word)
     if "SIG" + word not in signal.Signals.__members__:
-        raise ContainerError(f"the image's stop signal {name!r} is not a signal", step="stop", hint="Declare stop_signal")
+        raise ContainerError(
+            f"the image's stop signal {name!r} is not a signal", step="stop", hint="Declare stop_signal"
+        )
     return int(signal.Signals["SIG" + word])
 
 
@@ -120,17 +118,8 @@ def _bury(state: StateDir, record: Record, live: State | None) -> None:
     except NoSuchContainer:
         return
     lifecycle.delete(state.runtime, record.id, force=True)
-    status = {
-        "status": "exited",
-        "pid": 0,
-        "exit_code": 128 + signal.SIGKILL,  # nobody was there to see the real one
-        "started_at": records.read_status(record).get("started_at", NEVER),
-        "finished_at": timestamp(time.time_ns()),
-        "oom_killed": False,
-        "restart_count": 0,
-    }
-    if live is not None:
-        write_atomic(os.path.join(record.path, "status.json"), json.dumps(status).encode() + b"\n")
+    if live is not None:  # the real exit code died with the monitor
+        records.write_status(record, "exited", 0, 0, exit_code=128 + signal.SIGKILL, finished=time.time_ns())
 
 
 def clear_leftovers(state: StateDir, name: str) -> None:

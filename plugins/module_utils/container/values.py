@@ -42,8 +42,10 @@ RLIMITS = (
 )
 
 # Sysctls of the kernel that belong to one namespace; a container may set no others (runc's and Docker's rule).
-_IPC_SYSCTLS = ("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax")
-_IPC_SYSCTLS += ("kernel.shmmni", "kernel.shm_rmid_forced")
+_IPC_SYSCTLS = (
+    *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"),
+    *("kernel.shmmni", "kernel.shm_rmid_forced"),
+)
 
 
 def text(value: object) -> str:
@@ -170,7 +172,7 @@ def cpuset(value: str) -> str | None:
 
 def ulimits(value: Iterable[str]) -> list[dict[str, Any]]:
     """``NAME=SOFT[:HARD]`` or ``NAME:SOFT[:HARD]``; -1 is no limit."""
-    result = {}
+    result: dict[str, dict[str, Any]] = {}
     for item in value:
         name, _sep, rest = str(item).replace("=", ":", 1).partition(":")
         soft, _colon, hard = rest.partition(":")
@@ -182,12 +184,7 @@ def ulimits(value: Iterable[str]) -> list[dict[str, Any]]:
         low, high = (int(limit) for limit in limits)
         if high != -1 and (low == -1 or low > high):
             raise ValueError(f"{item!r}: the soft limit is above the hard one")
-        if result.setdefault(name, {"name": name, "soft": low, "hard": high}) != {
-            "name": name,
-            "soft": low,
-            "hard": high,
-        }:
-            raise ValueError(f"{name} is given twice")
+        _once(result, name, {"name": name, "soft": low, "hard": high})
     return [result[name] for name in sorted(result)]
 
 

@@ -1,0 +1,523 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: oci_container
+short_description: Manage containers on a host without a container engine
+version_added: 0.1.0
+author:
+  - agentless.oci contributors (@agentless-oci)
+description:
+  - Makes a container what the task declares it to be, and keeps it so. It is created, changed in place where the
+    kernel allows it, replaced where it does not, started, stopped or removed.
+  - No daemon and no container engine is needed on the managed host, only Python. A small monitor process per
+    container keeps its log, its exit code and its restart policy.
+  - What a container was declared to be is recorded beside it, and the next task is compared with that record. Then
+    the container as it runs is compared with the record too, so a container that was killed is started again, and a
+    limit that was changed by hand is put back.
+  - A task that gives O(image) describes the whole container. An option it leaves out has its default, also if an
+    earlier task set it. A task without O(image) changes only the options it names and leaves the others as they are.
+  - A container is replaced safely. The image is pulled, and the new container made ready up to the moment before its
+    program runs, while the old one still works. If the new one does not start, the old one is started again and the
+    task fails.
+extends_documentation_fragment:
+  - agentless.oci.attributes
+  - agentless.oci.attributes.actiongroup_oci
+  - agentless.oci.registry
+  - agentless.oci.root
+attributes:
+  check_mode:
+    support: full
+    details:
+      - A user or a command that the image does not have is found only by a real run.
+  diff_mode:
+    support: full
+    details:
+      - Values of environment variables are masked.
+  idempotent:
+    support: partial
+    details:
+      - With O(recreate=true) or O(restart=true) each run changes something, and so it does when the container ends by
+        itself and is to be started.
+options:
+  name:
+    description:
+      - Name of the container, at most 128 letters, digits, C(_), C(.) and C(-).
+    type: str
+    required: true
+  state:
+    description:
+      - With V(started) the container exists as declared and runs.
+      - With V(present) it exists as declared. A new one is not started, one that is there goes on as it did.
+      - With V(stopped) it exists as declared and does not run.
+      - With V(absent) there is no such container. One that runs is stopped first.
+    type: str
+    choices: [absent, present, started, stopped]
+    default: started
+  image:
+    description:
+      - Image to make the container from, a reference as for any container engine or the id of an image that is on the
+        host.
+      - A container is replaced when the image's id changes, not when only the name does.
+      - Needed for a container that does not exist yet.
+    type: str
+  pull:
+    description:
+      - When to ask the registry for the image.
+      - With V(missing) only if no image of that name is on the host.
+      - With V(always) each time. With V(newer) too, but if the registry cannot be reached, the image that is there
+        will do.
+      - With V(never) not at all.
+    type: str
+    choices: [always, missing, never, newer]
+    default: missing
+  platform:
+    description:
+      - Platform of the image, as in V(linux/arm64), instead of the host's.
+    type: str
+  recreate:
+    description:
+      - Replace the container even if nothing differs.
+    type: bool
+    default: false
+  restart:
+    description:
+      - Restart the container if it runs.
+    type: bool
+    default: false
+  detach:
+    description:
+      - With V(false) the task waits until the container has ended, and returns what it wrote and its exit code. The
+        task fails if that is not 0.
+    type: bool
+    default: true
+  kill_signal:
+    description:
+      - Signal that O(force_kill) sends, V(SIGKILL) by default.
+    type: str
+  force_kill:
+    description:
+      - Where the container has to stop, send O(kill_signal) at once instead of O(stop_signal).
+    type: bool
+    default: false
+    aliases: [forcekill]
+  comparisons:
+    description:
+      - How options are compared with what is recorded, a dictionary from the names of options to V(strict), V(ignore)
+        or V(allow_more_present).
+      - With V(ignore) a difference changes nothing. With V(allow_more_present), for lists and dictionaries, what the
+        container has beyond the declared values is left alone.
+      - The name C(*) stands for all options that are not named, and takes V(strict) or V(ignore). The default is
+        V(strict) for all options.
+    type: dict
+  command:
+    description:
+      - Command to run, or arguments for the entrypoint. A string is split into words as a shell would. By default the
+        image's.
+    type: raw
+  entrypoint:
+    description:
+      - Entrypoint instead of the image's, a list or a string that is split into words. The image's command is not
+        used then.
+      - An empty list takes the image's entrypoint away.
+    type: raw
+  env:
+    description:
+      - Environment variables, on top of the image's.
+      - Values are strings. Whole numbers are taken as they are written; booleans, fractions and empty values must be
+        put in quotes, since they could be spelled in several ways.
+    type: dict
+  user:
+    description:
+      - User to run as, V(name), V(uid), V(name:group) or V(uid:gid). Names are those of the image. By default the
+        image's user.
+    type: str
+  groups:
+    description:
+      - Further groups of the process, names as the image has them, or numbers.
+    type: list
+    elements: str
+    aliases: [group_add]
+  hostname:
+    description:
+      - Host name in the container. By default the beginning of the container's id.
+    type: str
+  domainname:
+    description:
+      - Domain name (NIS) in the container.
+    type: str
+  working_dir:
+    description:
+      - Directory to run in, made if it does not exist. By default the image's.
+    type: str
+    aliases: [workdir]
+  labels:
+    description:
+      - Labels, on top of the image's. Values as with O(env). Changed in place.
+    type: dict
+    aliases: [label]
+  interactive:
+    description:
+      - Keep standard input open, for programs that end when it is not.
+    type: bool
+  network_mode:
+    description:
+      - With V(none) the container has a loopback interface of its own and nothing else.
+      - With V(host) it uses the host's network, its C(/etc/hosts) and its C(/etc/resolv.conf).
+      - The default is V(none).
+    type: str
+    choices: [none, host]
+    aliases: [network, net]
+  pid_mode:
+    description:
+      - Whether the container sees its own processes only (V(private), the default) or the host's.
+    type: str
+    choices: [private, host]
+    aliases: [pid]
+  ipc_mode:
+    description:
+      - Whether System V IPC, POSIX message queues and C(/dev/shm) are the container's own (V(private), the default)
+        or the host's.
+    type: str
+    choices: [private, host]
+    aliases: [ipc]
+  uts:
+    description:
+      - Whether the container has a host name of its own (V(private), the default) or the host's.
+    type: str
+    choices: [private, host]
+  cgroupns_mode:
+    description:
+      - Whether the container sees its own cgroup as the root (V(private), the default) or where it lies on the host.
+    type: str
+    choices: [private, host]
+    aliases: [cgroupns]
+  memory:
+    description:
+      - Most memory the container may use, for example V(512m). V(0) is no limit. Changed in place.
+      - What no longer fits is swapped out; see O(memory_swap).
+    type: str
+  memory_reservation:
+    description:
+      - Memory that is left to the container when the host runs short. Changed in place.
+    type: str
+  memory_swap:
+    description:
+      - Most memory and swap space together, at least O(memory). V(-1) is no limit. Changed in place.
+      - By default swap space is not limited.
+    type: str
+  memory_swappiness:
+    description:
+      - How readily memory is swapped out, 0 to 100. Only on cgroup v1. Changed in place.
+    type: int
+  cpus:
+    description:
+      - Number of processors worth of time the container may use, for example V(1.5). V(0) is no limit. Changed in
+        place.
+    type: float
+  cpu_period:
+    description:
+      - Length of the period that O(cpu_quota) is counted in, in microseconds, 1000 to 1000000. Changed in place.
+    type: int
+  cpu_quota:
+    description:
+      - Processor time per period in microseconds. V(0) is no limit. Excludes O(cpus). Changed in place.
+    type: int
+  cpu_shares:
+    description:
+      - Weight when processors are short, 2 to 262144; a group of its own has 1024. Changed in place.
+    type: int
+  cpuset_cpus:
+    description:
+      - Processors the container may run on, for example V(0-2,4). Changed in place.
+    type: str
+  cpuset_mems:
+    description:
+      - Memory nodes the container may use. Changed in place.
+    type: str
+  pids_limit:
+    description:
+      - Most processes and threads. V(-1) is no limit. Changed in place.
+    type: int
+  blkio_weight:
+    description:
+      - Weight of block I/O, 10 to 1000. Changed in place.
+    type: int
+  oom_score_adj:
+    description:
+      - How likely the kernel ends the container when memory is short, -1000 (never) to 1000.
+    type: int
+  shm_size:
+    description:
+      - Size of C(/dev/shm). The default is V(64m).
+    type: str
+  ulimits:
+    description:
+      - Limits of the process (see C(setrlimit(2\))), each as V(nofile:1024:2048), soft and hard limit.
+    type: list
+    elements: str
+    aliases: [ulimit]
+  sysctls:
+    description:
+      - Kernel parameters of the container's own namespaces, C(net.*), C(fs.mqueue.*) and the C(kernel.*) ones of IPC.
+    type: dict
+    aliases: [sysctl]
+  devices:
+    description:
+      - Device nodes of the host for the container, each as V(/dev/fuse), V(/dev/sda:/dev/xvda) or
+        V(/dev/sda:/dev/xvda:r).
+    type: list
+    elements: str
+    aliases: [device]
+  volumes:
+    description:
+      - Files and directories of the host for the container, each as V(/host/path:/container/path) or with options
+        behind another colon, V(ro), V(rw) or a propagation, separated by commas. A source that does not exist becomes
+        a directory.
+      - Named volumes are not supported yet.
+    type: list
+    elements: str
+    aliases: [volume]
+  mounts:
+    description:
+      - Mounts, described in full.
+    type: list
+    elements: dict
+    suboptions:
+      target:
+        description: Path in the container.
+        type: str
+        required: true
+        aliases: [dest, destination, dst]
+      source:
+        description: Path on the host, which must exist. For O(mounts[].type=bind).
+        type: str
+        aliases: [src]
+      type:
+        description: With V(bind) a file or directory of the host, with V(tmpfs) an empty directory in memory.
+        type: str
+        choices: [bind, tmpfs]
+        default: bind
+      read_only:
+        description: Whether the container can only read it.
+        type: bool
+        aliases: [ro, readonly]
+      propagation:
+        description: Whether later mounts below it are passed on. The default is V(rprivate). For O(mounts[].type=bind).
+        type: str
+        choices: [private, rprivate, shared, rshared, slave, rslave]
+      tmpfs_size:
+        description: Most it may hold, for example V(64m). For O(mounts[].type=tmpfs).
+        type: str
+      tmpfs_mode:
+        description: Its permissions as an octal number. The default is V(1777). For O(mounts[].type=tmpfs).
+        type: str
+  tmpfs:
+    description:
+      - Empty directories in memory, each a path in the container, with options of C(mount(8\)) behind a colon.
+    type: list
+    elements: str
+  read_only:
+    description:
+      - Whether the container's root file system can only be read.
+    type: bool
+  capabilities:
+    description:
+      - Capabilities to add to the default ones, as V(NET_ADMIN), or V(ALL).
+    type: list
+    elements: str
+    aliases: [cap_add]
+  cap_drop:
+    description:
+      - Capabilities to take from the default ones, or V(ALL).
+    type: list
+    elements: str
+  privileged:
+    description:
+      - Give the container all capabilities and devices of the host, and hide nothing of C(/proc) and C(/sys) from it.
+    type: bool
+  security_opts:
+    description:
+      - Further restrictions. So far V(no-new-privileges), which keeps set-uid programs from gaining anything.
+    type: list
+    elements: str
+    aliases: [security_opt]
+  stop_signal:
+    description:
+      - Signal that asks the container to end. By default the image's, else V(SIGTERM). Changed in place.
+    type: str
+  stop_timeout:
+    description:
+      - Seconds that the container has to end before it is killed, V(10) by default. Changed in place.
+    type: int
+  log_options:
+    description:
+      - Options of the log. C(max-size) is the size at which a new file is begun, V(10m) by default, V(0) for never;
+        C(max-file) how many files are kept, V(5) by default. Changed in place.
+    type: dict
+    aliases: [log_opt]
+  restart_policy:
+    description:
+      - Whether the container is started again when it ends by itself. Changed in place.
+      - With V(on-failure) only if its exit code is not 0, and at most O(restart_retries) times in a row.
+      - With V(always) and V(unless-stopped) each time.
+      - Restarts in a row wait longer and longer, from 0.1 to 60 seconds. The default is V(no).
+    type: str
+    choices: ["no", on-failure, always, unless-stopped]
+  restart_retries:
+    description:
+      - How often O(restart_policy=on-failure) tries in a row. V(0), the default, is without end. Changed in place.
+    type: int
+  auto_remove:
+    description:
+      - Remove the container when it has ended. Changed in place.
+    type: bool
+    aliases: [rm]
+seealso:
+  - module: agentless.oci.oci_image
+  - module: agentless.oci.cgroup_limit
+"""
+
+EXAMPLES = r"""
+- name: Run a redis with limits
+  agentless.oci.oci_container:
+    name: cache
+    image: registry.example.com/shop/redis:7
+    command: [redis-server, --maxmemory, 64mb]
+    env:
+      TZ: Asia/Ho_Chi_Minh
+    memory: 100m
+    cpus: 0.5
+    pids_limit: 100
+    restart_policy: unless-stopped
+    volumes:
+      - /srv/cache:/var/lib/redis
+
+- name: Give it more memory, without a restart, and leave everything else as it is
+  agentless.oci.oci_container:
+    name: cache
+    memory: 200m
+
+- name: Run a job to its end
+  agentless.oci.oci_container:
+    name: report
+    image: registry.example.com/shop/report:3
+    command: report --month {{ month }}
+    detach: false
+    auto_remove: true
+  register: report
+
+- name: Remove the container
+  agentless.oci.oci_container:
+    name: cache
+    state: absent
+"""
+
+RETURN = r"""
+container:
+  description:
+    - The container as it is now, in the shape of C(docker inspect). Empty if there is none.
+    - Values of declared environment variables are masked.
+  returned: success
+  type: dict
+  contains:
+    Id:
+      description: Its id, 64 hexadecimal digits.
+      type: str
+      returned: success
+    Name:
+      description: Its name.
+      type: str
+      returned: success
+    Image:
+      description: Id of its image.
+      type: str
+      returned: success
+    Created:
+      description: When it was created (RFC 3339).
+      type: str
+      returned: success
+    State:
+      description:
+        - Whether it runs (C(Status), C(Running), C(Pid)), since when, and how it ended (C(ExitCode), C(OOMKilled)).
+      type: dict
+      returned: success
+    Config:
+      description: What runs in it.
+      type: dict
+      returned: success
+    HostConfig:
+      description: Its limits, namespaces and policies.
+      type: dict
+      returned: success
+    Mounts:
+      description: Files and directories of the host that it sees.
+      type: list
+      elements: dict
+      returned: success
+    NetworkSettings:
+      description: Its networks.
+      type: dict
+      returned: success
+    LogPath:
+      description: File with what it wrote.
+      type: str
+      returned: success
+    RestartCount:
+      description: How often it was started again by its restart policy.
+      type: int
+      returned: success
+  sample:
+    Id: 4ac60ec3a21b5b0ecae53fdee4ff9dd5b1d4c88a34bc35f4cc8bbd8b2a3d5a01
+    Name: cache
+    State: {Status: running, Running: true, Pid: 4711}
+actions:
+  description: What was done, or in check mode would be done, step by step. Empty if nothing had to be.
+  returned: success
+  type: list
+  elements: str
+  sample: ["pulled image registry.example.com/shop/redis:7", "created container cache", "started"]
+stdout:
+  description: What the container wrote on its standard output.
+  returned: with O(detach=false)
+  type: str
+  sample: "42 orders\n"
+stderr:
+  description: What the container wrote on its standard error.
+  returned: with O(detach=false)
+  type: str
+  sample: ""
+rc:
+  description: Exit code of the container, 128 and the signal's number if a signal ended it.
+  returned: with O(detach=false)
+  type: int
+  sample: 0
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.agentless.oci.plugins.module_utils import core
+from ansible_collections.agentless.oci.plugins.module_utils.container.options import argument_spec
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=argument_spec(),
+        supports_check_mode=True,
+        required_together=[("username", "password")],
+    )
+    try:
+        entry = core.activate(module.params["root"], module.check_mode)
+    except (Error, OSError) as error:
+        module.fail_json(msg=f"{module.params['name']}: {error}")
+    from ansible_collections.agentless.oci.plugins.module_utils.container.module import run
+
+    run(module, entry)
+
+
+if __name__ == "__main__":
+    main()
