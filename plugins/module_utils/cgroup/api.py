@@ -21,9 +21,8 @@ from . import freezer, processes, v1, v2
 from .control import attach, flat_keyed, pids_of, read_if_there, remove_tree, tree, write
 from .devices import DEVICES_LIST, PROGRAM, attach_program, device_change, write_devices
 from .errors import CgroupError
-from .explain import missing, refused
 from .hierarchy import UNIFIED, detect
-from .plan import Change, changes, settle
+from .plan import Change, MissingFile, changes, initial, settle
 from .readback import read_limits, read_usage
 from .resources import V1, V2, for_v2, huge_settings, raw_settings, rdma_settings, settings
 
@@ -215,7 +214,9 @@ class Cgroup:
         """
         try:
             found = list(changes(self._settings(resources, raw or {}), self._content))
-        except LookupError as error:
+        except MissingFile as error:
+            from .explain import missing
+
             raise missing(self, error.args[0]) from None
         rules = resources.get("devices")
         if rules is not None:
@@ -227,7 +228,7 @@ class Cgroup:
     def _settings(self, resources: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Setting]:
         if self.hierarchy.mode == UNIFIED or "memory" in self.hierarchy.v2_controllers:
             resources = for_v2(resources)
-        yield from settings(resources, self._table(), self._has)
+        yield from settings(resources, self._table(), self.has)
         yield from huge_settings(resources, unified="hugetlb" not in self.hierarchy.v1)
         yield from rdma_settings(resources)
         unified = resources.get("unified") or {}
@@ -250,9 +251,14 @@ class Cgroup:
             row for row in V2 if row.controller in on_v2
         )
 
-    def _has(self, controller: str, file: str) -> bool:
+    def has(self, controller: str, file: str) -> bool:
+        """Whether this machine has *file* for a group, this one or one made."""
         directory = self.directory(controller)
-        return directory is not None and os.path.exists(f"{directory}/{file}")
+        if directory is None:
+            return False
+        if os.path.isdir(directory):
+            return os.path.exists(f"{directory}/{file}")
+        return self._foreseen(directory, file)
 
     def _content(self, row: Row) -> str | None:
         directory = self.directory(row.controller)
@@ -263,17 +269,17 @@ class Cgroup:
 
     def _expected(self, row: Row, directory: str) -> str | None:
         """What *row*'s file would hold if the group were made: some values a v1 group takes from its parent."""
-        mount = directory[: -len(self.path)]
-        above = os.path.dirname(directory)
-        while above != mount and not os.path.isdir(above):
-            above = os.path.dirname(above)
         if row.file in _INHERITED and row.controller in self.hierarchy.v1:
-            return read_if_there(f"{above}/{row.file}")
-        # The root group lacks many files: a group that is there already tells whether this kernel has it.
-        for model in (above, *tree(mount)):
+            return read_if_there(f"{_nearest(directory)}/{row.file}")
+        return initial(row) if self._foreseen(directory, row.file) else None
+
+    def _foreseen(self, directory: str, file: str) -> bool:
+        """Whether a group made as *directory* would have *file*. The root lacks many: any group below it tells."""
+        mount = directory[: -len(self.path)]
+        for model in (_nearest(directory), *tree(mount)):
             if model != mount:
-                return row.default if os.path.exists(f"{model}/{row.file}") else None
-        return str(row.default)
+                return os.path.exists(f"{model}/{file}")
+        return True
 
     def apply(self, wanted: Iterable[Change]) -> None:
         """Carry out what :meth:`plan` gave. When the kernel refuses one, the others are put back as they were."""
@@ -282,6 +288,8 @@ class Cgroup:
             return
         backwards = [Change(change.controller, change.file, change.after, change.before) for change in reversed(done)]
         _, stuck, _ = settle(backwards, self._write)
+        from .explain import refused
+
         raise refused(self, failed, error, stuck) from error
 
     def _write(self, change: Change) -> None:
@@ -324,6 +332,8 @@ class Cgroup:
         for file in files:
             directory = self.directory(file.partition(".")[0])
             text = after.get(file) or (read_if_there(f"{directory}/{file}") if directory else None)
+            if text is None and directory and file in _RAW_DEFAULTS and not os.path.isdir(directory):
+                text = _RAW_DEFAULTS[file] if self._foreseen(directory, file) else None
             found[file] = text if text is None else text.strip()
         return found
 
@@ -340,5 +350,14 @@ class Cgroup:
         return flat_keyed(text).get("oom_kill", 0) if text else 0
 
 
+def _nearest(directory: str) -> str:
+    """The closest group above *directory* that exists."""
+    above = os.path.dirname(directory)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    return above
+
+
+_RAW_DEFAULTS = {"memory.high": "max", "io.weight": "default 100"}
 _V2_NAME = {"blkio": "io"}
 _INHERITED = frozenset(("cpuset.cpus", "cpuset.mems", "memory.swappiness"))

@@ -11,6 +11,8 @@ from . import units
 from .control import read_if_there
 from .errors import CgroupError
 from .hierarchy import UNIFIED
+from .resources import RAW_BYTES, V2
+from .vocabulary import option_of, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,28 +20,12 @@ if TYPE_CHECKING:
     from .plan import Change
     from .resources import Row
 
-_OPTIONS = {
-    "memory.limit_in_bytes": "memory",
-    "memory.max": "memory",
-    "memory.memsw.limit_in_bytes": "memory_swap",
-    "memory.swap.max": "memory_swap",
-    "memory.soft_limit_in_bytes": "memory_reservation",
-    "memory.low": "memory_reservation",
-    "cpu.cfs_quota_us": "cpu_quota",
-    "cpu.cfs_period_us": "cpu_period",
-    "cpu.shares": "cpu_shares",
-    "cpuset.cpus": "cpuset_cpus",
-    "cpuset.mems": "cpuset_mems",
-    "pids.max": "pids_limit",
-}
-"""What users call the value of a file."""
-
 _MEMORY_LIMITS = ("memory.limit_in_bytes", "memory.max")
 
 
 def missing(group: Cgroup, row: Row) -> CgroupError:
     """The error for a limit whose control file is not there."""
-    name = _OPTIONS.get(row.file, row.file)
+    name = option_of(row.file)
     where = f"cannot set {name} of {group.path}"
     directory = group.directory(row.controller)
     hierarchy = group.hierarchy
@@ -68,9 +54,7 @@ def missing(group: Cgroup, row: Row) -> CgroupError:
     return CgroupError(message, step=row.controller, obj=row.file, errno=errno.ENOENT, hint=hint)
 
 
-_V2_FILES = frozenset(
-    ("memory.high", "memory.max", "memory.low", "memory.min", "io.weight", "io.max", "cpu.weight", "cpu.max")
-)
+_V2_FILES = frozenset(row.file for row in V2) | RAW_BYTES
 
 
 def _enabled(directory: str) -> list[str]:
@@ -79,8 +63,7 @@ def _enabled(directory: str) -> list[str]:
 
 def refused(group: Cgroup, change: Change, error: OSError, stuck: Change | None) -> CgroupError:
     """The error for a value the kernel did not take; *stuck* is what could not be put back, if anything."""
-    name = _OPTIONS.get(change.file, change.file)
-    value = units.format_bytes(int(change.after)) if _is_size(change) else change.after
+    name = option_of(change.file)
     reason, hint = error.strerror or str(error), ""
     if change.file in _MEMORY_LIMITS and error.errno == errno.EBUSY:
         usage = group.usage().get("memory", 0)
@@ -104,15 +87,9 @@ def refused(group: Cgroup, change: Change, error: OSError, stuck: Change | None)
         hint = "A group above it, or another limit of this one, allows less"
     after = "Nothing was changed" if stuck is None else f"{stuck.file} could not be put back to {stuck.after}"
     return CgroupError(
-        f"cannot set {name} to {value}: {reason}. {after}",
+        f"cannot set {name} to {shown(change)}: {reason}. {after}",
         step=change.controller,
         obj=str(error.filename or change.file),
         errno=error.errno or 0,
         hint=hint,
-    )
-
-
-def _is_size(change: Change) -> bool:
-    return (
-        change.controller == "memory" and _OPTIONS.get(change.file, "").startswith("memory") and change.after.isdigit()
     )

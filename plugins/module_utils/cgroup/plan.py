@@ -20,11 +20,14 @@ Change = namedtuple("Change", "controller file before after")
 Change.__doc__ = """One write to come: *after* to *file*; writing *before* instead puts back what is there now."""
 
 
+class MissingFile(Exception):
+    """A setting needs a control file that is not there; ``args[0]`` is its row."""
+
+
 def changes(settings: Iterable[Setting], content: Callable[[Row], str | None]) -> Iterator[Change]:
     """A Change for each setting that differs from ``content(row)``, the text of the row's file.
 
-    ``content`` gives None where the file is missing and raises where that is an error for this setting:
-    it is only asked to when the setting is not what a group has anyway.
+    ``content`` gives None where the file is missing: fine for what a group has anyway, else MissingFile.
     """
     pairs: dict[str, tuple[Row, list[str]]] = {}
     for setting in settings:
@@ -32,7 +35,7 @@ def changes(settings: Iterable[Setting], content: Callable[[Row], str | None]) -
         text = content(row)
         if text is None:
             if not is_default(row, setting.text):
-                raise LookupError(row)
+                raise MissingFile(row)
             continue
         if row.shape == PAIR:
             wanted = pairs.setdefault(row.file, (row, text.split()))[1]
@@ -52,6 +55,15 @@ def changes(settings: Iterable[Setting], content: Callable[[Row], str | None]) -
 def is_default(row: Row, text: str) -> bool:
     """Whether a group without the row's file has what *text* asks for."""
     return row.default is not None and (row.default == ANY or canon(row, row.default) == canon(row, text))
+
+
+def initial(row: Row) -> str:
+    """The content of the row's file in a new group."""
+    if row.shape == PAIR:
+        return "max 100000"  # cpu.max, the only one
+    if row.shape == FLAT:
+        return str(row.default)
+    return f"{row.name} {row.default}" if row.shape == KEYED and row.name else ""
 
 
 def canon(row: Row, text: str) -> str:

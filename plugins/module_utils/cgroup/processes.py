@@ -74,11 +74,10 @@ def holds(group: Cgroup, pid: int) -> bool:
 
 def evacuate(group: Cgroup) -> None:
     """See :meth:`Cgroup.evacuate`."""
+    unified = group.hierarchy.unified
     for directory in group.directories():
         above = os.path.dirname(directory)
-        while directory.startswith(group.hierarchy.unified + "/") and not v2.may_hold_processes(
-            group.hierarchy.unified, above
-        ):
+        while unified and directory == unified + group.path and not v2.may_hold_processes(unified, above):
             above = os.path.dirname(above)
         for _ in range(10):  # what forks meanwhile is found by the next look
             pids = [pid for member in tree(directory) for pid in pids_of(member)]

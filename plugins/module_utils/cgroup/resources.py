@@ -189,7 +189,7 @@ def raw_settings(values: Mapping[str, Any]) -> Iterator[Setting]:
         if row is not None and row.shape == FLAT:
             yield Setting(row._replace(section="conf", key=file, default=None), "", str(value).strip())
             continue
-        kind = kinds.BYTES_V2 if file in _RAW_BYTES else kinds.TEXT
+        kind = kinds.BYTES_V2 if file in RAW_BYTES else kinds.TEXT
         for line in str(value).strip().splitlines():
             key, space, text = line.strip().partition(" ")
             keyed = bool(space) and ((row is not None and row.shape == KEYED) or ":" in key)
@@ -204,7 +204,7 @@ def raw_settings(values: Mapping[str, Any]) -> Iterator[Setting]:
                 yield Setting(Row("conf", file, controller, file, kind, None), "", line.strip())
 
 
-_RAW_BYTES = frozenset(("memory.high", "memory.min", "memory.swap.high", "memory.zswap.max"))
+RAW_BYTES = frozenset(("memory.high", "memory.min", "memory.swap.high", "memory.zswap.max"))
 
 
 def for_v2(resources: Mapping[str, Any]) -> Mapping[str, Any]:

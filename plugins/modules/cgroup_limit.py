@@ -1,0 +1,243 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cgroup_limit
+short_description: Limit what a control group of processes may use
+version_added: 0.1.0
+author:
+  - agentless.oci contributors (@agentless-oci)
+description:
+  - Sets CPU, memory, process and disk limits of any control group (cgroup) of the host, makes the group with its
+    parents where it does not exist, and moves processes into it.
+  - The same options and units on cgroup v1, hybrid and v2. A limit that the host's hierarchy does not have is an error
+    that says what to do, never left out silently.
+  - Values are compared as the kernel tells them, so that rounding (of memory to pages, of weights) is not a change.
+    When the kernel refuses one limit, those already set are put back.
+extends_documentation_fragment:
+  - agentless.oci.attributes
+  - agentless.oci.attributes.actiongroup_oci
+  - agentless.oci.root
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - The name of a container made by M(agentless.oci.oci_container) that is running.
+      - Changes the limits in force only. Its declared limits stay what they are; the next
+        M(agentless.oci.oci_container) task puts those it declares back.
+      - Exactly one of O(name) and O(path) is needed.
+    type: str
+    aliases: [container]
+  path:
+    description:
+      - The group, from the root of the hierarchy, such as V(/batch/reports) or V(system.slice/nginx.service).
+      - On cgroup v1 the same path is used in the hierarchy of every controller.
+    type: str
+    aliases: [cgroup]
+  state:
+    description:
+      - V(present) makes the group and sets what is declared; limits that are not declared stay as they are.
+      - V(absent) moves the processes in it to the nearest group above that may hold processes, then removes it and
+        every group below it.
+    type: str
+    choices: [present, absent]
+    default: present
+  cpus:
+    description:
+      - How many CPUs the group may use, such as V(1.5), V(50%) of one, or V(max) for no limit.
+      - Excludes O(cpu_quota).
+    type: str
+  cpu_quota:
+    description:
+      - Microseconds of CPU time in each O(cpu_period), or V(-1) for no limit.
+    type: str
+  cpu_period:
+    description:
+      - Length of the period that O(cpus) and O(cpu_quota) count in, microseconds.
+    type: int
+  cpu_shares:
+    description:
+      - Relative share of CPU time under contention, 2 to 262144; a new group has 1024.
+      - Converted to a weight on cgroup v2.
+      - Excludes O(cpu_weight).
+    type: int
+  cpu_weight:
+    description:
+      - Relative share of CPU time under contention, 1 to 10000; a new group has 100. Converted to shares on cgroup v1.
+    type: int
+  cpuset_cpus:
+    description:
+      - The CPUs that the group may run on, such as V(0-2,4).
+    type: str
+  cpuset_mems:
+    description:
+      - The memory nodes that the group may allocate from, such as V(0).
+    type: str
+  memory:
+    description:
+      - The most memory, such as V(512m) or V(1.5g), or V(max) for no limit.
+      - A limit below what is used and cannot be reclaimed is refused on both versions; no process is killed for it.
+    type: str
+  memory_reservation:
+    description:
+      - The memory that stays with the group when the host runs short (C(memory.low), on v1 the soft limit).
+    type: str
+  memory_swap:
+    description:
+      - The most memory and swap together, or V(max) for no limit. Needs O(memory).
+    type: str
+  memory_high:
+    description:
+      - The memory above which the group is slowed and reclaimed from rather than killed. Only on cgroup v2.
+    type: str
+  pids_limit:
+    description:
+      - The most processes and threads, or V(max) for no limit.
+    type: str
+  blkio_weight:
+    description:
+      - Relative share of disk time, 10 to 1000. Excludes O(io_weight).
+    type: int
+  io_weight:
+    description:
+      - Relative share of disk time, 1 to 10000; a new group has 100. Converted on cgroup v1.
+    type: int
+  conf:
+    description:
+      - Raw control files and their values, for what has no option here, such as C(memory.oom.group) or C(cpu.idle).
+      - A value may be a list, or several lines, for files that take one device at a time.
+    type: dict
+  processes:
+    description:
+      - Process ids to move into the group, each with all its threads.
+    type: list
+    elements: int
+notes:
+  - Limits last until the group is removed or the host reboots.
+  - Under cgroup v2 a group with children that have limits cannot hold processes itself, the root excepted.
+seealso:
+  - module: agentless.oci.oci_container
+"""
+
+EXAMPLES = r"""
+- name: Keep the nightly reports from taking over the host
+  agentless.oci.cgroup_limit:
+    path: /batch/reports
+    cpus: 1.5
+    memory: 2g
+    pids_limit: 200
+    processes: "{{ report_pids }}"
+
+- name: Give a running container more memory until its next task
+  agentless.oci.cgroup_limit:
+    name: cache
+    memory: 512m
+
+- name: Slow a service down before it takes the host's memory (cgroup v2)
+  agentless.oci.cgroup_limit:
+    path: system.slice/nginx.service
+    memory_high: 512m
+
+- name: Set a raw control file
+  agentless.oci.cgroup_limit:
+    path: /batch/reports
+    conf:
+      cpu.idle: 1
+
+- name: Remove the group; what still runs goes on in its parent
+  agentless.oci.cgroup_limit:
+    path: /batch/reports
+    state: absent
+"""
+
+RETURN = r"""
+path:
+  description: The group, from the root of the hierarchy.
+  returned: success
+  type: str
+  sample: /batch/reports
+actions:
+  description: What was done, or in check mode would be, in order.
+  returned: success
+  type: list
+  elements: str
+  sample: [created cgroup /batch/reports, set memory to 2g]
+limits:
+  description:
+    - The limits before and after, read back from the kernel, named like the options. Sizes in bytes, V(-1) for no
+      limit.
+    - What the host does not have is left out.
+  returned: success
+  type: dict
+  contains:
+    before:
+      description: The limits found; empty when the group did not exist.
+      type: dict
+      returned: success
+      sample: {memory: -1, cpus: -1.0, pids_limit: -1}
+    after:
+      description: The limits now; in check mode those that would be. Empty when the group is absent.
+      type: dict
+      returned: success
+      sample: {memory: 2147483648, cpus: 1.5, pids_limit: 200}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.agentless.oci.plugins.module_utils import core
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "aliases": ["container"]},
+            "path": {"type": "str", "aliases": ["cgroup"]},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "cpus": {"type": "str"},
+            "cpu_quota": {"type": "str"},
+            "cpu_period": {"type": "int"},
+            "cpu_shares": {"type": "int"},
+            "cpu_weight": {"type": "int"},
+            "cpuset_cpus": {"type": "str"},
+            "cpuset_mems": {"type": "str"},
+            "memory": {"type": "str"},
+            "memory_reservation": {"type": "str"},
+            "memory_swap": {"type": "str"},
+            "memory_high": {"type": "str"},
+            "pids_limit": {"type": "str"},
+            "blkio_weight": {"type": "int"},
+            "io_weight": {"type": "int"},
+            "conf": {"type": "dict"},
+            "processes": {"type": "list", "elements": "int"},
+            "root": {"type": "path"},
+        },
+        required_one_of=[("name", "path")],
+        mutually_exclusive=[
+            ("name", "path"),
+            ("cpus", "cpu_quota"),
+            ("cpu_shares", "cpu_weight"),
+            ("blkio_weight", "io_weight"),
+        ],
+        supports_check_mode=True,
+    )
+    try:
+        core.activate(module.params["root"], module.check_mode)
+    except (Error, OSError) as error:
+        module.fail_json(msg=f"{module.params['name'] or module.params['path']}: {error}")
+    from ansible_collections.agentless.oci.plugins.module_utils.cgroup.module import run
+
+    run(module)
+
+
+if __name__ == "__main__":
+    main()
