@@ -88,7 +88,7 @@ def parse_platform(text: str) -> Platform:
     parts = text.lower().split("/")
     if len(parts) == 1:
         parts.insert(0, "linux")
-    if not 2 <= len(parts) <= 3 or not all(part.isalnum() for part in parts):
+    if not 2 <= len(parts) <= 3 or not all(part.replace("_", "").isalnum() for part in parts):
         raise ImageError(
             f"'{text}' is not a platform",
             step="platform",

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compressed streams, whatever does the decompressing."""
+
+from __future__ import annotations
+
+import builtins
+import gzip
+import os
+import shutil
+import subprocess
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.image import inflate
+from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
+
+CONTENT = b"".join(b"%d " % number for number in range(400_000))
+
+
+def inflated(tmp_path, blob, compression):
+    path = tmp_path / "blob"
+    path.write_bytes(blob)
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return b"".join(inflate.inflated(fd, compression))
+    finally:
+        os.close(fd)
+
+
+def zstd(content):
+    if not shutil.which("zstd"):
+        pytest.skip("needs the program zstd")
+    return subprocess.run(["zstd", "-q", "-c"], input=content, stdout=subprocess.PIPE, check=True).stdout
+
+
+def without(monkeypatch, *names):
+    """Make importing *names* fail."""
+    real = builtins.__import__
+
+    def refuse(name, *arguments, **options):
+        if name in names:
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        gzip.compress(CONTENT),
+        gzip.compress(CONTENT[:1000]) + gzip.compress(b"") + gzip.compress(CONTENT[1000:]),
+        gzip.compress(CONTENT) + bytes(700),
+    ],
+    ids=["one member", "three members", "padded"],
+)
+def test_gzip(tmp_path, blob):
+    assert inflated(tmp_path, blob, "gzip") == CONTENT
+
+
+def test_gzip_comes_in_bounded_chunks(tmp_path):
+    path = tmp_path / "bomb"
+    path.write_bytes(gzip.compress(bytes(50 << 20)))
+    fd = os.open(path, os.O_RDONLY)
+    assert max(map(len, inflate.inflated(fd, "gzip"))) <= inflate.CHUNK
+    os.close(fd)
+
+
+@pytest.mark.parametrize("blob", [b"", gzip.compress(CONTENT)[:-1], gzip.compress(CONTENT)[:50], b"no gzip at all"])
+def test_damaged_gzip(tmp_path, blob):
+    with pytest.raises(inflate.Damaged):
+        inflated(tmp_path, blob, "gzip")
+
+
+def test_plain(tmp_path):
+    assert inflated(tmp_path, CONTENT, "tar") == CONTENT
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_zstd_by_whatever_there_is(tmp_path, frames):
+    assert inflated(tmp_path, zstd(CONTENT) * frames, "zstd") == CONTENT * frames
+
+
+def test_zstd_by_the_program(tmp_path, monkeypatch):
+    blob = zstd(CONTENT)
+    without(monkeypatch, "compression", "zstandard")
+    assert inflated(tmp_path, blob + blob, "zstd") == CONTENT * 2
+    with pytest.raises(inflate.Damaged):
+        inflated(tmp_path, blob[:-5], "zstd")
+
+
+def test_zstd_by_nothing(tmp_path, monkeypatch):
+    without(monkeypatch, "compression", "zstandard")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ImageError) as caught:
+        inflated(tmp_path, b"\x28\xb5\x2f\xfd", "zstd")
+    assert "Install the program zstd or the Python package zstandard" in str(caught.value)
+
+
+def test_sniff():
+    assert inflate.sniff(gzip.compress(b"")) == "gzip"
+    assert inflate.sniff(b"\x28\xb5\x2f\xfd...") == "zstd"
+    assert inflate.sniff(b"name\0\0") == "tar"

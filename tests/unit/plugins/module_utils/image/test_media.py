@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Platforms, and choosing among an index's images."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.image import media
+from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
+
+INDEX = [
+    {"digest": "attestation", "platform": {"os": "unknown", "architecture": "unknown"}},
+    {"digest": "windows", "platform": {"os": "windows", "architecture": "amd64"}},
+    {"digest": "amd64", "platform": {"os": "linux", "architecture": "amd64"}},
+    {"digest": "arm-v5", "platform": {"os": "linux", "architecture": "arm", "variant": "v5"}},
+    {"digest": "arm-v7", "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
+    {"digest": "arm64", "platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "digest"),
+    [
+        ("linux/amd64", "amd64"),
+        ("amd64", "amd64"),
+        ("x86_64", "amd64"),
+        ("linux/arm/v7", "arm-v7"),
+        ("armv7l", "arm-v7"),
+        ("linux/arm", "arm-v5"),
+        ("linux/arm64", "arm64"),
+        ("linux/arm64/v8", "arm64"),
+        ("aarch64", "arm64"),
+        ("windows/amd64", "windows"),
+    ],
+)
+def test_choose(wanted, digest):
+    assert media.choose(INDEX, media.parse_platform(wanted), "x")["digest"] == digest
+
+
+def test_choose_names_what_there_is():
+    with pytest.raises(ImageError) as caught:
+        media.choose(INDEX, media.parse_platform("linux/s390x"), "quay.io/a/b:1")
+    assert "quay.io/a/b:1 has no image for the platform linux/s390x" in str(caught.value)
+    assert "linux/amd64, linux/arm/v5, linux/arm/v7, linux/arm64, windows/amd64" in str(caught.value)
+    assert "unknown" not in str(caught.value)
+
+
+def test_a_single_image_without_platform_is_taken():
+    assert media.choose([{"digest": "only"}], media.parse_platform("amd64"), "x") == {"digest": "only"}
+
+
+@pytest.mark.parametrize("text", ["", "linux/", "a/b/c/d", "linux/amd 64"])
+def test_no_platform(text):
+    with pytest.raises(ImageError, match="is not a platform"):
+        media.parse_platform(text)
+
+
+def test_host_platform():
+    assert str(media.host_platform("x86_64")) == "linux/amd64"
+    assert str(media.host_platform("armv7l")) == "linux/arm/v7"
+    assert str(media.host_platform("mips64")) == "linux/mips64"
+
+
+def test_layer_compression():
+    assert media.layer_compression("application/vnd.oci.image.layer.v1.tar+zstd", "x") == "zstd"
+    assert media.layer_compression("application/vnd.docker.image.rootfs.diff.tar.gzip", "x") == "gzip"
+    with pytest.raises(ImageError, match="unknown type 'text/plain'"):
+        media.layer_compression("text/plain", "x")
