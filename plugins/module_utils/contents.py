@@ -90,6 +90,7 @@ from .kernel import (
     constants,
     errors,
     files,
+    idmap,
     mounts,
     procfs,
     safepath,

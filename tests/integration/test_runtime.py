@@ -110,6 +110,13 @@ def test_read_only_root(runtime, rootfs):
     assert not os.path.exists(os.path.join(rootfs, "x"))
 
 
+def test_a_user_can_open_its_own_stdout(runtime, rootfs):
+    document = shell(rootfs, "echo out > /dev/stdout; echo err > /dev/stderr")
+    document["process"]["user"] = {"uid": 1000, "gid": 1000}
+    done = runtime.run(document)
+    assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 0)
+
+
 def test_bind_mounts(runtime, rootfs, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "file").write_text("from outside")

@@ -15,10 +15,10 @@ import resource
 import signal
 
 from ..cgroup.api import open_cgroup
-from ..kernel import procfs, selfexe
+from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
-from . import channel, init, namespaces, state
+from . import channel, init, state
 from .channel import Channel
 from .config import Config
 from .errors import RuntimeFault
@@ -108,7 +108,7 @@ def _converse(config: Config, created: State, cgroup: Cgroup, run_dir: str, ours
         if message is None:
             raise _died(cgroup)
         if "map" in message:  # sync 2
-            namespaces.write_maps(config, message["map"])
+            idmap.write_maps(message["map"], config.uid_mappings, config.gid_mappings)
             ours.send({})
         elif "init" in message:  # sync 3
             created.pid = message["init"]

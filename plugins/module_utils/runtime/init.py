@@ -13,9 +13,10 @@ import errno
 import gc
 import os
 import signal
+import stat
 
 from ..kernel import constants as c
-from ..kernel import procfs, syscalls
+from ..kernel import idmap, procfs, syscalls
 from . import namespaces, process, rootfs
 from .channel import accept
 
@@ -67,6 +68,7 @@ def _outer(
     for target, fd in enumerate(kept):
         os.dup2(fd, target, inheritable=True)
         os.close(fd)
+    _own_stdio(config)
     syscalls.close_on_exec(_FIRST_AFTER_STDIO)  # whatever our caller had open is not the container's (CVE-2024-21626)
     step.name = "oomScoreAdj"
     if config.oom_score_adj is not None:
@@ -140,6 +142,24 @@ def _inner(config: Config, channel: Channel, listener: _socket.socket, trees: ro
     except BaseException as error:  # noqa: BLE001  the one who started us is the one to tell
         starter.fail(error, "exec")
         os._exit(127)
+
+
+def _own_stdio(config: Config) -> None:
+    """Let the container's user open its own stdio again as /dev/stdout: pipes and files belong to who made them.
+
+    Done while we still have the host's privilege; the null device stays everybody's.
+    """
+    user = config.uid
+    if config.namespaces.get("user") == "":
+        user = idmap.outside(user, config.uid_mappings)
+    for fd in range(_FIRST_AFTER_STDIO):
+        found = os.fstat(fd)
+        if found.st_uid != user and not (stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)):
+            try:
+                os.fchown(fd, user, -1)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EINVAL, errno.EROFS):  # what has no owner to change
+                    raise
 
 
 def _write_oom_score(value: int) -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Namespaces: joined, unshared, and the user namespace's id maps (namespaces(7), user_namespaces(7))."""
+"""Namespaces: joined by path, or new (namespaces(7), user_namespaces(7))."""
 
 from __future__ import annotations
 
@@ -77,24 +77,6 @@ def enter(config: Config, joined: dict[str, int], channel: Channel) -> None:
 def _become_root() -> None:
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-
-
-def write_maps(config: Config, pid: int) -> None:
-    """Give the user namespace of *pid* its id maps; run by the parent, which has the host's privilege."""
-    for name, mappings in (("uid_map", config.uid_mappings), ("gid_map", config.gid_mappings)):
-        lines = "".join(f"{inside} {outside} {size}\n" for inside, outside, size in mappings)
-        fd = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, lines.encode())  # the kernel takes the whole map in one write, or none
-        except OSError as error:
-            raise RuntimeFault(
-                f"linux.{name[:3]}Mappings: the kernel refuses {lines.split()}: {error.strerror}",
-                step="map",
-                obj=name,
-                errno=error.errno or 0,
-            ) from error
-        finally:
-            os.close(fd)
 
 
 def loopback_up() -> None:
