@@ -159,6 +159,8 @@ def test_limits_are_the_kernels(runtime, rootfs):
     with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
         mine = dict(line.strip().split(":", 2)[1:] for line in file)
     path = document["linux"]["cgroupsPath"]
+    if "memory" in mine:
+        mine.pop("", None)  # a hybrid's v2 mount carries none of these limits
     assert set(mine.values()) == {path}
     if "memory" in mine:
         files = {

@@ -78,21 +78,18 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, stdio:
     listener = channel.listen(directory, START_SOCKET)
     ours, theirs = Channel.pair()
     cgroup.create()
-    paths = cgroup.paths()
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     init.block_signals()
     try:
         child = os.fork()
         if child == 0:
             ours.close()
-            init.run(config, theirs, listener, stdio, paths)
+            init.run(config, theirs, listener, stdio, cgroup)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     theirs.close()
     listener.close()
     try:
-        cgroup.add(child)
-        ours.send({"go": True})  # sync 1: before it runs a line of the container's making
         _converse(config, created, cgroup, run_dir, ours)
     except BaseException:
         _kill_child(child)
@@ -107,7 +104,9 @@ def _converse(config: Config, created: State, cgroup: Cgroup, run_dir: str, ours
         message = ours.receive()
         if message is None:
             raise _died(cgroup)
-        if "map" in message:  # sync 2
+        if "joined" in message:  # sync 1
+            ours.send({})
+        elif "map" in message:  # sync 2
             idmap.write_maps(message["map"], config.uid_mappings, config.gid_mappings)
             ours.send({})
         elif "init" in message:  # sync 3

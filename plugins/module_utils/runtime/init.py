@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
+    from ..cgroup.api import Cgroup
     from .channel import Channel
     from .config import Config
 
@@ -35,13 +36,13 @@ def run(
     channel: Channel,
     listener: _socket.socket,
     stdio: tuple[int, int, int],
-    cgroup_paths: dict[str, str],
+    cgroup: Cgroup,
 ) -> None:
     """The forked child's whole life; never returns."""
     step = _Step()
     try:
         gc.disable()  # a collection would touch, and so copy, every page we share with the parent
-        _outer(config, channel, listener, stdio, cgroup_paths, step)
+        _outer(config, channel, listener, stdio, cgroup, step)
     except BaseException as error:  # noqa: BLE001  whatever it is: report it, and never run the caller's clean-up
         channel.fail(error, step.name)
     finally:
@@ -60,7 +61,7 @@ def _outer(
     channel: Channel,
     listener: _socket.socket,
     stdio: tuple[int, int, int],
-    cgroup_paths: dict[str, str],
+    cgroup: Cgroup,
     step: _Step,
 ) -> None:
     step.name = "stdio"
@@ -73,13 +74,14 @@ def _outer(
     step.name = "oomScoreAdj"
     if config.oom_score_adj is not None:
         _write_oom_score(config.oom_score_adj)
-    if channel.receive() is None:  # sync 1: we are in our cgroup
-        return
+    step.name = "cgroup"
+    cgroup.join(unified=cgroup.needs_unified(config.resources))
+    channel.ask({"joined": True})  # sync 1: nothing of the container's has run outside its cgroup
     step.name = "namespaces"
     joined = namespaces.open_joined(config)
     if "pid" in joined:
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # others live there already and must not look into us
-    trees = rootfs.open_trees(config, cgroup_paths)
+    trees = rootfs.open_trees(config, cgroup.paths())
     os.chdir(config.rootfs)
     namespaces.enter(config, joined, channel)  # sync 2 in it
     step.name = "fork"
