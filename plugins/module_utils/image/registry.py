@@ -146,10 +146,7 @@ class Registry:
         have = _hash_existing(fd, hasher, size)
         resumed = have > 0
         failures = 0
-        while have < size or failures == 0:
-            failures += 1
-            if have == size and have > 0:
-                break
+        while have < size:
             before = have
             error: Exception | None = None
             try:
@@ -161,8 +158,7 @@ class Registry:
             if have >= size:
                 break
             resumed = resumed or have > 0
-            if have > before:
-                failures = 1
+            failures = 1 if have > before else failures + 1
             if failures >= ATTEMPTS:
                 if error is None:
                     raise RegistryUnavailable(
