@@ -30,33 +30,60 @@ def parse(line: bytes) -> Entry | None:
     )
 
 
-def files(directory: str) -> list[str]:
-    """The log's files, oldest first."""
-    numbers = []
-    try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return []
-    for name in names:
-        base, _dot, number = name.rpartition(".")
-        if base == NAME and number.isdigit():
-            numbers.append(int(number))
-    older = [os.path.join(directory, f"{NAME}.{number}") for number in sorted(numbers, reverse=True)]
-    return [*older, os.path.join(directory, NAME)] if NAME in names else older
+class Reader:
+    """Reads a log from where it stopped the last time, through any number of rotations in between."""
+
+    def __init__(self, directory: str) -> None:
+        self.path = os.path.join(directory, NAME)
+        self.inode = 0  # of the file that was read last, up to this offset
+        self.offset = 0
+
+    def new(self) -> Iterator[Entry]:
+        """What has been written since, oldest first."""
+        opened = self._open()
+        try:
+            for file in reversed(opened):
+                inode = os.fstat(file.fileno()).st_ino
+                if inode != self.inode:
+                    self.inode, self.offset = inode, 0
+                file.seek(self.offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # the monitor is still writing it
+                    self.offset += len(line)
+                    entry = parse(line)
+                    if entry is not None:
+                        yield entry
+        finally:
+            for file in opened:
+                file.close()
+
+    def _open(self) -> list[BinaryIO]:
+        """The files to read, newest first: a rotation meanwhile shows one twice then, and hides none."""
+        opened: list[BinaryIO] = []
+        seen: set[int] = set()
+        number = 0
+        while self.inode not in seen:
+            try:
+                file = open(f"{self.path}.{number}" if number else self.path, "rb")  # noqa: SIM115 - the caller closes
+            except FileNotFoundError:
+                if number:
+                    break
+                number = 1  # just being rotated
+                continue
+            inode = os.fstat(file.fileno()).st_ino
+            if inode in seen:
+                file.close()
+            else:
+                seen.add(inode)
+                opened.append(file)
+            number += 1
+        return opened
 
 
 def entries(directory: str) -> Iterator[Entry]:
     """Everything that is in the log now."""
-    for path in files(directory):
-        try:
-            file = open(path, "rb")  # noqa: SIM115 - closed below, and it may be gone
-        except FileNotFoundError:
-            continue  # rotated away meanwhile
-        with file:
-            for line in file:
-                entry = parse(line)
-                if entry is not None:
-                    yield entry
+    return Reader(directory).new()
 
 
 def tail(found: Iterator[Entry], count: int) -> list[Entry]:
@@ -82,56 +109,14 @@ def collect(directory: str, since: str) -> tuple[str, str]:
 
 
 def follow(directory: str, count: int | None, ended: Callable[[], bool]) -> Iterator[Entry]:
-    """The last *count* lines (None: all), then what comes, across rotations, until *ended* says so."""
+    """The last *count* lines (None: all), then what comes, until *ended* says so."""
     import time
 
-    path = os.path.join(directory, NAME)
-    position = _size(path)
-    inode = _inode(path)
-    present = list(entries(directory)) if count is None else tail(entries(directory), count)
-    yield from present
-    last = present[-1] if present else None
-    file: BinaryIO | None = None
-    rest = b""
-    skipping = last is not None
+    reader = Reader(directory)
+    yield from reader.new() if count is None else tail(reader.new(), count)
     while True:
-        final = ended()
-        if file is None and os.path.exists(path):
-            file = open(path, "rb")  # noqa: SIM115 - followed from here on
-            if os.fstat(file.fileno()).st_ino == inode:
-                file.seek(position)
-        if file is not None:
-            rest += file.read()
-            lines = rest.split(b"\n")
-            rest = lines.pop()
-            for line in lines:
-                entry = parse(line + b"\n")
-                # What was written between measuring and reading has been given already.
-                skipping = skipping and entry is not None and last is not None and entry.time <= last.time
-                if entry is not None and not skipping:
-                    yield entry
-            if _inode(path) != os.fstat(file.fileno()).st_ino:
-                more = file.read()
-                if more:
-                    rest += more
-                    continue
-                file.close()
-                file, inode = None, 0
-                continue
+        final = ended()  # asked first: what was written before the end is read after it
+        yield from reader.new()
         if final:
             return
         time.sleep(_POLL)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _inode(path: str) -> int:
-    try:
-        return os.stat(path).st_ino
-    except FileNotFoundError:
-        return 0

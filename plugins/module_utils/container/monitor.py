@@ -163,7 +163,6 @@ class Monitor:
         self.pid, self.started, self.lock, self.stdin, out_read, self.out, err_read, self.err = numbers[:8]
         self.streams = {out_read: b"stdout", err_read: b"stderr"}
         self.log = Log(self.directory + "/log", MAX_SIZE, MAX_FILE)
-        self.configure()
         self.restarts = 0  # in a row: what the policy counts
         self.restart_count = 0  # since the task started it: what inspect shows
         self.ended: dict[int, int] = {}  # pid → wait status, of children nobody has asked for yet
@@ -173,6 +172,7 @@ class Monitor:
         _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         for number in (_signal.SIGCHLD, _signal.SIGHUP, _signal.SIGTERM):
             _signal.signal(number, self._on_signal)
+        self.configure()  # after the handler: a change that came before it is in the file
         self.poll = select.poll()
         for fd in (self.wake_read, *self.streams):
             posix.set_blocking(fd, False)

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import stat
 import sys
 import time
@@ -92,6 +93,7 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
     strings = [record.path, record.id, state.root, state.runtime, entry, _oom_file(created.cgroup_path)]
     numbers = [str(number) for number in (created.pid, started, *descriptors)]
     records.write_status(record, "running", created.pid, started)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # from now on a task may send it; the light monitor needs a moment
     _send(report, {"started": created.pid})
     return [sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers]
 

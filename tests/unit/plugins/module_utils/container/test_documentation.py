@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+
+import pytest
+import yaml
+from ansible_collections.agentless.oci.plugins.module_utils.container import options
+
+PLUGINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "plugins")
+
+
+def load(path):
+    """The YAML of every string in a module or fragment, by the name it is bound to."""
+    with open(os.path.join(PLUGINS, path), encoding="utf-8") as file:
+        source = file.read()
+    found = {}
+    for name in ("DOCUMENTATION", "EXAMPLES", "RETURN"):
+        if f'{name} = r"""' in source:
+            text = source.split(f'{name} = r"""', 1)[1].split('"""', 1)[0]
+            found[name] = yaml.safe_load(text)
+    return found
+
+
+@pytest.fixture(scope="module")
+def documented():
+    own = load("modules/oci_container.py")["DOCUMENTATION"]["options"]
+    for fragment in ("registry", "root"):
+        own = {**own, **load(f"doc_fragments/{fragment}.py")["DOCUMENTATION"]["options"]}
+    return own
+
+
+def same(spec, documentation, where):
+    assert set(spec) == set(documentation), where
+    for name, entry in spec.items():
+        text = documentation[name]
+        for key in ("type", "choices", "elements", "default", "aliases", "required"):
+            assert entry.get(key) == text.get(key), f"{where}{name}: {key}"
+        if "options" in entry:
+            same(entry["options"], text["suboptions"], f"{where}{name}.")
+
+
+def test_the_documentation_says_what_the_table_says(documented):
+    same(options.argument_spec(), documented, "")
+
+
+def test_what_is_changed_in_place_is_said(documented):
+    for name, row in options.TABLE.items():
+        text = " ".join(documented[name]["description"])
+        assert ("Changed in place" in text) is (row.update != options.RECREATE), name
+
+
+def test_examples_use_only_options_there_are():
+    names = set(options.argument_spec())
+    for task in load("modules/oci_container.py")["EXAMPLES"]:
+        assert set(task["agentless.oci.oci_container"]) <= names
+
+
+def test_every_name_users_of_the_peers_know_is_an_alias_or_a_name():
+    known = set(options.argument_spec())
+    for entry in options.argument_spec().values():
+        known.update(entry.get("aliases", []))
+    assert {"workdir", "label", "group_add", "pid", "ipc", "cgroupns", "network", "net", "ulimit", "sysctl"} <= known
+    assert {"device", "volume", "cap_add", "security_opt", "log_opt", "rm", "tls_verify", "ca_cert_dir"} <= known

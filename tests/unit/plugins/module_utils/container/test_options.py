@@ -1,0 +1,201 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.container import options
+from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
+
+G = 1 << 30
+M = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "canonical"),
+    [
+        ("command", "sh -c 'echo  a'", ["sh", "-c", "echo  a"]),
+        ("command", ["redis-server", "--port", 6379], ["redis-server", "--port", "6379"]),
+        ("entrypoint", "", []),
+        ("entrypoint", [], []),
+        ("entrypoint", [""], []),
+        ("env", {"A": "x=y", "PORT": 6379, "EMPTY": ""}, {"A": "x=y", "PORT": "6379", "EMPTY": ""}),
+        ("env", {"Secret": "Secret"}, {"Secret": "Secret"}),
+        ("groups", ["b", "a", "b"], ["a", "b"]),
+        ("working_dir", "/srv//app/./", "/srv/app"),
+        ("memory", "100m", 100 * M),
+        ("memory", "1.5g", G + G // 2),
+        ("memory", "104857600", 100 * M),
+        ("memory", "0", None),
+        ("memory_swap", "-1", -1),
+        ("memory_swap", "unlimited", -1),
+        ("cpus", 0.5, 0.5),
+        ("cpus", 0.0, None),
+        ("cpuset_cpus", "3,0-1, 2", "0-3"),
+        ("pids_limit", 0, -1),
+        ("pids_limit", 100, 100),
+        ("cpu_quota", -1, None),
+        ("ulimits", ["nofile:10:20"], [{"name": "nofile", "soft": 10, "hard": 20}]),
+        ("ulimits", ["nofile=10"], [{"name": "nofile", "soft": 10, "hard": 10}]),
+        ("ulimits", ["core:0:-1"], [{"name": "core", "soft": 0, "hard": -1}]),
+        ("devices", ["/dev/fuse"], [{"source": "/dev/fuse", "target": "/dev/fuse", "permissions": "rwm"}]),
+        ("devices", ["/dev/sda:/dev/xvda:mr"], [{"source": "/dev/sda", "target": "/dev/xvda", "permissions": "rm"}]),
+        ("devices", ["/dev/sda:r"], [{"source": "/dev/sda", "target": "/dev/sda", "permissions": "r"}]),
+        (
+            "volumes",
+            ["/b:/y:ro,rslave", "/a/:/x:z"],
+            [
+                {"source": "/a", "target": "/x", "read_only": False, "propagation": "rprivate"},
+                {"source": "/b", "target": "/y", "read_only": True, "propagation": "rslave"},
+            ],
+        ),
+        ("tmpfs", ["/run:size=1m,noexec"], [{"target": "/run", "options": ["noexec", "size=1m"]}]),
+        (
+            "mounts",
+            [{"target": "/t", "type": "tmpfs", "tmpfs_size": "1m", "tmpfs_mode": "0700", "source": None}],
+            [{"target": "/t", "read_only": False, "type": "tmpfs", "size": M, "mode": "700"}],
+        ),
+        (
+            "mounts",
+            [{"target": "/t", "type": "bind", "source": "/s", "read_only": True, "propagation": None}],
+            [{"target": "/t", "read_only": True, "type": "bind", "source": "/s", "propagation": "rprivate"}],
+        ),
+        ("capabilities", ["net_admin", "CAP_SYS_TIME"], ["CAP_NET_ADMIN", "CAP_SYS_TIME"]),
+        ("cap_drop", ["all"], ["ALL"]),
+        ("security_opts", ["no-new-privileges:true"], ["no-new-privileges"]),
+        ("security_opts", ["no-new-privileges=false"], []),
+        ("stop_signal", "quit", "SIGQUIT"),
+        ("stop_signal", "15", "SIGTERM"),
+        ("log_options", {"max-size": "10m", "max_file": 3}, {"max-size": 10 * M, "max-file": 3}),
+        ("log_options", {"max-size": -1}, {"max-size": 0}),
+        ("sysctls", {"net.core.somaxconn": 512}, {"net.core.somaxconn": "512"}),
+    ],
+)
+def test_canonical_values(name, value, canonical):
+    assert options.normalise({name: value}) == {name: canonical}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("command", "sh -c 'open", "write it as a list"),
+        ("command", ["a", True], "put it in quotes"),
+        ("command", {"a": 1}, "a string or a list"),
+        ("env", {"DEBUG": True}, "the value of DEBUG is not a string"),
+        ("env", {"VERSION": 1.10}, "put it in quotes"),
+        ("env", {"X": None}, "the value of X"),
+        ("env", {"A=B": "x"}, "is not a name"),
+        ("env", {"A": "a\0b"}, "NUL"),
+        ("hostname", "a b", "not a host name"),
+        ("hostname", "x" * 65, "not a host name"),
+        ("working_dir", "srv", "not an absolute path"),
+        ("working_dir", "/srv/../etc", "'..'"),
+        ("memory", "lots", "not a size"),
+        ("memory", "-5m", "not a size"),
+        ("memory_swappiness", 101, "0 to 100"),
+        ("cpus", 0.001, "least is 0.01"),
+        ("cpu_shares", 1, "from 2 to 262144"),
+        ("cpu_period", 999, "from 1000"),
+        ("cpu_quota", 10, "from 1000"),
+        ("cpuset_cpus", "a-b", "numbers and ranges"),
+        ("cpuset_cpus", "3-1", "numbers and ranges"),
+        ("pids_limit", -2, "from 1"),
+        ("blkio_weight", 5, "from 10 to 1000"),
+        ("oom_score_adj", 2000, "from -1000 to 1000"),
+        ("ulimits", ["nofiles:1"], "there is no limit 'nofiles'"),
+        ("ulimits", ["nofile:many"], "in numbers"),
+        ("ulimits", ["nofile:20:10"], "above the hard one"),
+        ("ulimits", ["nofile:1", "nofile:2"], "given twice"),
+        ("sysctls", {"kernel.core_pattern": "|/x"}, "belongs to the whole host"),
+        ("sysctls", {"net.x": "1\nkernel.core_pattern=x"}, "not allowed"),
+        ("sysctls", {"net.x+kernel.y": "1"}, "not the name of a kernel parameter"),
+        ("devices", ["dev/fuse"], "not an absolute path"),
+        ("devices", ["/dev/fuse:/dev/fuse:x"], "permissions out of"),
+        ("volumes", ["data:/data"], "named volumes are not supported"),
+        ("volumes", ["/data"], "anonymous volumes are not supported"),
+        ("volumes", ["./data:/data"], "named volumes"),
+        ("volumes", ["/a:/b:rx"], "unknown option 'rx'"),
+        ("volumes", ["/a:/b", "/c:/b"], "/b is given twice"),
+        ("volumes", ["/a:/"], "on / of a container"),
+        ("volumes", ["/a:/proc/sys"], "over /proc"),
+        ("mounts", [{"target": "/t", "type": "bind"}], "needs a source"),
+        ("mounts", [{"target": "/t", "type": "tmpfs", "source": "/x"}], "source is not for type tmpfs"),
+        ("mounts", [{"target": "/t", "type": "tmpfs", "tmpfs_mode": "9"}], "octal"),
+        ("capabilities", ["SYS_MAGIC"], "there is no capability"),
+        ("security_opts", ["seccomp=unconfined"], "not supported"),
+        ("stop_signal", "SIGNIFICANT", "there is no signal"),
+        ("stop_signal", "99", "there is no signal"),
+        ("log_options", {"tag": "x"}, "there is no option 'tag'"),
+        ("log_options", {"max-file": 0}, "from 1 to 1000"),
+    ],
+)
+def test_bad_values_name_the_option_and_the_reason(name, value, reason):
+    with pytest.raises(ContainerError) as caught:
+        options.normalise({name: value})
+    assert str(caught.value).startswith(f"{name}: ")
+    assert reason in str(caught.value)
+
+
+def test_what_is_left_out_is_not_declared():
+    assert options.normalise({"env": None, "unknown": 1, "privileged": False}) == {"privileged": False}
+
+
+def test_defaults_mean_the_same_as_leaving_out():
+    declared = options.normalise(
+        {"network_mode": "none", "restart_policy": "no", "env": {}, "shm_size": "64m", "memory": "0", "entrypoint": []}
+    )
+    assert options.without_defaults(declared) == {"entrypoint": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "desired", "recorded", "comparison", "same"),
+    [
+        ("env", {"A": "1"}, {"A": "1", "B": "2"}, "strict", False),
+        ("env", {"A": "1"}, {"A": "1", "B": "2"}, "allow_more_present", True),
+        ("env", {"A": "1"}, {"A": "2", "B": "2"}, "allow_more_present", False),
+        ("env", {"A": "Secret"}, {"A": "sECRET"}, "strict", False),
+        ("env", {"A": "1"}, {}, "ignore", True),
+        ("env", None, {}, "strict", True),
+        ("groups", ["a"], ["a", "b"], "allow_more_present", True),
+        ("groups", ["c"], ["a", "b"], "allow_more_present", False),
+        ("command", ["a", "b"], ["b", "a"], "strict", False),
+        ("command", ["a", "c"], ["a", "b", "c"], "allow_more_present", True),
+        ("command", ["c", "a"], ["a", "b", "c"], "allow_more_present", False),
+        ("memory", None, 5, "strict", False),
+        ("network_mode", None, "none", "strict", True),
+    ],
+)
+def test_equal(name, desired, recorded, comparison, same):
+    assert options.equal(name, desired, recorded, comparison) is same
+
+
+def test_comparisons_take_names_aliases_and_a_wildcard():
+    chosen = options.comparisons({"*": "ignore", "cap_add": "allow_more_present", "image": "strict"})
+    assert (chosen["capabilities"], chosen["image"], chosen["env"]) == ("allow_more_present", "strict", "ignore")
+    assert set(options.comparisons(None).values()) == {"strict"}
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"nosuch": "strict"}, "there is no option 'nosuch'"),
+        ({"env": "maybe"}, "must be strict, ignore or allow_more_present"),
+        ({"memory": "allow_more_present"}, "is a single value"),
+        ({"image": "allow_more_present"}, "is a single value"),
+        ({"*": "allow_more_present"}, "must be strict or ignore"),
+    ],
+)
+def test_comparisons_that_make_no_sense(given, reason):
+    with pytest.raises(ContainerError, match=reason):
+        options.comparisons(given)
+
+
+def test_every_name_and_alias_is_there_once():
+    names = list(options.argument_spec())
+    for entry in options.argument_spec().values():
+        names += entry.get("aliases", [])
+    assert len(names) == len(set(names))
+
+
+def test_the_password_is_not_logged():
+    assert options.argument_spec()["password"]["no_log"] is True
