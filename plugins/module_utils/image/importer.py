@@ -4,9 +4,9 @@
 """An image made here, of a directory or a tarball: one layer, one config, the same bytes for the same input.
 
 Whether a large directory is still what the image was made of is told by a fingerprint of everything that lstat(2)
-shows, inode numbers and change times included: nothing can write to a file without moving its change time. If it differs,
-the layer is made anew, into a hash only, and compared; so neither a ``touch`` nor a copy of the directory counts as
-a change.
+shows, inode numbers and change times included: nothing can write to a file without moving its change time. If it
+differs, the layer is made anew, into a hash only, and compared; so neither a ``touch`` nor a copy of the directory
+counts as a change.
 """
 
 from __future__ import annotations

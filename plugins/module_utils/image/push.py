@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def is_pushed(request: ImageRequest, name: str, image: Image | None, digest: str) -> bool:
     """Whether the registry of *name* has this very image under it already; one HEAD.
 
-    *digest* is the manifest's, "" when it is not known yet (the image is still to be pulled): then False, but a registry
-    that cannot be reached is an error before anything is done. An index that
-    the image was pulled from under the same name counts too: pushing would replace it by one of its images.
+    *digest* is the manifest's, "" when it is not known yet (the image is still to be pulled): then False, but a
+    registry that cannot be reached is an error before anything is done. An index that the image was pulled from under
+    the same name counts too: pushing would replace it by one of its images.
     """
     known = {digest}
     if image is not None and image.origin and image.digest == digest and name in image.names:

@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import os
+import pathlib
 import socket
 import tarfile
 import zlib
@@ -46,7 +47,7 @@ def test_python_reads_what_we_write(tree):
     with tarfile.open(fileobj=io.BytesIO(layer(tree)), errors="surrogateescape") as file:
         members = {member.name: member for member in file.getmembers()}
         assert file.extractfile("bin/su").read() == b"su" * 1000
-    assert list(members)[0] == "."
+    assert next(iter(members)) == "."
     assert (members["bin/su"].mode, members["bin/su"].mtime) == (0o4755, 1_700_000_000)
     assert members["bin/sudo"].islnk()
     assert members["bin/sudo"].linkname == "bin/su"
@@ -61,7 +62,8 @@ def test_sockets_are_left_out(tree):
     with socket.socket(socket.AF_UNIX) as one:
         os.chdir(tree)
         one.bind("socket")
-    assert "socket" not in tarfile.open(fileobj=io.BytesIO(layer(tree)), errors="surrogateescape").getnames()
+    with tarfile.open(fileobj=io.BytesIO(layer(tree)), errors="surrogateescape") as file:
+        assert "socket" not in file.getnames()
 
 
 def test_names_that_mean_deletions_are_refused(tree):
@@ -75,7 +77,8 @@ def test_large_numbers_go_into_extended_headers(tree):
     status[4], status[6], status[8] = 3_000_000, 9 << 30, -5
     node = tarwrite.Node(b"bin/su", os.stat_result(status), b"", b"")
     data = tarwrite.header(node, {b"user.a": b"1\n2"})
-    member = tarfile.open(fileobj=io.BytesIO(data + bytes(1024))).firstmember
+    with tarfile.open(fileobj=io.BytesIO(data + bytes(1024))) as file:
+        member = file.firstmember
     assert (member.uid, member.size, member.mtime) == (3_000_000, 9 << 30, -5)
     assert member.pax_headers["SCHILY.xattr.user.a"] == "1\n2"
 
@@ -215,7 +218,7 @@ def test_a_tarball(host, tree, tmp_path, compress):
     actions, image = host.run(path)
     assert actions == ["imported image"]
     [unpacked] = host.store.layer_paths(image)
-    assert open(os.path.join(unpacked, "bin/su"), "rb").read() == b"su" * 1000
+    assert (pathlib.Path(unpacked) / "bin/su").read_bytes() == b"su" * 1000
     assert host.run(path)[0] == []
 
 
@@ -245,11 +248,11 @@ def test_bad_sources_leave_nothing(host, tmp_path, content, said):
 @needs_root
 def test_what_we_write_is_a_valid_layout(host, tree):
     _actions, image = host.run(tree)
-    images = host.store.state.images
-    index = json.load(open(os.path.join(images, "index.json")))
+    images = pathlib.Path(host.store.state.images)
+    index = json.loads((images / "index.json").read_bytes())
     [descriptor] = index["manifests"]
     assert descriptor["annotations"]["org.opencontainers.image.ref.name"] == "docker.io/made/here:1"
-    manifest = json.load(open(os.path.join(images, "blobs", *descriptor["digest"].split(":"))))
+    manifest = json.loads(images.joinpath("blobs", *descriptor["digest"].split(":")).read_bytes())
     assert manifest["config"]["digest"] == image.id
     for blob in [manifest["config"], *manifest["layers"]]:
-        assert os.stat(os.path.join(images, "blobs", *blob["digest"].split(":"))).st_size == blob["size"]
+        assert images.joinpath("blobs", *blob["digest"].split(":")).stat().st_size == blob["size"]
