@@ -54,7 +54,7 @@ def missing(group: Cgroup, row: Row) -> CgroupError:
     return CgroupError(message, step=row.controller, obj=row.file, errno=errno.ENOENT, hint=hint)
 
 
-_V2_FILES = frozenset(row.file for row in V2) | RAW_BYTES
+_V2_FILES = frozenset(row.file for row in V2) | RAW_BYTES.keys()
 
 
 def _enabled(directory: str) -> list[str]:

@@ -58,12 +58,14 @@ def is_default(row: Row, text: str) -> bool:
 
 
 def initial(row: Row) -> str:
-    """The content of the row's file in a new group."""
+    """The content of the row's file in a new group; "" where we cannot know."""
     if row.shape == PAIR:
         return "max 100000"  # cpu.max, the only one
-    if row.shape == FLAT:
-        return str(row.default)
-    return f"{row.name} {row.default}" if row.shape == KEYED and row.name else ""
+    if row.controller == "hugetlb":
+        return "max"
+    if row.field or row.default in (None, ANY):
+        return ""
+    return f"{row.name} {row.default}" if row.shape == KEYED else str(row.default)
 
 
 def canon(row: Row, text: str) -> str:

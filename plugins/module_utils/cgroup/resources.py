@@ -186,25 +186,33 @@ def raw_settings(values: Mapping[str, Any]) -> Iterator[Setting]:
                 f"{file!r} is not the name of a control file", step="conf", hint="Write it as in memory.high or io.max"
             )
         row = known.get(file)
-        if row is not None and row.shape == FLAT:
-            yield Setting(row._replace(section="conf", key=file, default=None), "", str(value).strip())
-            continue
-        kind = kinds.BYTES_V2 if file in RAW_BYTES else kinds.TEXT
+        if row is None or row.shape != FLAT:
+            kind = kinds.BYTES_V2 if file in RAW_BYTES else kinds.TEXT
+            row = Row("conf", file, controller, file, kind, RAW_BYTES.get(file))
         for line in str(value).strip().splitlines():
-            key, space, text = line.strip().partition(" ")
-            keyed = bool(space) and ((row is not None and row.shape == KEYED) or ":" in key)
-            if keyed and "=" in text:
-                for pair in text.split():
-                    name, _, one = pair.partition("=")
-                    nested = Row("conf", file, controller, file, kinds.TEXT, None, NESTED, name)
-                    yield Setting(nested, key, one)
-            elif keyed:
-                yield Setting(Row("conf", file, controller, file, kinds.TEXT, None, KEYED, key), key, text)
-            else:
-                yield Setting(Row("conf", file, controller, file, kind, None), "", line.strip())
+            yield from _raw_line(row, line.strip())
 
 
-RAW_BYTES = frozenset(("memory.high", "memory.min", "memory.swap.high", "memory.zswap.max"))
+def _raw_line(row: Row, line: str) -> Iterator[Setting]:
+    key, space, text = line.partition(" ")
+    if space and row.kind is kinds.TEXT and (":" in key or key == "default"):
+        for pair in text.split() if "=" in text else ():
+            name, _, value = pair.partition("=")
+            yield Setting(row._replace(shape=NESTED, name=name), key, value)
+        if "=" not in text:
+            yield Setting(row._replace(shape=KEYED, name=key), key, text)
+        return
+    if row.kind in (kinds.BYTES_V1, kinds.BYTES_V2, kinds.RESERVATION_V2):
+        line = row.kind.encode(units.parse_bytes(line, row.file))
+    try:
+        row.kind.canon(line)
+    except ValueError:
+        raise CgroupError(f"{row.file}: {line!r} is not a number", step="conf", obj=row.file) from None
+    yield Setting(row, "", line)
+
+
+RAW_BYTES = {"memory.high": "max", "memory.min": "0", "memory.swap.high": "max", "memory.zswap.max": "max"}
+"""Files of sizes that no key of ``linux.resources`` stands for, and what a new group has."""
 
 
 def for_v2(resources: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -187,6 +187,8 @@ def test_controller_not_enabled_for_the_group(v2):
     [
         ({"memory.high": "9999999"}, [("memory.high", "max", "9999999")]),
         ({"memory.high": "max"}, []),
+        ({"memory.high": "64m"}, [("memory.high", "max", "67108864")]),
+        ({"memory.max": "1g"}, [("memory.max", "max", "1073741824")]),
         ({"io.max": "8:0 rbps=1048576 wiops=max"}, []),
         ({"io.max": "8:0 rbps=5 wiops=9"}, [("io.max", "8:0 rbps=1048576", "8:0 rbps=5"),
                                             ("io.max", "8:0 wiops=max", "8:0 wiops=9")]),
@@ -199,6 +201,19 @@ def test_controller_not_enabled_for_the_group(v2):
 def test_raw_files(v2, raw, expected):
     assert _changes(v2, {}, raw) == expected
     assert _changes(v2, {"unified": raw}) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "value", "says"),
+    [
+        ("memory.high", "lots", "is not a size"),
+        ("cpu.weight", "heavy", "is not a number"),
+        ("pids.max", "x", "pids.max"),
+    ],
+)
+def test_raw_value_that_is_none(v2, file, value, says):
+    with pytest.raises(CgroupError, match=says):
+        v2.plan({}, {file: value})
 
 
 @pytest.mark.parametrize("file", ["memory", "../memory.max", "/etc/passwd", ".max", "memory."])
