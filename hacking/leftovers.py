@@ -98,8 +98,13 @@ def cgroups() -> list[str]:
 
 def cgroups_of(directory: str) -> list[str]:
     """Those of the containers whose ids *directory* holds (directories ``.<id>``, cgroups ``NAME-<id[:12]>``)."""
-    names = glob.glob(os.path.join(glob.escape(directory), "**", "containers", ".*"), recursive=True)
-    ids = {os.path.basename(name)[1:13] for name in names}
+    ids = set()
+    for path, directories, _files in os.walk(
+        directory
+    ):  # which follows no link: a root file system may be full of them
+        if os.path.basename(path) == "containers":
+            ids |= {name[1:13] for name in directories if name.startswith(".")}
+        directories[:] = [name for name in directories if name not in ("layers", "blobs", "rootfs", "data")]
     return [path for path in cgroups() if any(part[-12:] in ids for part in path.split("/"))]
 
 
