@@ -99,9 +99,7 @@ def cgroups() -> list[str]:
 def cgroups_of(directory: str) -> list[str]:
     """Those of the containers whose ids *directory* holds (directories ``.<id>``, cgroups ``NAME-<id[:12]>``)."""
     ids = set()
-    for path, directories, _files in os.walk(
-        directory
-    ):  # which follows no link: a root file system may be full of them
+    for path, directories, _files in os.walk(directory):  # which, unlike glob, follows no link
         if os.path.basename(path) == "containers":
             ids |= {name[1:13] for name in directories if name.startswith(".")}
         directories[:] = [name for name in directories if name not in ("layers", "blobs", "rootfs", "data")]
