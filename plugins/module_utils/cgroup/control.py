@@ -48,6 +48,10 @@ def flat_keyed(text: str) -> dict[str, int]:
 def tree(directory: str) -> Iterator[str]:
     """*directory* and all groups below it, children before parents. Nothing where it does not exist."""
     try:
+        # Two links, its own and its parent's: no subdirectories among some dozens of files.
+        if os.stat(directory).st_nlink == 2:
+            yield directory
+            return
         with os.scandir(directory) as entries:
             children = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:

@@ -23,7 +23,7 @@ def freeze(directory: str, *, unified: bool) -> None:
     """Freeze the group and wait until every task stands. Thaws again and raises CgroupError after ten seconds."""
     control, on, off, _, _ = _V2 if unified else _V1
     deadline = time.monotonic() + _SECONDS
-    delay = 0.0005
+    delay = 0.0001
     write(directory + control, on)
     while not frozen(directory, unified=unified):
         if time.monotonic() > deadline:

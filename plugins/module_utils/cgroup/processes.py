@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal as signals
 
 from ..kernel.files import read_text
 from . import freezer, v2
@@ -19,17 +18,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .api import Cgroup
 
+_SIGKILL = 9  # everywhere; the module signal costs more to import than all of this layer
+
 
 def kill(group: Cgroup, signal: int) -> None:
     """See :meth:`Cgroup.kill`. cgroup.kill where there is one, else freeze, signal, thaw."""
     unified_mount = group.hierarchy.unified
-    if (
-        signal == signals.SIGKILL
-        and unified_mount
-        and v2.kill_all(unified_mount + group.path)
-        and group.hierarchy.mode == UNIFIED
-    ):
-        return
+    if signal == _SIGKILL and unified_mount:
+        v2_directory = unified_mount + group.path
+        reached = {pid for member in tree(v2_directory) for pid in pids_of(member)}
+        # A hybrid's v2 mount need not have every process that its v1 hierarchies have.
+        if v2.kill_all(v2_directory) and (group.hierarchy.mode == UNIFIED or reached.issuperset(group.pids())):
+            return
     where = group.freezer()
     if where is None or not group.pids():
         _signal(group, signal)
@@ -41,7 +41,7 @@ def kill(group: Cgroup, signal: int) -> None:
         _signal(group, signal)
     finally:
         # A frozen v1 task does not even die before it is thawed.
-        if not was_frozen or signal == signals.SIGKILL:
+        if not was_frozen or signal == _SIGKILL:
             freezer.thaw(directory, unified=unified)
 
 
