@@ -175,10 +175,15 @@ def test_busy_loop_gets_its_quarter_of_a_cpu(group):
             pass
 
     child(group, work)
-    before, start = group.usage()["cpu_usec"], time.monotonic()
-    time.sleep(4)
-    used = (group.usage()["cpu_usec"] - before) / 1e6 / (time.monotonic() - start)
-    assert 0.22 <= used <= 0.28
+    for _ in range(3):  # a machine with more to do than it can may give less for a while, never more
+        before, start = group.usage()["cpu_usec"], time.monotonic()
+        time.sleep(3)
+        used = (group.usage()["cpu_usec"] - before) / 1e6 / (time.monotonic() - start)
+        assert used <= 0.28
+        if used >= 0.22:
+            break
+    else:
+        pytest.fail(f"only {used:.2f} of a CPU")
     assert group.usage()["throttled_usec"] > 0
 
 
