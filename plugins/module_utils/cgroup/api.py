@@ -178,13 +178,18 @@ class Cgroup:
 
     def freeze(self) -> None:
         """Stop every task in it and wait until all stand still."""
-        directory, unified = self._needs_freezer()
-        freezer.freeze(directory, unified=unified)
+        where = self.freezer()
+        if where is None:
+            raise CgroupError(
+                f"cannot freeze {self.path}: the group does not exist in a hierarchy with a freezer", step="freezer"
+            )
+        freezer.freeze(where[0], unified=where[1])
 
     def thaw(self) -> None:
-        """Let them run again."""
-        directory, unified = self._needs_freezer()
-        freezer.thaw(directory, unified=unified)
+        """Let them run again; what does not exist is not frozen."""
+        where = self.freezer()
+        if where is not None:
+            freezer.thaw(where[0], unified=where[1])
 
     def frozen(self) -> bool:
         """Whether every task in it stands still."""
@@ -196,14 +201,6 @@ class Cgroup:
         v1_mount = self.hierarchy.v1.get("freezer")
         directory = (v1_mount or self.hierarchy.unified) + self.path
         return (directory, v1_mount is None) if os.path.isdir(directory) else None
-
-    def _needs_freezer(self) -> tuple[str, bool]:
-        where = self.freezer()
-        if where is None:
-            raise CgroupError(
-                f"cannot freeze {self.path}: the group does not exist in a hierarchy with a freezer", step="freezer"
-            )
-        return where
 
     # ---- limits
 
