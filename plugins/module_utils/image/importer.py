@@ -18,6 +18,7 @@ import stat
 import time
 
 from . import inflate, media, tarwrite
+from .blobfile import BlobFile
 from .errors import ImageError
 from .registry import Manifest, digest_of
 
@@ -200,30 +201,30 @@ def _uncompressed(path: bytes) -> Iterator[bytes]:
     if os.path.isdir(path):
         yield from tarwrite.stream(path)
         return
-    fd, compression = _open_tarball(path)
+    blob = BlobFile(os.fsdecode(path), os.stat(path).st_size)
     try:
-        yield from inflate.inflated(fd, compression)
+        yield from inflate.inflated(blob, _compression(path))
     except inflate.Damaged as error:
         raise ImageError(
             f"cannot import {os.fsdecode(path)}: {error}", step="import", obj=os.fsdecode(path), hint="Make it again"
         ) from error
     finally:
-        os.close(fd)
+        blob.close()
 
 
-def _open_tarball(path: bytes) -> tuple[int, str]:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    head = os.pread(fd, 512, 0)
+def _compression(path: bytes) -> str:
+    """Of the tarball *path*. Raises ImageError for what is none."""
+    with open(path, "rb") as file:
+        head = file.read(512)
     compression = inflate.sniff(head)
     if compression == "tar" and head[257:262] != b"ustar":
-        os.close(fd)
         raise ImageError(
             f"cannot import {os.fsdecode(path)}: it is no tar archive, plain or compressed by gzip or zstd",
             step="import",
             obj=os.fsdecode(path),
             hint="source.rootfs is a directory or such an archive",
         )
-    return fd, compression
+    return compression
 
 
 def _write_layer(store: Store, path: bytes) -> tuple[str, int, str, str]:
@@ -243,7 +244,7 @@ def _write_layer(store: Store, path: bytes) -> tuple[str, int, str, str]:
     if os.path.isdir(path):
         pieces = deflate.gzipped(hashed(tarwrite.stream(path)))
     else:
-        fd, compression = _open_tarball(path)
+        compression = _compression(path)
         if compression == "tar":
             pieces = deflate.gzipped(hashed(_uncompressed(path)))
         else:  # a compressed archive is a layer's blob as it stands
@@ -251,7 +252,6 @@ def _write_layer(store: Store, path: bytes) -> tuple[str, int, str, str]:
                 pass
             pieces = _file(path)
             media_type = media.OCI_LAYER_GZIP.replace("gzip", compression)
-        os.close(fd)
     with store.new_blob() as (fd, name):
         for piece in pieces:
             blob.update(piece)

@@ -9,14 +9,14 @@ compression.zstd, the zstandard package or the program zstd, whichever is there 
 
 from __future__ import annotations
 
-import os
-
 from .errors import ImageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
+
+    from .blobfile import BlobFile
 
 READ_SIZE = 1 << 17  # compressed bytes at a time
 CHUNK = 1 << 20  # uncompressed bytes at a time at most: a bomb fills the limit, not the memory
@@ -39,24 +39,24 @@ def sniff(head: bytes) -> str:
     return "tar"
 
 
-def inflated(fd: int, compression: str) -> Iterator[bytes]:
-    """The uncompressed content of *fd* from its position on. Raises Damaged, ImageError, OSError."""
+def inflated(blob: BlobFile, compression: str) -> Iterator[bytes]:
+    """The uncompressed content of *blob*. Raises Damaged, ImageError, OSError."""
     if compression == "gzip":
-        return _gzip(fd)
+        return _gzip(blob)
     if compression == "zstd":
-        return _zstd(fd)
-    return _plain(fd)
+        return _zstd(blob)
+    return _plain(blob)
 
 
-def _plain(fd: int) -> Iterator[bytes]:
+def _plain(blob: BlobFile) -> Iterator[bytes]:
     while True:
-        chunk = os.read(fd, CHUNK)
+        chunk = blob.read(CHUNK)
         if not chunk:
             return
         yield chunk
 
 
-def _gzip(fd: int) -> Iterator[bytes]:
+def _gzip(blob: BlobFile) -> Iterator[bytes]:
     decompressobj, failure = _zlib()
     decoder = decompressobj(GZIP_WBITS)
     started = False  # inside a member
@@ -64,7 +64,7 @@ def _gzip(fd: int) -> Iterator[bytes]:
     data = b""
     while True:
         if not data:
-            data = os.read(fd, READ_SIZE)
+            data = blob.read(READ_SIZE)
             if not data:
                 if started or not members:
                     raise Damaged("the gzip stream is cut off")
@@ -99,24 +99,24 @@ def _zlib() -> tuple[Callable[[int], Any], type[Exception]]:
     return isal_zlib.decompressobj, isal_zlib.error
 
 
-def _zstd(fd: int) -> Iterator[bytes]:
+def _zstd(blob: BlobFile) -> Iterator[bytes]:
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         pass
     else:
-        return _zstd_standard(fd, zstd)
+        return _zstd_standard(blob, zstd)
     try:
         import zstandard  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         pass
     else:
-        return _zstd_package(fd, zstandard)
+        return _zstd_package(blob, zstandard)
     import shutil
 
     program = shutil.which("zstd")
     if program:
-        return _zstd_program(fd, program)
+        return _zstd_program(blob, program)
     raise ImageError(
         "a layer is compressed by zstd, and this host has nothing to decompress it",
         step="zstd",
@@ -124,14 +124,14 @@ def _zstd(fd: int) -> Iterator[bytes]:
     )
 
 
-def _zstd_standard(fd: int, zstd: Any) -> Iterator[bytes]:
+def _zstd_standard(blob: BlobFile, zstd: Any) -> Iterator[bytes]:
     decoder = zstd.ZstdDecompressor()
-    data = os.read(fd, READ_SIZE)
+    data = blob.read(READ_SIZE)
     frames = 0
     fresh = True
     while True:
         if fresh and not data:
-            data = os.read(fd, READ_SIZE)
+            data = blob.read(READ_SIZE)
             if not data:
                 if not frames:
                     raise Damaged("the zstd stream is empty")
@@ -150,29 +150,32 @@ def _zstd_standard(fd: int, zstd: Any) -> Iterator[bytes]:
             frames += 1
             fresh = True
         elif decoder.needs_input:
-            data = os.read(fd, READ_SIZE)
+            data = blob.read(READ_SIZE)
             if not data:
                 raise Damaged("the zstd stream is cut off")
 
 
-def _zstd_package(fd: int, zstandard: Any) -> Iterator[bytes]:
-    with os.fdopen(os.dup(fd), "rb") as file:
-        reader = zstandard.ZstdDecompressor().stream_reader(file, read_size=READ_SIZE, read_across_frames=True)
-        while True:
-            try:
-                chunk = reader.read(CHUNK)
-            except zstandard.ZstdError as error:
-                raise Damaged(f"the zstd stream is damaged ({error})") from error
-            if not chunk:
-                return
-            yield chunk
+def _zstd_package(blob: BlobFile, zstandard: Any) -> Iterator[bytes]:
+    reader = zstandard.ZstdDecompressor().stream_reader(blob, read_size=READ_SIZE, read_across_frames=True)
+    while True:
+        try:
+            chunk = reader.read(CHUNK)
+        except zstandard.ZstdError as error:
+            raise Damaged(f"the zstd stream is damaged ({error})") from error
+        if not chunk:
+            return
+        yield chunk
 
 
-def _zstd_program(fd: int, program: str) -> Iterator[bytes]:
+def _zstd_program(blob: BlobFile, program: str) -> Iterator[bytes]:
     import subprocess
 
     with subprocess.Popen(
-        [program, "-d", "-c", "-q"], stdin=fd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"LC_ALL": "C"}
+        [program, "-d", "-c", "-q"],
+        stdin=blob.whole(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"LC_ALL": "C"},
     ) as process:
         assert process.stdout and process.stderr
         try:

@@ -4,7 +4,7 @@
 """From a registry into the store: resolve, fetch, verify, unpack, and only then name.
 
 Fetching waits for the network, so threads do it; unpacking is work, so processes do it (see workers). A layer is
-unpacked as soon as its blob is whole, while the next ones still come in.
+unpacked while its blob comes in; it gets its name only when the content has the diff id that the image states.
 """
 
 from __future__ import annotations
@@ -160,17 +160,33 @@ def parse_config(raw: bytes, manifest: dict[str, Any], name: str) -> dict[str, A
 
 
 class LayerTask:
-    """One layer on its way. ``state``: fetch → ready → working → done, or → lower → ready when it needs those below."""
+    """One layer on its way.
 
-    __slots__ = ("descriptor", "index", "layer", "lowers", "parent_chain", "path", "state")
+    blob   "queued" → "fetching" → "whole"
+    work   "todo" → "working" → "done"; "lower" when it needs those below first
+    retry  whether it failed while its blob was not verified yet: once more when it is
+    """
 
-    def __init__(self, index: int, layer: Layer, parent_chain: str, path: str | None, state: str) -> None:
+    __slots__ = ("blob", "index", "layer", "lowers", "parent_chain", "path", "retry", "work")
+
+    def __init__(self, index: int, layer: Layer, parent_chain: str, path: str | None, blob: str) -> None:
         self.index = index
         self.layer = layer
         self.parent_chain = parent_chain
         self.path = path
-        self.state = state
+        self.blob = blob
+        self.work = "done" if path else "todo"
+        self.retry = False
         self.lowers: list[str] | None = None if index else []
+
+    @property
+    def done(self) -> bool:
+        return self.work == "done" and self.blob == "whole"
+
+    @property
+    def can_start(self) -> bool:
+        """Whether a worker may take it: zlib is fast enough to follow any network, so it need not be whole."""
+        return self.work == "todo" and (self.blob == "whole" or (self.blob == "fetching" and not self.retry))
 
 
 def layer_tasks(store: Store, manifest: dict[str, Any], config: dict[str, Any], name: str) -> list[LayerTask]:
@@ -180,16 +196,15 @@ def layer_tasks(store: Store, manifest: dict[str, Any], config: dict[str, Any], 
     for index, (descriptor, diff_id, parent) in enumerate(zip(manifest["layers"], diff_ids, chain_ids(diff_ids))):
         digest = str(descriptor["digest"])
         compression = media.layer_compression(str(descriptor.get("mediaType")), name)
-        layer = Layer(store.blob_path(digest), digest, int(descriptor["size"]), compression, diff_id)
-        path = store.layers.find(diff_id, parent)
-        present = "done" if path else "ready"
-        state = present if store.has_blob(digest) else "fetch"
-        tasks.append(LayerTask(index, layer, parent, path, state))
+        partial = store.partial_path(digest)
+        layer = Layer(store.blob_path(digest), digest, int(descriptor["size"]), compression, diff_id, partial)
+        blob = "whole" if store.has_blob(digest) else "queued"
+        tasks.append(LayerTask(index, layer, parent, store.layers.find(diff_id, parent), blob))
     return tasks
 
 
 def _check_space(store: Store, tasks: Sequence[LayerTask], name: str) -> None:
-    needed = sum({task.layer.digest: task.layer.size for task in tasks if task.state == "fetch"}.values())
+    needed = sum({task.layer.digest: task.layer.size for task in tasks if task.blob == "queued"}.values())
     status = os.statvfs(store.state.images)
     free = status.f_bavail * status.f_frsize
     if needed > free:
@@ -207,7 +222,7 @@ def bring_layers(
     """Fetch and unpack until all *tasks* are done. On an error everything stops, and nothing half done stays."""
     from .workers import start_workers
 
-    todo = [task for task in tasks if task.state != "done"]
+    todo = [task for task in tasks if not task.done]
     if not todo:
         return
     unpacking = sum(1 for task in todo if task.path is None)
@@ -241,7 +256,7 @@ class _Work:
         self.name = name
         self.progress = progress
         self.lock = threading.Lock()
-        self.to_fetch = sorted((task for task in tasks if task.state == "fetch"), key=lambda task: -task.layer.size)
+        self.to_fetch = sorted((task for task in tasks if task.blob == "queued"), key=lambda task: -task.layer.size)
         self.failure: BaseException | None = None
         self.cancelled = False
         self.wake_read, self.wake_write = os.pipe()
@@ -263,7 +278,7 @@ class _Work:
                 thread.start()
             while True:
                 self._dispatch()
-                if all(task.state == "done" for task in self.tasks):
+                if all(task.done for task in self.tasks):
                     break
                 for key, _events in selector.select():
                     if key.data is None:
@@ -287,20 +302,24 @@ class _Work:
     def _dispatch(self) -> None:
         """Give idle workers the largest layers that can be unpacked now."""
         for task in self.tasks:
-            if task.state == "lower" and all(below.path for below in self.tasks[: task.index]):
+            if task.work == "lower" and all(below.path for below in self.tasks[: task.index]):
                 diff_ids = [below.layer.diff_id for below in self.tasks[: task.index]]
                 task.lowers = self.store.layers.paths(diff_ids)
-                task.state = "ready"
-        ready = sorted((task for task in self.tasks if task.state == "ready"), key=lambda task: -task.layer.size)
+                task.work = "todo"
+        ready = sorted(
+            (task for task in self.tasks if task.can_start),
+            key=lambda task: (task.blob != "whole", -task.layer.size),
+        )
         idle = [worker for worker in self.workers if worker.busy is None]
         for worker, task in zip(idle, ready):
             layer = task.layer
-            task.state = "working"
+            task.work = "working"
             self._report(task, "unpacking", 0)
             worker.start(
                 task,
                 {
                     "blob": layer.blob,
+                    "partial": "" if task.blob == "whole" else layer.partial,
                     "digest": layer.digest,
                     "size": layer.size,
                     "compression": layer.compression,
@@ -314,6 +333,11 @@ class _Work:
         task, answer = worker.result()
         if "error" in answer:
             error = answer["error"]
+            if not task.retry and task.blob != "whole":
+                # What came in is not verified yet; if it is wrong, the one who fetches says so, or fetches again.
+                task.retry = True
+                task.work = "todo"
+                return
             raise described(
                 ImageError(error["message"], step=error["step"], errno=error["errno"], hint=error["hint"]),
                 task.layer,
@@ -321,10 +345,10 @@ class _Work:
             )
         if "path" in answer:
             task.path = answer["path"]
-            task.state = "done"
+            task.work = "done"
             self._report(task, "unpacked", task.layer.size)
         else:
-            task.state = "lower"
+            task.work = "lower"
 
     def _report(self, task: LayerTask, state: str, done: int) -> None:
         if self.progress:
@@ -339,9 +363,11 @@ class _Work:
                     if not self.to_fetch:
                         return
                     task = self.to_fetch.pop(0)
+                task.blob = "fetching"
+                os.write(self.wake_write, b"<")
                 self._fetch(task)
-                task.state = "done" if task.path else "ready"
-                os.write(self.wake_write, b".")
+                task.blob = "whole"
+                os.write(self.wake_write, b">")
         except Cancelled:
             return
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it

@@ -86,6 +86,10 @@ class Store:
         algorithm, _colon, digits = digest.partition(":")
         return os.path.join(self.state.images, "blobs", algorithm, digits)
 
+    def partial_path(self, digest: str) -> str:
+        """Where a blob lies while it comes in."""
+        return os.path.join(self.partial, digest.replace(":", "-"))
+
     def has_blob(self, digest: str) -> bool:
         return os.path.isfile(self.blob_path(digest))
 
@@ -234,7 +238,7 @@ class Store:
                 yield None
                 return
             self.state.ensure(os.path.dirname(path))
-            partial = os.path.join(self.partial, digest.replace(":", "-"))
+            partial = self.partial_path(digest)
             fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 os.fchmod(fd, 0o600)

@@ -15,6 +15,7 @@ import os
 import stat
 
 from . import lower, tarstream
+from .blobfile import BlobFile
 from .errors import ImageError
 from .inflate import Damaged, inflated
 from .rootdir import MAX_DEPTH, MAX_PATH, RootDir
@@ -38,12 +39,16 @@ _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXE
 
 
 class Layer:
-    """What to unpack: the blob's path and size, its compression, and the digest of its uncompressed content."""
+    """What to unpack: the blob's path and size, its compression, and the digest of its uncompressed content.
 
-    __slots__ = ("blob", "compression", "diff_id", "digest", "size")
+    With *partial*, the blob may still be coming in under that path (BlobFile).
+    """
 
-    def __init__(self, blob: str, digest: str, size: int, compression: str, diff_id: str) -> None:
+    __slots__ = ("blob", "compression", "diff_id", "digest", "partial", "size")
+
+    def __init__(self, blob: str, digest: str, size: int, compression: str, diff_id: str, partial: str = "") -> None:
         self.blob = blob
+        self.partial = partial
         self.digest = digest
         self.size = size
         self.compression = compression
@@ -59,10 +64,10 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool
     limit = max(RATIO_FLOOR, layer.size * MAX_RATIO)
     status = os.statvfs(destination)
     budget = _Budget(limit, status.f_bavail * status.f_frsize)
-    fd = os.open(layer.blob, os.O_RDONLY | os.O_CLOEXEC)
+    blob = BlobFile(layer.blob, layer.size, layer.partial)
     root = RootDir(destination, lowers)
     try:
-        source = ByteSource(_hashed(inflated(fd, layer.compression), hasher, limit))
+        source = ByteSource(_hashed(inflated(blob, layer.compression), hasher, limit))
         _Unpacker(root, source, budget).run()
         source.drain()
         root.finish()
@@ -78,7 +83,7 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool
         raise _system_error(error, destination) from error
     finally:
         root.close()
-        os.close(fd)
+        blob.close()
 
 
 class _Budget:

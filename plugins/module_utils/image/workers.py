@@ -117,7 +117,14 @@ def _work(store: LayerStore, message: dict[str, Any]) -> dict[str, Any]:
     from .rootdir import NeedsLower
     from .unpack import Layer
 
-    layer = Layer(message["blob"], message["digest"], message["size"], message["compression"], message["diff_id"])
+    layer = Layer(
+        message["blob"],
+        message["digest"],
+        message["size"],
+        message["compression"],
+        message["diff_id"],
+        message["partial"],
+    )
     try:
         return {"path": store.ensure(layer, message["parent_chain"], message["lowers"])}
     except NeedsLower:

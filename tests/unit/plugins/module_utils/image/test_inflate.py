@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import builtins
 import gzip
-import os
 import shutil
 import subprocess
+import threading
+import time
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image import inflate
+from ansible_collections.agentless.oci.plugins.module_utils.image.blobfile import BlobFile
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 
 CONTENT = b"".join(b"%d " % number for number in range(400_000))
@@ -21,11 +23,11 @@ CONTENT = b"".join(b"%d " % number for number in range(400_000))
 def inflated(tmp_path, blob, compression):
     path = tmp_path / "blob"
     path.write_bytes(blob)
-    fd = os.open(path, os.O_RDONLY)
+    file = BlobFile(str(path), len(blob))
     try:
-        return b"".join(inflate.inflated(fd, compression))
+        return b"".join(inflate.inflated(file, compression))
     finally:
-        os.close(fd)
+        file.close()
 
 
 def zstd(content):
@@ -62,9 +64,9 @@ def test_gzip(tmp_path, blob):
 def test_gzip_comes_in_bounded_chunks(tmp_path):
     path = tmp_path / "bomb"
     path.write_bytes(gzip.compress(bytes(50 << 20)))
-    fd = os.open(path, os.O_RDONLY)
-    assert max(map(len, inflate.inflated(fd, "gzip"))) <= inflate.CHUNK
-    os.close(fd)
+    file = BlobFile(str(path), path.stat().st_size)
+    assert max(map(len, inflate.inflated(file, "gzip"))) <= inflate.CHUNK
+    file.close()
 
 
 @pytest.mark.parametrize("blob", [b"", gzip.compress(CONTENT)[:-1], gzip.compress(CONTENT)[:50], b"no gzip at all"])
@@ -96,6 +98,26 @@ def test_zstd_by_nothing(tmp_path, monkeypatch):
     with pytest.raises(ImageError) as caught:
         inflated(tmp_path, b"\x28\xb5\x2f\xfd", "zstd")
     assert "Install the program zstd or the Python package zstandard" in str(caught.value)
+
+
+def test_a_blob_that_still_comes_in(tmp_path):
+    blob = gzip.compress(CONTENT)
+    partial = tmp_path / "partial"
+
+    def write():
+        with partial.open("wb", buffering=0) as file:
+            for start in range(0, len(blob), 100_000):
+                file.write(blob[start : start + 100_000])
+                time.sleep(0.005)
+        partial.rename(tmp_path / "whole")
+
+    writer = threading.Thread(target=write)
+    file = BlobFile(str(tmp_path / "whole"), len(blob), str(partial))
+    chunks = inflate.inflated(file, "gzip")
+    writer.start()
+    assert b"".join(chunks) == CONTENT
+    writer.join()
+    file.close()
 
 
 def test_sniff():
