@@ -5,7 +5,7 @@
 
 usage: python3 hacking/leftovers.py DIRECTORY            print what is there, one object a line; exit 1 if anything is
        python3 hacking/leftovers.py --sweep DIRECTORY    end, unmount and remove all of it, and DIRECTORY itself
-       python3 hacking/leftovers.py --cgroups            print every cgroup of the collection on this machine
+       python3 hacking/leftovers.py --cgroups            print the cgroups of the collection that hold no process
        python3 hacking/leftovers.py --netns              print every named network namespace
 
 Only what belongs to DIRECTORY is touched: processes that name it in their command line or environment or whose root
@@ -96,6 +96,22 @@ def cgroups() -> list[str]:
     return sorted(found, key=len, reverse=True)
 
 
+def abandoned_cgroups() -> list[str]:
+    """Cgroups of the collection's with no process in them, still there after a moment: nobody will remove them."""
+    empty = set(_without_processes())
+    deadline = time.monotonic() + 2
+    while empty and time.monotonic() < deadline:
+        time.sleep(0.2)
+        empty &= set(_without_processes())
+    return sorted(empty)
+
+
+def _without_processes() -> Iterator[str]:
+    for path in cgroups():
+        if not _read(os.path.join(path, "cgroup.procs")):
+            yield path
+
+
 def cgroups_of(directory: str) -> list[str]:
     """Those of the containers whose ids *directory* holds (directories ``.<id>``, cgroups ``NAME-<id[:12]>``)."""
     ids = set()
@@ -164,7 +180,7 @@ def _remove_cgroup(path: str) -> None:
 
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--cgroups"]:
-        lines = cgroups()
+        lines = abandoned_cgroups()
     elif arguments[:1] == ["--netns"]:
         lines = network_namespaces()
     elif arguments[:1] == ["--sweep"]:

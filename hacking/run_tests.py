@@ -82,7 +82,7 @@ def collect(directory: str) -> list[Result]:
 
 def machine_state() -> set[str]:
     """What the whole machine has of ours: to be the same before and after."""
-    return set(leftovers.cgroups()) | {f"netns {name}" for name in leftovers.network_namespaces()}
+    return set(leftovers.abandoned_cgroups()) | {f"netns {name}" for name in leftovers.network_namespaces()}
 
 
 def run_suite(suite: str, directory: str, arguments: list[str]) -> list[Result]:
