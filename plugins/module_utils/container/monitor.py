@@ -172,7 +172,9 @@ class Monitor:
         _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         for number in (_signal.SIGCHLD, _signal.SIGHUP, _signal.SIGTERM):
             _signal.signal(number, self._on_signal)
-        self.configure()  # after the handler: a change that came before it is in the file
+        # What happened before there were handlers: changed settings are in the file, an end is to be waited for.
+        self.configure()
+        posix.write(wake_write, b"\0")
         self.poll = select.poll()
         for fd in (self.wake_read, *self.streams):
             posix.set_blocking(fd, False)

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from ansible_collections.agentless.oci.plugins.module_utils.container import options, plan, resources
 from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
 from ansible_collections.agentless.oci.plugins.module_utils.container.observe import ABSENT, Observed
+from hypothesis import given
+from hypothesis import strategies as st
 
 IMAGE = {"name": "img:1", "id": "sha256:1", "digest": "sha256:d1", "config": {}}
 SAME = plan.Wanted("img:1", "sha256:1", "sha256:d1", ())

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the tests of containers.
+
+host   a Host with a small image in a state directory of its own; afterwards nothing of a container may be left
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import leftovers
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils import entry
+from ansible_collections.agentless.oci.plugins.module_utils.container import module, options
+from ansible_collections.agentless.oci.plugins.module_utils.image import ensure
+from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
+from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+
+IMAGE = "localhost/tests/busybox:1"
+CONFIG = {"command": ["sleep", "1000"], "env": {"PATH": "/bin", "FROM_IMAGE": "yes"}}
+# Ends at once when asked to, unlike a plain sleep as process 1.
+WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
+
+
+class Host:
+    """What a task sees: runs oci_container's work in this process, on a state directory of its own."""
+
+    def __init__(self, root: str, rootfs: str) -> None:
+        self.root = root
+        self.rootfs = rootfs
+        self.state = StateDir(root)
+        self.image()
+
+    def image(self, name=IMAGE, **config):
+        """Import the small root file system under *name*."""
+        store = Store(self.state)
+        source = {"rootfs": self.rootfs, "config": {**CONFIG, **config}}
+        return ensure.apply(ensure.plan(ensure.ImageRequest(name, source=source), store), store)
+
+    def parameters(self, **given):
+        known = {name: entry.get("default") for name, entry in options.argument_spec().items()}
+        return {**known, "name": "web", "root": self.root, **given}
+
+    def task(self, *, check=False, **given):
+        """The result of one task; Error when it fails."""
+        result = module.Task(self.parameters(**given), entry.__file__, check_mode=check).run()
+        assert result["changed"] is bool(result["actions"])
+        return result
+
+    def run(self, *, check=False, **given):
+        """The same with the small image."""
+        return self.task(check=check, **{"image": IMAGE, **given})
+
+    def output(self, *command, **given):
+        """What a container prints that runs *command* to its end and is removed."""
+        result = self.run(name="once", command=list(command), detach=False, auto_remove=True, **given)
+        assert result["rc"] == 0, result["stderr"]
+        return result["stdout"]
+
+    def shell(self, script, **given):
+        return self.output("sh", "-c", script, **given)
+
+    def aoci(self, *arguments, check=True):
+        argv = [sys.executable, "-I", "-S", entry.__file__, "--root", self.root, *arguments]
+        return subprocess.run(argv, check=check, capture_output=True, text=True, timeout=60)
+
+    def status(self, name="web"):
+        return self.task(name=name, state="present", check=True)["container"]["State"]
+
+    def until(self, condition, seconds=20.0):
+        """Wait until *condition* holds; fail when it never does."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+
+    def ended(self, name="web"):
+        self.until(lambda: self.status(name)["Status"] == "exited" and not self.status(name)["MonitorPid"])
+
+    def log(self, name="web"):
+        with open(os.path.join(self.root, "containers", name, "log/container.log"), encoding="utf-8") as file:
+            return file.read()
+
+    def kill(self, pid, number=9):
+        """Kill by hand, and see it gone."""
+        os.kill(pid, number)
+        self.until(lambda: not alive(pid))
+
+    def clean(self):
+        """Whether nothing of any container is left; what is."""
+        found = list(leftovers.find(self.root))
+        for directory in ("containers", "images/pins", "run/runtime"):
+            path = os.path.join(self.root, directory)
+            found += [os.path.join(path, name) for name in (os.listdir(path) if os.path.isdir(path) else ())]
+        locks = os.path.join(self.root, "run/locks")
+        found += [name for name in (os.listdir(locks) if os.path.isdir(locks) else ()) if name.startswith("container-")]
+        return found
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def host(state_dir, rootfs):
+    made = Host(state_dir, rootfs)
+    yield made
+    for name in (
+        [name for name in os.listdir(made.state.containers) if not name.startswith(".")]
+        if os.path.isdir(made.state.containers)
+        else ()
+    ):
+        made.task(name=name, state="absent", force_kill=True)
+    assert made.clean() == []
