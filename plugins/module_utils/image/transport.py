@@ -341,7 +341,7 @@ class Transport:
 
     def _refused(self, response: Any, what: str) -> ImageError:
         status = response.status_code
-        said = error_text(response)
+        said = error_text(response) or ("it does not have it" if status == 404 else "")
         response.close()
         if status == 401:
             return self._unauthorized(what, self.access.credentials(self.reference))
