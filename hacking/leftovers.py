@@ -90,7 +90,7 @@ def mounts(directory: str) -> list[str]:
 def cgroups() -> list[str]:
     """Every cgroup directory of the collection's containers, in every hierarchy, children first."""
     found = []
-    for top in glob.glob("/sys/fs/cgroup/agentless-oci") + glob.glob("/sys/fs/cgroup/*/agentless-oci"):
+    for top in glob.glob("/sys/fs/cgroup/agentless-oci*") + glob.glob("/sys/fs/cgroup/*/agentless-oci*"):
         for path, _directories, _files in os.walk(top, topdown=False):
             found.append(path)
     return sorted(found, key=len, reverse=True)
@@ -106,10 +106,10 @@ def abandoned_cgroups() -> list[str]:
     return sorted(empty)
 
 
-def _without_processes() -> Iterator[str]:
-    for path in cgroups():
-        if not _read(os.path.join(path, "cgroup.procs")):
-            yield path
+def _without_processes() -> list[str]:
+    groups = cgroups()
+    populated = [path + "/" for path in groups if _read(os.path.join(path, "cgroup.procs"))]
+    return [path for path in groups if not any(used.startswith(path + "/") for used in populated)]
 
 
 def cgroups_of(directory: str) -> list[str]:
