@@ -286,7 +286,7 @@ class Cgroup:
         if failed is None or error is None:
             return
         backwards = [Change(change.controller, change.file, change.after, change.before) for change in reversed(done)]
-        _, stuck, _ = settle(backwards, self._write)
+        _done, stuck, _error = settle(backwards, self._write)
         from .explain import refused
 
         raise refused(self, failed, error, stuck) from error

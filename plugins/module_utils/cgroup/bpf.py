@@ -63,7 +63,7 @@ def program(default: bool, exceptions: Iterable[str]) -> bytes:
     code = [_PROLOGUE]
     for line in exceptions:
         kind, node, access = line.split()
-        major, _, minor = node.partition(":")
+        major, _colon, minor = node.partition(":")
         mask = sum(_ACCESS[letter] for letter in access)
         body = [_insn(0xBC, 1, 3), _insn(0x54, 1, imm=mask)]
         tests = [(0x55, 2, 0, _TYPES[kind])]
@@ -90,14 +90,14 @@ def attached(directory: str) -> dict[str, int]:
     try:
         ids = (ctypes.c_uint32 * _MOST_PROGRAMS)()
         query = struct.pack("=IIIIQI4x", group, _ATTACH_CGROUP_DEVICE, 0, 0, ctypes.addressof(ids), _MOST_PROGRAMS)
-        _, answer = _bpf(_PROG_QUERY, query, directory)
+        _result, answer = _bpf(_PROG_QUERY, query, directory)
     finally:
         os.close(group)
     count = struct.unpack_from("=I", answer, 24)[0]
     found = {}
     for number in ids[:count]:
         try:
-            fd, _ = _bpf(_PROG_GET_FD_BY_ID, struct.pack("=III4x", number, 0, 0), directory)
+            fd, _attributes = _bpf(_PROG_GET_FD_BY_ID, struct.pack("=III4x", number, 0, 0), directory)
         except FileNotFoundError:
             continue  # detached meanwhile
         try:
@@ -119,7 +119,7 @@ def attach(directory: str, code: bytes) -> None:
     name = program_name(code)
     load = struct.pack("=IIQQIIQII16s", _PROG_TYPE_CGROUP_DEVICE, len(code) // 8, ctypes.addressof(instructions),
                        ctypes.addressof(licence), 0, 0, 0, 0, 0, name.encode())  # fmt: skip
-    program_fd, _ = _bpf(_PROG_LOAD, load, directory)
+    program_fd, _attributes = _bpf(_PROG_LOAD, load, directory)
     try:
         group = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -135,7 +135,7 @@ def attach(directory: str, code: bytes) -> None:
 
 
 def _detach(group: int, number: int, directory: str) -> None:
-    fd, _ = _bpf(_PROG_GET_FD_BY_ID, struct.pack("=III4x", number, 0, 0), directory)
+    fd, _attributes = _bpf(_PROG_GET_FD_BY_ID, struct.pack("=III4x", number, 0, 0), directory)
     try:
         _bpf(_PROG_DETACH, struct.pack("=IIII", group, fd, _ATTACH_CGROUP_DEVICE, 0), directory)
     finally:

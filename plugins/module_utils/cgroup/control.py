@@ -42,7 +42,9 @@ def read_if_there(path: str) -> str | None:
 
 def flat_keyed(text: str) -> dict[str, int]:
     """``"usage_usec 5\\nnr_throttled 0"`` as numbers by key."""
-    return {key: int(value) for key, _, value in (line.partition(" ") for line in text.splitlines()) if value.isdigit()}
+    return {
+        key: int(value) for key, _space, value in (line.partition(" ") for line in text.splitlines()) if value.isdigit()
+    }
 
 
 def tree(directory: str) -> Iterator[str]:

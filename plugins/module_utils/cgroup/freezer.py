@@ -21,7 +21,7 @@ _V2 = ("/cgroup.freeze", "1", "0", "/cgroup.events", "frozen 1")
 
 def freeze(directory: str, *, unified: bool) -> None:
     """Freeze the group and wait until every task stands. Thaws again and raises CgroupError after ten seconds."""
-    control, on, off, _, _ = _V2 if unified else _V1
+    control, on, off, _file, _line = _V2 if unified else _V1
     deadline = time.monotonic() + _SECONDS
     delay = 0.0001
     write(directory + control, on)
@@ -43,11 +43,11 @@ def freeze(directory: str, *, unified: bool) -> None:
 
 def thaw(directory: str, *, unified: bool) -> None:
     """Let the tasks of the group run."""
-    control, _, off, _, _ = _V2 if unified else _V1
+    control, _on, off, _file, _line = _V2 if unified else _V1
     write(directory + control, off)
 
 
 def frozen(directory: str, *, unified: bool) -> bool:
     """Whether all tasks of the group stand still, by this group or one above it."""
-    _, _, _, file, line = _V2 if unified else _V1
+    _control, _on, _off, file, line = _V2 if unified else _V1
     return line in read_text(directory + file).splitlines()

@@ -58,7 +58,7 @@ def parse_mountinfo(text: str) -> tuple[dict[str, str], str]:
     for line in text.split("\n"):
         if " - cgroup" not in line:
             continue
-        left, _, right = line.partition(" - ")
+        left, _dash, right = line.partition(" - ")
         fields, kind = left.split(" "), right.split(" ")
         found = (fields[3] == "/", _unescape(fields[4]))
         if kind[0] == "cgroup2":
@@ -69,7 +69,7 @@ def parse_mountinfo(text: str) -> tuple[dict[str, str], str]:
             known = option in _V1_CONTROLLERS or option.startswith("name=")
             if known and (found[0] or not v1.get(option, (False, ""))[0]):
                 v1[option] = found
-    return {controller: mount for controller, (_, mount) in v1.items()}, unified[1]
+    return {controller: mount for controller, (_whole, mount) in v1.items()}, unified[1]
 
 
 def _unescape(path: str) -> str:

@@ -60,12 +60,9 @@ def result(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     plan = make_plan(group, options, resources, raw)
     existed = group.exists()
     before = limits_of(group, raw) if existed else {}
-    if absent:
-        after = {}
-    elif not plan:
-        after = before
-    elif check_mode:
-        after = limits_of(group, raw, plan.changes)
+    after: dict[str, Any] = {}
+    if not absent:
+        after = limits_of(group, raw, plan.changes) if plan and check_mode else before
     if plan and not check_mode:
         carry_out(group, plan, resources, raw)
         if not absent:

@@ -80,7 +80,7 @@ def _current(row: Row, key: str, text: str) -> str:
         return text.strip()
     fallback = row.default if row.default not in (None, ANY) else "max" if row.shape != KEYED else "default"
     for line in text.splitlines():
-        name, _, value = line.strip().partition(" ")
+        name, _space, value = line.strip().partition(" ")
         if name != key:
             continue
         if row.shape == KEYED:

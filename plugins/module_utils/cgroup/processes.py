@@ -66,7 +66,7 @@ def holds(group: Cgroup, pid: int) -> bool:
         ) from None
     where: dict[str, str] = {}
     for line in text.splitlines():
-        _, controllers, path = line.split(":", 2)
+        _number, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             where[controller] = path
     return all(where.get(controller) == group.path for controller in group.paths())
@@ -79,7 +79,7 @@ def evacuate(group: Cgroup) -> None:
         above = os.path.dirname(directory)
         while unified and directory == unified + group.path and not v2.may_hold_processes(unified, above):
             above = os.path.dirname(above)
-        for _ in range(10):  # what forks meanwhile is found by the next look
+        for _look in range(10):  # what forks meanwhile is found by the next look
             pids = [pid for member in tree(directory) for pid in pids_of(member)]
             if not pids:
                 break

@@ -51,7 +51,7 @@ def _with_memory(limit: int, swap: int) -> int:
 
 
 def _keyed(text: str) -> dict[str, str]:
-    return {key: value for key, _, value in (line.strip().partition(" ") for line in text.splitlines()) if value}
+    return {key: value for key, _space, value in (line.strip().partition(" ") for line in text.splitlines()) if value}
 
 
 def _devices(row: Row, text: str) -> list[dict[str, Any]]:

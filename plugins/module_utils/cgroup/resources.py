@@ -197,7 +197,7 @@ def _raw_line(row: Row, line: str) -> Iterator[Setting]:
     key, space, text = line.partition(" ")
     if space and row.kind is kinds.TEXT and (":" in key or key == "default"):
         for pair in text.split() if "=" in text else ():
-            name, _, value = pair.partition("=")
+            name, _equals, value = pair.partition("=")
             yield Setting(row._replace(shape=NESTED, name=name), key, value)
         if "=" not in text:
             yield Setting(row._replace(shape=KEYED, name=key), key, text)

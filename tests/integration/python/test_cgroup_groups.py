@@ -153,7 +153,7 @@ def test_fork_stops_at_the_pids_limit(group):
     def work():
         made = 0
         try:
-            for _ in range(20):
+            for _turn in range(20):
                 if os.fork() == 0:
                     time.sleep(60)
                     os._exit(0)
@@ -175,7 +175,7 @@ def test_busy_loop_gets_its_quarter_of_a_cpu(group):
             pass
 
     child(group, work)
-    for _ in range(3):  # a machine with more to do than it can may give less for a while, never more
+    for _turn in range(3):  # a machine with more to do than it can may give less for a while, never more
         before, start = group.usage()["cpu_usec"], time.monotonic()
         time.sleep(3)
         used = (group.usage()["cpu_usec"] - before) / 1e6 / (time.monotonic() - start)
@@ -237,7 +237,7 @@ def test_controller_that_is_not_there_is_named(group):
 
 def test_kill_reaches_every_process(group):
     def work():
-        for _ in range(5):
+        for _turn in range(5):
             if os.fork() == 0:
                 break
         time.sleep(60)

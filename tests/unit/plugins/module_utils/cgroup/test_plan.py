@@ -287,7 +287,7 @@ def test_a_write_that_depends_on_another_is_tried_after_it():
     def refuses(change, log):
         return errno.EINVAL if change.file == "memory.limit" and ("memory.memsw", "new") not in log else 0
 
-    done, failed, _ = plan.settle([_change("memory.limit"), _change("memory.memsw")], _writer(refuses, log))
+    done, failed, _error = plan.settle([_change("memory.limit"), _change("memory.memsw")], _writer(refuses, log))
     assert failed is None
     assert [change.file for change in done] == ["memory.memsw", "memory.limit"]
 

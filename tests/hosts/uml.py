@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a command under a kernel of its own: User-Mode Linux on this machine's file system, cgroup v2 alone.
 
-    tests/hosts/uml [--mem 1G] [--timeout 300] COMMAND...
+    python3 tests/hosts/uml.py [--mem 1G] [--timeout 300] COMMAND...
 
 The command sees this machine's files (writes go through), its own /tmp, /run and /dev, its own processes, and the
 environment of the caller. Its output is printed when it ends, its exit code is ours; 124 when the time was up,
