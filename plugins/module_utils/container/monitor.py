@@ -116,11 +116,19 @@ class Log:
         self.size = posix.fstat(self.fd).st_size
 
     def write(self, data: bytes) -> None:
+        """Append *data*, whole lines, beginning new files between lines where one is full."""
         try:
-            if self.max_size and self.size and self.size + len(data) > self.max_size:
-                self._rotate()
-            _write(self.fd, data)
-            self.size += len(data)
+            while data:
+                piece = data
+                if self.max_size and self.size + len(data) > self.max_size:
+                    end = data.rfind(b"\n", 0, max(0, self.max_size - self.size)) + 1
+                    if not end and self.size:
+                        self._rotate()
+                        continue
+                    piece = data[: end or data.index(b"\n") + 1]  # a line longer than a file has one to itself
+                _write(self.fd, piece)
+                self.size += len(piece)
+                data = data[len(piece) :]
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 raise

@@ -83,8 +83,12 @@ class Host:
         self.until(lambda: self.status(name)["Status"] == "exited" and not self.status(name)["MonitorPid"])
 
     def log(self, name="web"):
-        with open(os.path.join(self.root, "containers", name, "log/container.log"), encoding="utf-8") as file:
-            return file.read()
+        """The current file of the log; the monitor begins it a moment after the container."""
+        try:
+            with open(os.path.join(self.root, "containers", name, "log/container.log"), encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
 
     def kill(self, pid, number=9):
         """Kill by hand, and see it gone."""

@@ -75,11 +75,25 @@ def test_rotation_keeps_so_many_files_of_such_a_size(tmp_path):
     assert names(tmp_path) == ["container.log", "container.log.1", "container.log.2"]
     assert [(tmp_path / name).read_bytes()[:1] for name in names(tmp_path)] == [b"e", b"d", b"c"]
     log.max_file = 1
-    log.write(b"f" * 10)
+    log.write(b"f" * 9 + b"\n")
     assert names(tmp_path) == ["container.log"]
     log.max_size = 0
-    log.write(b"g" * 1000)
+    log.write(b"g" * 999 + b"\n")
     assert (tmp_path / "container.log").stat().st_size == 1010
+
+
+@pytest.mark.parametrize(
+    ("data", "files"),
+    [
+        (b"aaa\nbbb\nccc\n", [b"ccc\n", b"aaa\nbbb\n"]),
+        (b"aaa\n" * 5, [b"aaa\n", b"aaa\naaa\n", b"aaa\naaa\n"]),
+        (b"longer than a file\nb\n", [b"b\n", b"longer than a file\n"]),
+    ],
+)
+def test_no_file_is_larger_than_it_may_be(tmp_path, data, files):
+    log = monitor.Log(str(tmp_path), 10, 9)
+    log.write(data)
+    assert [(tmp_path / name).read_bytes() for name in names(tmp_path)] == files
 
 
 def test_a_log_goes_on_where_it_was(tmp_path):
