@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operator's verbs about containers: containers, inspect, logs, rm."""
+"""The operator's verbs about containers: containers, inspect, logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run(argv: list[str], root: str | None) -> int:
     """Carry out ``argv[0]`` on the state directory *root*; the exit code. Raises Error."""
-    verbs = {"containers": _containers, "inspect": _inspect, "logs": _logs, "rm": _remove}
+    verbs = {"containers": _containers, "inspect": _inspect, "logs": _logs}
     return verbs[argv[0]](argv[1:], StateDir(root))
 
 
@@ -51,7 +51,12 @@ def _containers(argv: list[str], state: StateDir) -> int:
     parser = _parser("containers", "List the containers of this host.")
     parser.add_argument("-q", "--quiet", action="store_true", help="names only")
     parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--remove-ended", metavar="DIRECTORY", help="remove the container that has this directory, if it has ended"
+    )
     chosen = parser.parse_args(argv)
+    if chosen.remove_ended:
+        return _remove_ended(chosen.remove_ended, state)
     found = [record for record in (records.load(state, name) for name in records.names(state)) if record is not None]
     if chosen.quiet:
         for record in found:
@@ -147,21 +152,19 @@ def _line(entry: Entry, stamped: bool) -> bytes:
     return head + bytes(entry.text) + (b"\n" if entry.full else b"")
 
 
-def _remove(argv: list[str], state: StateDir) -> int:
-    parser = _parser("rm", "Remove a container, stopping it first.")
-    parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--ended", action="store_true", help="NAME is a container's directory; only if it has ended")
-    chosen = parser.parse_args(argv)
-    from ..container.stop import destroy, stop
+def _remove_ended(directory: str, state: StateDir) -> int:
+    """What a monitor becomes at the end of a container with ``auto_remove``."""
+    from ..container.stop import destroy
+    from ..kernel import constants, syscalls
 
-    record = records.load_directory(chosen.name) if chosen.ended else _record(state, chosen.name)
+    record = records.load_directory(directory)
     if record is None:
         return 0
+    rootfs = os.path.join(record.path, "bundle/rootfs")
+    if os.path.ismount(rootfs):  # we are still in the monitor's mount namespace
+        syscalls.umount2(rootfs, constants.MNT_DETACH)
     with records.container_lock(state, record.name):
-        if chosen.ended:
-            if not os.path.isdir(record.path) or observe(state, record).status != "stopped":
-                return 0  # a task was faster: removed, or started again
-        else:
-            stop(state, record)
-        destroy(state, record)
+        # While we waited for the lock, a task may have removed it, or started it again.
+        if os.path.isdir(record.path) and observe(state, record).status == "stopped":
+            destroy(state, record)
     return 0

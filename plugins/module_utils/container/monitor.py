@@ -358,5 +358,9 @@ def main(arguments: list[str]) -> None:
     monitor.run()
     if monitor.remove and not monitor.stopped():
         posix.close(monitor.lock)
-        argv = [sys.executable, "-I", "-S", monitor.entry, "--root", monitor.root, "rm", "--ended", monitor.directory]
-        posix.execve(argv[0], argv, posix.environ)
+        verb = ["containers", "--remove-ended", monitor.directory]
+        posix.execve(
+            sys.executable,
+            [sys.executable, "-I", "-S", monitor.entry, "--root", monitor.root, *verb],
+            posix.environ,
+        )
