@@ -30,19 +30,22 @@ _NR_FSCONFIG = 431
 _NR_FSMOUNT = 432
 _NR_CLOSE_RANGE = 436
 _NR_OPENAT2 = 437
+_NR_PIDFD_GETFD = 438
 _NR_MOUNT_SETATTR = 442
 
 _CLOSE_RANGE_CLOEXEC = 4  # linux/close_range.h
 
-# Older ones that glibc does not wrap: (pivot_root, keyctl). arm64 and riscv64 share the generic table.
+_SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
+
+# Older ones that glibc does not wrap: (pivot_root, keyctl, seccomp). arm64 and riscv64 share the generic table.
 _OLD_NUMBERS = {
-    "x86_64": (155, 250),
-    "aarch64": (41, 219),
-    "riscv64": (41, 219),
-    "ppc64le": (203, 271),
-    "s390x": (217, 280),
-    "armv7l": (218, 311),
-    "i686": (217, 288),
+    "x86_64": (155, 250, 317),
+    "aarch64": (41, 219, 277),
+    "riscv64": (41, 219, 277),
+    "ppc64le": (203, 271, 358),
+    "s390x": (217, 280, 348),
+    "armv7l": (218, 311, 383),
+    "i686": (217, 288, 354),
 }
 
 
@@ -133,6 +136,19 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     low, high = 0xFFFFFFFF, 32
     sets = (effective, permitted, inheritable)
     _check(_capset(header, struct.pack("=6I", *[s & low for s in sets], *[s >> high for s in sets])))
+
+
+def seccomp_set_mode_filter(flags: int, program: bytes) -> int:
+    """seccomp(2), SECCOMP_SET_MODE_FILTER, with an array of struct sock_filter; what the kernel returns."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    fprog = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
+    mode = ctypes.c_ulong(_SECCOMP_SET_MODE_FILTER)
+    return _call(_old_number(2), mode, ctypes.c_ulong(flags), ctypes.c_char_p(fprog))
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """pidfd_getfd(2), Linux 5.6: our own descriptor, close-on-exec, of another process's *fd*."""
+    return _call(_NR_PIDFD_GETFD, ctypes.c_ulong(pidfd), ctypes.c_ulong(fd), ctypes.c_ulong(0))
 
 
 def fs_type(target: str | int) -> int:
