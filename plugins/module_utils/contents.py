@@ -36,8 +36,10 @@ from .cgroup import (
 )
 from .cli import (
     containers,
+    images,
     main,
     runtime_verbs,
+    terminal,
 )
 from .container import (
     apply,
@@ -64,6 +66,7 @@ from .container import (
 )
 from .image import (
     auth,
+    blobfile,
     deflate,
     ensure,
     errors,
@@ -100,8 +103,11 @@ from .kernel import (
 from .runtime import (
     channel,
     config,
+    console,
     create,
+    dismantle,
     errors,
+    hooks,
     init,
     lifecycle,
     namespaces,

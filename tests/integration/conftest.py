@@ -6,6 +6,7 @@
 make_registry(auth="user:password", tls=True) → hacking.registry.Registry, running
 registry    a plain one for the whole session
 rootfs      a busybox root file system, made once; tests must not write into it
+runtime     bundles.Runtime: the command line of the runtime; nothing of it may be left afterwards
 state_dir   a state directory of the test's own, set as AGENTLESS_OCI_ROOT; swept afterwards
 """
 
@@ -23,6 +24,7 @@ sys.path.insert(0, os.path.join(CHECKOUT, "hacking"))
 
 import busybox_rootfs  # noqa: E402
 import leftovers  # noqa: E402
+from bundles import Runtime, cgroups  # noqa: E402
 from registry import Registry  # noqa: E402
 
 
@@ -83,3 +85,13 @@ def state_dir(monkeypatch):
     monkeypatch.setenv("AGENTLESS_OCI_ROOT", path)
     yield path
     leftovers.sweep(path)
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    made = Runtime(str(tmp_path))
+    yield made
+    made.clean()
+    assert cgroups(made.prefix) == []
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        assert str(tmp_path) not in file.read()

@@ -33,9 +33,9 @@ A host's containers:
   rmi REF                 remove an image's name, and what nothing else needs
 
 An OCI runtime (runtime-spec 1.3), for other tools:
-  create [-b BUNDLE] [--pid-file FILE] ID
+  create [-b BUNDLE] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--no-pivot] ID
   start ID
-  run [-d] [-b BUNDLE] [--pid-file FILE] ID
+  run [-d] [options of create] ID
   state ID
   kill [--all] ID [SIGNAL]
   delete [-f] ID

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import _socket
 import json
 import os
 import signal
@@ -15,16 +16,19 @@ from ..kernel import syscalls
 from ..kernel.errors import Error
 from ..runtime import lifecycle
 from ..runtime import state as states
+from ..runtime.config import Config
+from ..runtime.console import connect, receive_master
 from ..statedir import StateDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..runtime.state import State
 
+_CREATE = ("--bundle", "--pid-file", "--console-socket", "--preserve-fds")
 # Verb → (options with a value, options without, fewest and most arguments); the first spelling names the option.
 _VERBS: dict[str, tuple[tuple[str, ...], tuple[str, ...], int, int]] = {
-    "create": (("--bundle", "--pid-file"), (), 1, 1),
-    "run": (("--bundle", "--pid-file"), ("--detach",), 1, 1),
+    "create": (_CREATE, ("--no-pivot",), 1, 1),
+    "run": (_CREATE, ("--no-pivot", "--detach"), 1, 1),
     "start": ((), (), 1, 1),
     "state": ((), (), 1, 1),
     "kill": ((), ("--all",), 1, 2),
@@ -43,7 +47,7 @@ def run(argv: list[str], root: str | None) -> int:
         return _list(run_dir, options)
     container_id = arguments[0]
     if verb == "create":
-        lifecycle.create(options.get("--bundle", "."), container_id, run_dir, pid_file=options.get("--pid-file", ""))
+        _create(run_dir, container_id, options)
     elif verb == "run":
         return _run(run_dir, container_id, options)
     elif verb == "start":
@@ -54,8 +58,32 @@ def run(argv: list[str], root: str | None) -> int:
         number = signal_number(arguments[1] if len(arguments) > 1 else "TERM")
         lifecycle.kill(run_dir, container_id, number, all_processes="--all" in options)
     elif verb == "delete":
-        lifecycle.delete(run_dir, container_id, force="--force" in options)
+        _warn(lifecycle.delete(run_dir, container_id, force="--force" in options))
     return 0
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        sys.stderr.write(f"aoci: warning: {warning}\n")
+
+
+def _create(run_dir: str, container_id: str, options: dict[str, str], console: _socket.socket | None = None) -> State:
+    """lifecycle.create with what *options* say; *console* takes the terminal where no console socket is named."""
+    path = options.get("--console-socket")
+    if path:
+        console = connect(path)
+    preserved = options.get("--preserve-fds", "0")
+    if not preserved.isdigit():
+        raise Error(f"--preserve-fds takes a number, not {preserved!r}")
+    return lifecycle.create(
+        options.get("--bundle", "."),
+        container_id,
+        run_dir,
+        pid_file=options.get("--pid-file", ""),
+        console=console,
+        preserve_fds=int(preserved) + int(os.environ.get("LISTEN_FDS", "0")),
+        no_pivot="--no-pivot" in options,
+    )
 
 
 def _parse(verb: str, argv: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -96,32 +124,52 @@ def signal_number(name: str) -> int:
 
 def _run(run_dir: str, container_id: str, options: dict[str, str]) -> int:
     detach = "--detach" in options
-    if not detach:
+    if detach:
+        ours, theirs = None, None
+    else:
         syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)  # so that the container's process becomes ours to wait for
-    created = lifecycle.create(
-        options.get("--bundle", "."), container_id, run_dir, pid_file=options.get("--pid-file", "")
-    )
+        ours, theirs = _own_console(options)
+    created = _create(run_dir, container_id, options, theirs)
     try:
         if detach:
             lifecycle.start(run_dir, container_id)
             return 0
-        return _foreground(run_dir, created)
+        return _foreground(run_dir, created, ours)
     except BaseException:
-        lifecycle.delete(run_dir, container_id, force=True)
+        _warn(lifecycle.delete(run_dir, container_id, force=True))
         raise
 
 
-def _foreground(run_dir: str, created: State) -> int:
-    """Start, pass signals on, wait, delete; the program's exit code, 128 + n for one that signal n ended."""
+def _own_console(options: dict[str, str]) -> tuple[_socket.socket, _socket.socket] | tuple[None, None]:
+    """Both ends of a socket for a terminal that we show ourselves; none where there is no terminal to show."""
+    if options.get("--console-socket") or not Config.load(options.get("--bundle", ".")).terminal:
+        return None, None
+    return _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+
+
+def _foreground(run_dir: str, created: State, console: _socket.socket | None) -> int:
+    """Start, pass signals and the terminal on, wait, delete.
+
+    The program's exit code, 128 + n for one that signal n ended.
+    """
 
     def forward(number: int, _frame: object) -> None:
         os.kill(created.pid, number)  # our unreaped child: its pid cannot be another's
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, forward)
-    lifecycle.start(run_dir, created.id)
+    if console is None:
+        lifecycle.start(run_dir, created.id)
+    else:
+        from . import terminal
+
+        master = receive_master(console)
+        terminal.follow_size(0, master)
+        with terminal.raw(0):
+            lifecycle.start(run_dir, created.id)
+            terminal.relay(0, 1, master)
     _pid, status = os.waitpid(created.pid, 0)
-    lifecycle.delete(run_dir, created.id, force=True)
+    _warn(lifecycle.delete(run_dir, created.id, force=True))
     code = os.waitstatus_to_exitcode(status)
     return 128 - code if code < 0 else code
 

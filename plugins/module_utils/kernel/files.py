@@ -59,7 +59,7 @@ def read_bytes(path: str) -> bytes:
     """The whole of *path*; in one read for the small files of /proc, /sys and our own state."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        chunks = []
+        chunks: list[bytes] = []
         while True:
             chunk = os.read(fd, 65536)
             if not chunk:

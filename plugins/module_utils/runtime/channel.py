@@ -104,5 +104,5 @@ def connect(directory: str, name: str) -> Channel:
 
 def accept(listener: _socket.socket) -> Channel:
     """Wait for the one that connects."""
-    fd, _address = listener._accept()
+    fd, _address = listener._accept()  # type: ignore[attr-defined]  # typeshed knows the public class only
     return Channel(_socket.socket(fileno=fd))

@@ -18,6 +18,7 @@ from ..kernel import capabilities
 from ..kernel import constants as c
 from ..kernel.files import read_bytes
 from ..kernel.mounts import PROPAGATION, MountOptions
+from . import hooks
 from .errors import ConfigError
 
 TYPE_CHECKING = False
@@ -41,13 +42,11 @@ _MAX_ID = (1 << 32) - 2  # 2^32 - 1 means "no change" to setuid(2) (CVE-2024-406
 
 # Refused rather than ignored: a container without what its author asked for is worse than none.
 _NOT_YET = (
-    "process.terminal",
     "process.apparmorProfile",
     "process.selinuxLabel",
     "process.scheduler",
     "process.ioPriority",
     "process.execCPUAffinity",
-    "hooks",
     "linux.seccomp",
     "linux.timeOffsets",
     "linux.personality",
@@ -99,6 +98,7 @@ class Config:
         self.domainname: str = _get(document, "domainname", str, "")
         self.rootfs = os.path.normpath(os.path.join(bundle, _get(document, "root.path", str)))
         self.readonly: bool = _get(document, "root.readonly", bool, False)
+        self.hooks = hooks.parse(_get(document, "hooks", dict, {}))
         self._process(document)
         self._linux(document)
         self.mounts = [_mount(entry, index) for index, entry in enumerate(_get(document, "mounts", list, []))]
@@ -121,6 +121,9 @@ class Config:
             raise ConfigError(f"root.path: {config.rootfs} is not a directory", step="config", obj="root.path")
         return config
 
+    def has_hooks(self, *kinds: str) -> bool:
+        return any(self.hooks[kind] for kind in kinds)
+
     def _process(self, document: dict[str, Any]) -> None:
         self.args: list[str] = _strings(document, "process.args")
         if not self.args:
@@ -129,6 +132,14 @@ class Config:
         for entry in self.env:
             if "=" not in entry.lstrip("="):
                 raise ConfigError(f"process.env: {entry!r} is not NAME=value", step="config", obj="process.env")
+        self.terminal: bool = _get(document, "process.terminal", bool, False)
+        self.console_size: tuple[int, int] | None = None
+        if self.terminal and _get(document, "process.consoleSize", dict, None):
+            rows, columns = (_get(document, f"process.consoleSize.{key}", int) for key in ("height", "width"))
+            if not (0 <= rows < 1 << 16 and 0 <= columns < 1 << 16):
+                message = f"process.consoleSize: {rows}x{columns} is not the size of a terminal"
+                raise ConfigError(message, step="config", obj="process.consoleSize")
+            self.console_size = (rows, columns)
         self.cwd: str = _get(document, "process.cwd", str)
         if not self.cwd.startswith("/"):
             raise ConfigError(f"process.cwd: {self.cwd!r} is not absolute", step="config", obj="process.cwd")

@@ -18,14 +18,18 @@ from ..cgroup.api import open_cgroup
 from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
-from . import channel, init, state
+from . import channel, hooks, init, state
 from .channel import Channel
 from .config import Config
+from .dismantle import dismantle
 from .errors import RuntimeFault
 from .state import START_SOCKET, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
+    from typing import Any
+
     from ..cgroup.api import Cgroup
 
 
@@ -36,8 +40,15 @@ def create(
     *,
     stdio: tuple[int, int, int] = (0, 1, 2),
     pid_file: str = "",
+    console: _socket.socket | None = None,
+    preserve_fds: int = 0,
+    no_pivot: bool = False,
 ) -> State:
     """Create the container *container_id* from *bundle* and return its state; its program waits for start.
+
+    console       a connected socket that gets the terminal's master; needed where process.terminal is set
+    preserve_fds  how many inherited descriptors after stdio the program keeps
+    no_pivot      see init.Inheritance
 
     The caller's process must be single-threaded and run from a protected executable (kernel/selfexe.py). What is
     made is unmade when anything fails. Raises RuntimeFault, CgroupError or KernelError.
@@ -51,29 +62,35 @@ def create(
     if len(os.listdir("/proc/self/task")) != 1:
         raise RuntimeFault("the runtime must be single-threaded to fork containers", step="create")
     config = Config.load(bundle)
+    if config.terminal != (console is not None):
+        raise RuntimeFault(
+            "process.terminal is set, but nobody waits for the terminal"
+            if config.terminal
+            else "a console socket was given, but process.terminal is not set",
+            step="console",
+            hint="Give --console-socket exactly where process.terminal is true",
+        )
     created = State(container_id, config.bundle, config.cgroups_path or f"/{container_id}", _now())
     created.annotations = config.annotations
-    cgroup = open_cgroup(created.cgroup_path)
+    created.hooks = {kind: config.document["hooks"][kind] for kind in ("poststart", "poststop") if config.hooks[kind]}
+    cgroup = open_cgroup(created.cgroup_path, owner="container")
     if cgroup.exists() and cgroup.pids():
         raise RuntimeFault(
             f"the cgroup {created.cgroup_path} is in use by other processes", step="cgroup", obj=created.cgroup_path
         )
     state.make(run_dir, created)
     try:
-        _create(config, created, cgroup, run_dir, stdio)
+        given = {"stdio": stdio, "console": console, "preserve_fds": preserve_fds, "no_pivot": no_pivot}
+        _create(config, created, cgroup, run_dir, given)
         if pid_file:
             write_atomic(os.path.abspath(pid_file), str(created.pid).encode(), 0o644, durable=False)
     except BaseException:
-        cgroup.kill(signal.SIGKILL)
-        if created.pid:
-            procfs.wait_exit(created.pid, created.start_time, 10)
-        cgroup.remove()
-        state.forget(run_dir, container_id)
+        dismantle(run_dir, created)
         raise
     return created
 
 
-def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, stdio: tuple[int, int, int]) -> None:
+def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given: dict[str, Any]) -> None:
     directory = state.directory(run_dir, created.id)
     listener = channel.listen(directory, START_SOCKET)
     ours, theirs = Channel.pair()
@@ -84,7 +101,7 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, stdio:
         child = os.fork()
         if child == 0:
             ours.close()
-            init.run(config, theirs, listener, stdio, cgroup)
+            init.run(init.Inheritance(config, cgroup, theirs, listener, state=created.as_dict(), **given))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     theirs.close()
@@ -113,12 +130,16 @@ def _converse(config: Config, created: State, cgroup: Cgroup, run_dir: str, ours
             created.pid = message["init"]
             with contextlib.suppress(ProcessLookupError):  # dead already: its last message says why
                 created.start_time = procfs.start_time(created.pid)
-        elif "ready" in message:  # sync 4
+        elif "hooks" in message:  # sync 4
+            for kind in ("prestart", "createRuntime"):
+                hooks.run_all(config.hooks[kind], created.as_dict(), config.bundle)
+            ours.send({})
+        elif "ready" in message:  # sync 5
             _limit(config, created, cgroup)
             created.status = "created"
             state.save(run_dir, created)
             ours.send({})
-        elif "armed" in message:  # sync 5
+        elif "armed" in message:  # sync 6
             return
 
 

@@ -9,20 +9,22 @@ ones and forks; the second is the container's first process. The numbered steps 
 
 from __future__ import annotations
 
+import _socket
 import errno
 import gc
 import os
 import signal
 import stat
+import sys
 
 from ..kernel import constants as c
 from ..kernel import idmap, procfs, syscalls
-from . import namespaces, process, rootfs
+from . import console, hooks, namespaces, process, rootfs
 from .channel import accept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import _socket
+    from typing import Any
 
     from ..cgroup.api import Cgroup
     from .channel import Channel
@@ -31,20 +33,52 @@ if TYPE_CHECKING:
 _FIRST_AFTER_STDIO = 3
 
 
-def run(
-    config: Config,
-    channel: Channel,
-    listener: _socket.socket,
-    stdio: tuple[int, int, int],
-    cgroup: Cgroup,
-) -> None:
+class Inheritance:
+    """What the first processes have from the one that creates the container.
+
+    channel       our end of the conversation
+    listener      the socket on which start reaches us
+    stdio         descriptors to be 0, 1 and 2
+    console       connected to whoever gets the terminal's master; None without a terminal
+    preserve_fds  how many descriptors after stdio the program keeps
+    no_pivot      move the root mount instead of pivot_root(2): a ramfs cannot be pivoted
+    state         the state document for hooks
+    """
+
+    __slots__ = ("cgroup", "channel", "config", "console", "listener", "no_pivot", "preserve_fds", "state", "stdio")
+
+    def __init__(
+        self,
+        config: Config,
+        cgroup: Cgroup,
+        channel: Channel,
+        listener: _socket.socket,
+        *,
+        stdio: tuple[int, int, int],
+        console: _socket.socket | None,
+        preserve_fds: int,
+        no_pivot: bool,
+        state: dict[str, Any],
+    ) -> None:
+        self.config = config
+        self.cgroup = cgroup
+        self.channel = channel
+        self.listener = listener
+        self.stdio = stdio
+        self.console = console
+        self.preserve_fds = preserve_fds
+        self.no_pivot = no_pivot
+        self.state = state
+
+
+def run(given: Inheritance) -> None:
     """The forked child's whole life; never returns."""
     step = _Step()
     try:
         gc.disable()  # a collection would touch, and so copy, every page we share with the parent
-        _outer(config, channel, listener, stdio, cgroup, step)
+        _outer(given, step)
     except BaseException as error:  # noqa: BLE001  whatever it is: report it, and never run the caller's clean-up
-        channel.fail(error, step.name)
+        given.channel.fail(error, step.name)
     finally:
         os._exit(1)
 
@@ -56,32 +90,28 @@ class _Step:
         self.name = "fork"
 
 
-def _outer(
-    config: Config,
-    channel: Channel,
-    listener: _socket.socket,
-    stdio: tuple[int, int, int],
-    cgroup: Cgroup,
-    step: _Step,
-) -> None:
+def _outer(given: Inheritance, step: _Step) -> None:
+    config, channel = given.config, given.channel
     step.name = "stdio"
-    kept = [os.dup(fd) for fd in stdio]
+    kept = [os.dup(fd) for fd in given.stdio]
     for target, fd in enumerate(kept):
         os.dup2(fd, target, inheritable=True)
         os.close(fd)
     _own_stdio(config)
-    syscalls.close_on_exec(_FIRST_AFTER_STDIO)  # whatever our caller had open is not the container's (CVE-2024-21626)
+    os.setgroups(())
+    # Whatever else our caller had open is not the container's (CVE-2024-21626).
+    syscalls.close_on_exec(_FIRST_AFTER_STDIO + given.preserve_fds)
     step.name = "oomScoreAdj"
     if config.oom_score_adj is not None:
         _write_oom_score(config.oom_score_adj)
     step.name = "cgroup"
-    cgroup.join(unified=cgroup.needs_unified(config.resources))
+    given.cgroup.join(unified=given.cgroup.needs_unified(config.resources))
     channel.ask({"joined": True})  # sync 1: nothing of the container's has run outside its cgroup
     step.name = "namespaces"
     joined = namespaces.open_joined(config)
     if "pid" in joined:
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # others live there already and must not look into us
-    trees = rootfs.open_trees(config, cgroup.paths())
+    trees = rootfs.open_trees(config, given.cgroup.paths())
     os.chdir(config.rootfs)
     namespaces.enter(config, joined, channel)  # sync 2 in it
     step.name = "fork"
@@ -89,10 +119,11 @@ def _outer(
     if pid:
         channel.send({"init": pid})  # sync 3: the parent learns the host's pid of the first process
         os._exit(0)
-    _inner(config, channel, listener, trees, step)
+    _inner(given, trees, step)
 
 
-def _inner(config: Config, channel: Channel, listener: _socket.socket, trees: rootfs.Trees, step: _Step) -> None:
+def _inner(given: Inheritance, trees: rootfs.Trees, step: _Step) -> None:
+    config, channel = given.config, given.channel
     step.name = "session"
     os.setsid()
     _new_keyring()
@@ -107,24 +138,34 @@ def _inner(config: Config, channel: Channel, listener: _socket.socket, trees: ro
     rootfs.mount_all(config, rootfd, trees)
     step.name = "devices"
     rootfs.make_devices(config, rootfd)
+    if given.console is not None:
+        step.name = "console"
+        console.set_up(rootfd, config.uid, config.console_size, given.console)
+    step.name = "hooks"
+    if config.has_hooks("prestart", "createRuntime"):
+        channel.ask({"hooks": True})  # sync 4: the parent runs those that belong outside
+    hooks.run_all(config.hooks["createContainer"], {**given.state, "pid": os.getpid()}, config.bundle)
     step.name = "masks"
     rootfs.finish(config, rootfd)
     step.name = "sysctl"
     for key, value in config.sysctl.items():
         procfs.write_proc(procfd, "sys/" + key.replace(".", "/"), value)
+    if config.hooks["startContainer"]:
+        hooks.preload()
     step.name = "pivot_root"
-    rootfs.pivot(config, rootfd)
+    _load_nothing_more()
+    rootfs.pivot(config, rootfd, no_pivot=given.no_pivot)
     for fd in (procfd, rootfd):  # no way out, and no way around the root, is left open (CVE-2024-21626)
         os.close(fd)
     step.name = "hostname"
     if config.hostname:
-        _sethostname(config.hostname)
+        _socket.sethostname(config.hostname)
     if config.domainname:
         syscalls.setdomainname(config.domainname)
     process.make_cwd(config)
 
     step.name = "ready"
-    channel.ask({"ready": True})  # sync 4: the parent sets limits and rlimits and writes the state
+    channel.ask({"ready": True})  # sync 5: the parent sets limits and rlimits and writes the state
     step.name = "user"
     syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     process.become(config)
@@ -132,18 +173,25 @@ def _inner(config: Config, channel: Channel, listener: _socket.socket, trees: ro
         syscalls.prctl(c.PR_SET_NO_NEW_PRIVS, 1)
     step.name = "program"
     program = process.find_program(config)
-    channel.send({"armed": True})  # sync 5: from here on only start can fail
+    channel.send({"armed": True})  # sync 6: from here on only start can fail
     channel.close()
 
     step.name = "start"
-    starter = accept(listener)
+    starter = accept(given.listener)
     try:
         if starter.receive() is None:
             os._exit(1)
+        hooks.run_all(config.hooks["startContainer"], {**given.state, "status": "created", "pid": os.getpid()}, "/")
         process.execute(config, program)
     except BaseException as error:  # noqa: BLE001  the one who started us is the one to tell
         starter.fail(error, "exec")
         os._exit(127)
+
+
+def _load_nothing_more() -> None:
+    """After the pivot the interpreter's library is the image's: an import would run hostile code (CVE-2019-14271)."""
+    sys.meta_path.clear()
+    sys.path.clear()
 
 
 def _own_stdio(config: Config) -> None:
@@ -165,10 +213,12 @@ def _own_stdio(config: Config) -> None:
 
 
 def _write_oom_score(value: int) -> None:
-    with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
-        if int(file.read()) != value:  # lowering it needs CAP_SYS_RESOURCE: do not ask for nothing
-            file.seek(0)
-            file.write(str(value))
+    fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if int(os.read(fd, 16)) != value:  # lowering it needs CAP_SYS_RESOURCE: do not ask for nothing
+            os.write(fd, b"%d" % value)
+    finally:
+        os.close(fd)
 
 
 def _new_keyring() -> None:
@@ -178,12 +228,6 @@ def _new_keyring() -> None:
     except OSError as error:
         if error.errno != errno.ENOSYS:  # a kernel without CONFIG_KEYS has none to hide
             raise
-
-
-def _sethostname(name: str) -> None:
-    import _socket
-
-    _socket.sethostname(name)
 
 
 def block_signals() -> None:

@@ -12,9 +12,10 @@ import signal
 
 from ..cgroup.api import open_cgroup
 from ..kernel import procfs
-from . import channel
+from . import channel, hooks
 from . import state as states
 from .create import create
+from .dismantle import dismantle
 from .errors import NoSuchContainer, RuntimeFault, WrongState
 from .state import START_SOCKET, State
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = ["create", "delete", "kill", "start", "state", "update"]
-
-_KILL_WAIT = 10.0  # seconds until a process that ignores SIGKILL (in an uninterruptible sleep) is an error
 
 
 def state(run_dir: str, container_id: str) -> State:
@@ -60,10 +59,22 @@ def start(run_dir: str, container_id: str) -> None:
     try:
         starter.send({"start": True})
         starter.receive()  # ends when execve(2) closes the other side, or raises what went wrong
+        if found.hooks.get("poststart"):
+            _poststart(found)
     finally:
         starter.close()
         with contextlib.suppress(FileNotFoundError):  # a program that ends at once may be deleted already
             os.unlink(os.path.join(directory, START_SOCKET))
+
+
+def _poststart(found: State) -> None:
+    """runtime.md, "Lifecycle" step 9: a poststart hook that fails stops the container."""
+    found.status = "running"
+    try:
+        hooks.run_all(hooks.parse(found.hooks)["poststart"], found.as_dict(), found.bundle)
+    except RuntimeFault:
+        open_cgroup(found.cgroup_path).kill(signal.SIGKILL)
+        raise
 
 
 def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = False) -> None:
@@ -89,8 +100,8 @@ def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = 
         open_cgroup(found.cgroup_path).thaw()  # a frozen process dies only when it runs again
 
 
-def delete(run_dir: str, container_id: str, *, force: bool = False) -> None:
-    """Remove what create made: processes that are left, the cgroup, the state.
+def delete(run_dir: str, container_id: str, *, force: bool = False) -> list[str]:
+    """Remove what create made: processes that are left, the cgroup, the state. Gives warnings of poststop hooks.
 
     Raises WrongState when the container runs and *force* is not set, NoSuchContainer unless *force*.
     """
@@ -100,7 +111,7 @@ def delete(run_dir: str, container_id: str, *, force: bool = False) -> None:
         if not force:
             raise
         states.forget(run_dir, container_id)  # a directory without state: killed in the moment of its making
-        return
+        return []
     if found.status not in ("stopped", "creating") and not force:
         raise WrongState(
             f"cannot delete container {container_id}: it is {found.status}",
@@ -108,20 +119,7 @@ def delete(run_dir: str, container_id: str, *, force: bool = False) -> None:
             obj=container_id,
             hint="Stop it first, or use --force",
         )
-    cgroup = open_cgroup(found.cgroup_path)
-    cgroup.kill(signal.SIGKILL)
-    if found.status != "stopped" and found.pid:
-        with contextlib.suppress(ProcessLookupError):  # the cgroup's kill was enough
-            procfs.send_signal(found.pid, found.start_time, signal.SIGKILL)
-        if not procfs.wait_exit(found.pid, found.start_time, _KILL_WAIT):
-            raise RuntimeFault(
-                f"container {container_id}: process {found.pid} does not end after SIGKILL",
-                step="delete",
-                obj=container_id,
-                hint="It is probably waiting for a device or a network file system; try again later",
-            )
-    cgroup.remove()
-    states.forget(run_dir, container_id)
+    return dismantle(run_dir, found)
 
 
 def update(run_dir: str, container_id: str, resources: dict[str, Any]) -> None:
@@ -131,5 +129,5 @@ def update(run_dir: str, container_id: str, resources: dict[str, Any]) -> None:
         raise WrongState(
             f"cannot update container {container_id}: it is {found.status}", step="update", obj=container_id
         )
-    cgroup = open_cgroup(found.cgroup_path)
+    cgroup = open_cgroup(found.cgroup_path, owner="container")
     cgroup.apply(cgroup.plan(resources))

@@ -50,8 +50,7 @@ def become(config: Config) -> None:
     if wanted is not None:
         capabilities.drop_bounding(wanted["bounding"])
         syscalls.prctl(c.PR_SET_KEEPCAPS, 1)
-    if "user" not in config.namespaces or _may_set_groups():
-        os.setgroups(config.groups)
+    _set_groups(config)
     os.setresgid(config.gid, config.gid, config.gid)
     os.setresuid(config.uid, config.uid, config.uid)
     if not entered:
@@ -65,9 +64,13 @@ def become(config: Config) -> None:
     os.umask(config.umask)
 
 
-def _may_set_groups() -> bool:
-    with open("/proc/self/setgroups", encoding="ascii") as file:
-        return file.read().strip() == "allow"
+def _set_groups(config: Config) -> None:
+    """Exactly the declared groups (CVE-2022-36109); the caller's own were dropped with the fork."""
+    try:
+        os.setgroups(config.groups)
+    except PermissionError:
+        if config.groups or "user" not in config.namespaces:  # a joined one may deny even the empty list
+            raise
 
 
 def _chdir(config: Config, *, last: bool) -> bool:

@@ -32,9 +32,10 @@ class State:
 
     ``status`` is one of creating, created, running, paused, stopped (runtime-spec runtime.md, "State"); ``pid`` is
     the host's pid of its first process, 0 when there is none; ``start_time`` that process's, in ticks since boot.
+    ``hooks`` are those still to come, as configured: a config.json changed since create changes nothing.
     """
 
-    __slots__ = ("annotations", "bundle", "cgroup_path", "created", "id", "pid", "start_time", "status")
+    __slots__ = ("annotations", "bundle", "cgroup_path", "created", "hooks", "id", "pid", "start_time", "status")
 
     def __init__(self, container_id: str, bundle: str, cgroup_path: str, created: str) -> None:
         self.id = container_id
@@ -42,6 +43,7 @@ class State:
         self.cgroup_path = cgroup_path
         self.created = created
         self.annotations: dict[str, str] = {}
+        self.hooks: dict[str, Any] = {}
         self.status = "creating"
         self.pid = 0
         self.start_time = 0
@@ -103,6 +105,7 @@ def save(run_dir: str, state: State) -> None:
         "cgroup_path": state.cgroup_path,
         "created": state.created,
         "annotations": state.annotations,
+        "hooks": state.hooks,
         "pid": state.pid,
         "start_time": state.start_time,
         "boot_id": procfs.boot_id(),
@@ -118,7 +121,7 @@ def load(run_dir: str, container_id: str) -> State:
     except FileNotFoundError:
         raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
     state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
-    state.annotations = document["annotations"]
+    state.annotations, state.hooks = document["annotations"], document["hooks"]
     state.pid, state.start_time = document["pid"], document["start_time"]
     if not state.pid and document["boot_id"] == procfs.boot_id():
         return state  # still creating
