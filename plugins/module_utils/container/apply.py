@@ -166,11 +166,12 @@ class Apply:
         if self.observed.status not in ("running", "paused", "restarting"):
             return
         from .launch import Launch
+        from .stop import stop
 
         try:
+            stop(self.state, old)  # whatever state the failure left it in
             records.withdraw_stop(old)
-            if not monitor_pid(old.path):
-                Launch(self.state, old, self.entry).start()
+            Launch(self.state, old, self.entry).start()
         except Error as error:
             reason.message += f"; the container before it could not be started again either: {error.message}"
         else:

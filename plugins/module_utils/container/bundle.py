@@ -167,12 +167,12 @@ def _mounts(options: Mapping[str, Any], etc: str) -> list[dict[str, Any]]:
         "/sys": _mount("/sys", "sysfs", "sysfs", [*nothing, access]),
         "/sys/fs/cgroup": _mount("/sys/fs/cgroup", "cgroup", "cgroup", [*nothing, "relatime", access]),
     }
+    # A new mqueue shows the queues of the namespace it is mounted in, the host's too.
+    mounts["/dev/mqueue"] = _mount("/dev/mqueue", "mqueue", "mqueue", nothing)
     if options.get("ipc_mode") == "host":
-        mounts["/dev/mqueue"] = _mount("/dev/mqueue", "bind", "/dev/mqueue", ["rbind", *nothing])
         mounts["/dev/shm"] = _mount("/dev/shm", "bind", "/dev/shm", ["rbind", *nothing])
     else:
         size = specs.setting(options, "shm_size")
-        mounts["/dev/mqueue"] = _mount("/dev/mqueue", "mqueue", "mqueue", nothing)
         mounts["/dev/shm"] = _mount("/dev/shm", "tmpfs", "shm", [*nothing, "mode=1777", f"size={size}"])
     for name in ("hosts", "hostname", "resolv.conf"):
         mounts[f"/etc/{name}"] = _mount(f"/etc/{name}", "bind", f"{etc}/{name}", ["rbind", "rprivate"])

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # pid      the host's pid of its first process, 0 when there is none
 # monitor  pid of its monitor, 0 when there is none
 # drift    limits that are not what was recorded: ((option, value now, value recorded) as the kernel writes them …)
-Observed = namedtuple("Observed", "status pid monitor drift")
+# stopping whether a task asked it to stop and was killed before it saw the end: it may end any moment
+Observed = namedtuple("Observed", "status pid monitor drift stopping", defaults=(False,))
 
 ABSENT = Observed("absent", 0, 0, ())
 
@@ -46,7 +47,8 @@ def observe(state: StateDir, record: records.Record) -> Observed:
         except NoSuchContainer:
             live = None
         if live is not None and live.status in ("running", "paused"):
-            return Observed(live.status, live.pid, monitor, _drift(record, live.cgroup_path))
+            drift = _drift(record, live.cgroup_path)
+            return Observed(live.status, live.pid, monitor, drift, records.stop_requested(record))
         said = records.read_status(record).get("status")
         if monitor and said == "restarting":
             return Observed("restarting", 0, monitor, ())

@@ -182,6 +182,8 @@ def _life(request: Request, observed: Observed, run: bool) -> list[Action]:
         return [Action("start", "", "")]
     if request.restart:
         return [Action("restart", "", "")]
+    if observed.stopping:
+        return [Action("restart", "", "a stop was under way")]
     if not observed.monitor:
         return [Action("restart", "", "nothing supervised it")]
     return []

@@ -55,9 +55,11 @@ def container_lock(state: StateDir, name: str) -> Iterator[None]:
     """Hold the lock of the container *name*: one task at a time changes it, the next waits."""
     path = state.lock_path("container", name)
     with locked(path):
-        yield
-        if not os.path.lexists(os.path.join(state.containers, name)):
-            os.unlink(path)  # a waiter sees that, and takes a new one
+        try:
+            yield
+        finally:
+            if not os.path.lexists(os.path.join(state.containers, name)):
+                os.unlink(path)  # a waiter sees that, and takes a new one
 
 
 def load(state: StateDir, name: str) -> Record | None:
@@ -220,6 +222,10 @@ def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
 def request_stop(record: Record) -> None:
     """Tell the monitor, and whoever looks later, that the container is meant to be stopped."""
     write_atomic(os.path.join(record.path, "stop"), b"")
+
+
+def stop_requested(record: Record) -> bool:
+    return os.path.exists(os.path.join(record.path, "stop"))
 
 
 def withdraw_stop(record: Record) -> None:

@@ -52,6 +52,8 @@ def texts(made):
         ("absent", {}, STOPPED, ["removed container web"]),
         ("started", {}, Observed("running", 10, 0, ()), ["restarted (nothing supervised it)"]),
         ("stopped", {}, Observed("running", 10, 0, ()), ["stopped"]),
+        ("started", {}, Observed("running", 10, 11, (), True), ["restarted (a stop was under way)"]),
+        ("stopped", {}, Observed("running", 10, 11, (), True), ["stopped"]),
     ],
 )
 def test_states(state, before, observed, actions):
