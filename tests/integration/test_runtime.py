@@ -227,7 +227,7 @@ def test_exit_codes(runtime, rootfs):
         ),
         (lambda d: d["linux"].update(sysctl={"vm.swappiness": "1"}), "linux.sysctl: vm.swappiness belongs to the host"),
         (lambda d: d["linux"].update(sysctl={"kernel.shmmax": "1\n2"}), "linux.sysctl: kernel.shmmax"),
-        (lambda d: d["linux"].update(seccomp={"defaultAction": "SCMP_ACT_ALLOW"}), "linux.seccomp is set"),
+        (lambda d: d["linux"].update(seccomp={"defaultAction": "ALLOW"}), "linux.seccomp.defaultAction"),
         (
             lambda d: d["mounts"].append({"destination": "/x", "source": "/no/such", "options": ["bind"]}),
             "cannot mount bind of /no/such on /x: No such file or directory. Create /no/such on the host",

@@ -18,7 +18,7 @@ from ..kernel import capabilities
 from ..kernel import constants as c
 from ..kernel.files import read_bytes
 from ..kernel.mounts import PROPAGATION, MountOptions
-from . import hooks
+from . import hooks, seccomp
 from .errors import ConfigError
 
 TYPE_CHECKING = False
@@ -47,7 +47,6 @@ _NOT_YET = (
     "process.scheduler",
     "process.ioPriority",
     "process.execCPUAffinity",
-    "linux.seccomp",
     "linux.timeOffsets",
     "linux.personality",
     "linux.netDevices",
@@ -199,6 +198,11 @@ class Config:
         self.devices = [_device(entry) for entry in _get(document, "linux.devices", list, [])]
         self.cgroups_path: str = _get(document, "linux.cgroupsPath", str, "")
         self.resources: dict[str, Any] = _get(document, "linux.resources", dict, {})
+        self.seccomp: dict[str, Any] | None = _get(document, "linux.seccomp", dict, None)
+        self.seccomp_program = b""  # compiled by whoever forks the process that it is for
+        if self.seccomp is not None:
+            seccomp.validate(self.seccomp)
+            seccomp.check_usable(self.seccomp, no_new_privileges=self.no_new_privileges)
         self.masked_paths = _strings(document, "linux.maskedPaths", [])
         self.readonly_paths = _strings(document, "linux.readonlyPaths", [])
         self.sysctl: dict[str, str] = _get(document, "linux.sysctl", dict, {})

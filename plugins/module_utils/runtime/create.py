@@ -18,12 +18,12 @@ from ..cgroup.api import open_cgroup
 from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
-from . import channel, hooks, init, state
+from . import channel, hooks, init, seccomp, state
 from .channel import Channel
 from .config import Config
 from .dismantle import dismantle
 from .errors import RuntimeFault
-from .state import START_SOCKET, State
+from .state import SECCOMP_CACHE, START_SOCKET, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def create(
             step="console",
             hint="Give --console-socket exactly where process.terminal is true",
         )
+    if config.seccomp is not None:
+        config.seccomp_program = seccomp.compile(config.seccomp, os.path.join(run_dir, SECCOMP_CACHE))
     created = State(container_id, config.bundle, config.cgroups_path or f"/{container_id}", _now())
     created.annotations = config.annotations
     created.hooks = {kind: config.document["hooks"][kind] for kind in ("poststart", "poststop") if config.hooks[kind]}

@@ -168,7 +168,7 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: _Step) -> None:
     channel.ask({"ready": True})  # sync 5: the parent sets limits and rlimits and writes the state
     step.name = "user"
     syscalls.prctl(c.PR_SET_DUMPABLE, 0)
-    process.become(config)
+    last_capabilities = process.become(config)
     if config.no_new_privileges:
         syscalls.prctl(c.PR_SET_NO_NEW_PRIVS, 1)
     step.name = "program"
@@ -182,7 +182,7 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: _Step) -> None:
         if starter.receive() is None:
             os._exit(1)
         hooks.run_all(config.hooks["startContainer"], {**given.state, "status": "created", "pid": os.getpid()}, "/")
-        process.execute(config, program)
+        process.execute(config, program, last_capabilities, starter)
     except BaseException as error:  # noqa: BLE001  the one who started us is the one to tell
         starter.fail(error, "exec")
         os._exit(127)

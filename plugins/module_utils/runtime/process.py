@@ -12,10 +12,12 @@ import stat
 
 from ..kernel import capabilities, syscalls
 from ..kernel import constants as c
+from . import seccomp
 from .errors import RuntimeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .channel import Channel
     from .config import Config
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -43,12 +45,20 @@ def _cwd_fault(cwd: str, error: OSError) -> RuntimeFault:
     )
 
 
-def become(config: Config) -> None:
-    """Take the declared user, groups, capabilities, umask and directory; nothing is given back after this."""
+def become(config: Config) -> tuple[int, int, int] | None:
+    """Take the declared user, groups, capabilities, umask and directory; nothing is given back after this.
+
+    One thing may be left to give up: without no_new_privs a seccomp filter is installed by CAP_SYS_ADMIN, which then
+    goes in confine(). Gives the last sets (effective, permitted, inheritable) for that, else None.
+    """
     entered = _chdir(config, last=False)
     wanted = config.capabilities
+    kept = 0
+    if config.seccomp is not None and not config.no_new_privileges:
+        kept = capabilities.mask(["CAP_SYS_ADMIN"])
     if wanted is not None:
         capabilities.drop_bounding(wanted["bounding"])
+    if wanted is not None or kept:
         syscalls.prctl(c.PR_SET_KEEPCAPS, 1)
     _set_groups(config)
     os.setresgid(config.gid, config.gid, config.gid)
@@ -56,12 +66,20 @@ def become(config: Config) -> None:
     if not entered:
         _chdir(config, last=True)
     _check_cwd(config.cwd)
-    if wanted is not None:
+    sets = None
+    if wanted is not None or kept:
         syscalls.prctl(c.PR_SET_KEEPCAPS, 0)
+    if wanted is not None:
         granted = capabilities.permitted()  # what cannot be granted is left out: config.md, "capabilities"
-        syscalls.capset(wanted["effective"] & granted, wanted["permitted"] & granted, wanted["inheritable"] & granted)
+        sets = (wanted["effective"] & granted, wanted["permitted"] & granted, wanted["inheritable"] & granted)
+        kept &= granted
+        syscalls.capset(sets[0] | kept, sets[1] | kept, sets[2])
         capabilities.set_ambient(wanted["ambient"] & wanted["inheritable"] & wanted["permitted"] & granted)
+    elif kept and config.uid != 0:
+        sets = (0, 0, 0)  # as the kernel would have left it with the change of user
+        syscalls.capset(kept, kept, 0)
     os.umask(config.umask)
+    return sets if kept else None
 
 
 def _set_groups(config: Config) -> None:
@@ -139,13 +157,39 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def execute(config: Config, program: str) -> None:
-    """execve(2); comes back only as an exception. Every descriptor but stdio closes with it."""
+def confine(config: Config, last_capabilities: tuple[int, int, int] | None, starter: Channel) -> None:
+    """Install the filter of linux.seccomp and give up the last privilege.
+
+    All that comes after install() is filtered already: seccomp.check_usable() has asked for these calls alone.
+    """
+    assert config.seccomp is not None
+    flags = seccomp.filter_flags(config.seccomp)
+    if not seccomp.notifies(config.seccomp):
+        seccomp.install(config.seccomp_program, flags)
+    else:
+        path, metadata = config.seccomp["listenerPath"], config.seccomp.get("listenerMetadata") or ""
+        number = seccomp.next_descriptor()
+        starter.ask({"listener": number, "path": path, "metadata": metadata})
+        if seccomp.install(config.seccomp_program, flags) != number:
+            raise RuntimeFault(f"the seccomp listener is not descriptor {number}", step="seccomp")
+        if starter.receive() is None:
+            raise RuntimeFault("nobody took the seccomp listener", step="seccomp", obj=path)
+    if last_capabilities is not None:
+        syscalls.capset(*last_capabilities)
+
+
+def execute(config: Config, program: str, last_capabilities: tuple[int, int, int] | None, starter: Channel) -> None:
+    """execve(2); comes back only as an exception. Every descriptor but stdio closes with it.
+
+    *last_capabilities* are what become() gave, *starter* the channel to the process that starts us.
+    """
     environment = {}
     for entry in config.env:
         name, _, value = entry.partition("=")
         environment[name] = value
     reset_signals()
+    if config.seccomp is not None:
+        confine(config, last_capabilities, starter)
     try:
         os.execve(program, config.args, environment)
     except OSError as error:

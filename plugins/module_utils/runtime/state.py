@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OCI_VERSION = "1.3.0"
 START_SOCKET = "start.sock"
+SECCOMP_CACHE = ".seccomp"  # below run_dir, shared by all containers; no container's name
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 
 
