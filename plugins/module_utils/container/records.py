@@ -127,6 +127,7 @@ def make(state: StateDir, spec: dict[str, Any]) -> Record:
     os.mkdir(os.path.join(path, "upper"), 0o755)  # the container's own root directory: others in it must pass
     os.chmod(os.path.join(path, "upper"), 0o755)
     os.chmod(os.path.join(path, "etc"), 0o755)
+    write_atomic(os.path.join(path, "monitor.lock"), b"", durable=False)
     record = Record(path, spec)
     save(record)
     fsync_directory(state.containers)
@@ -149,14 +150,13 @@ def publish(state: StateDir, record: Record) -> None:
     fsync_directory(state.containers)
 
 
-def remove(state: StateDir, record: Record) -> None:
-    """Take the name away and remove the directory, the name first: a crash in between leaves a leftover."""
+def unpublish(state: StateDir, record: Record) -> None:
+    """Take the name away from *record*, if it has it."""
     link = os.path.join(state.containers, record.name)
     with contextlib.suppress(FileNotFoundError):
         if os.readlink(link) == "." + record.id:
             os.unlink(link)
             fsync_directory(state.containers)
-    remove_directory(record.path)
 
 
 def remove_directory(path: str) -> None:

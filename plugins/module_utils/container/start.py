@@ -14,6 +14,7 @@ import errno
 import fcntl
 import json
 import os
+import select
 import signal
 import stat
 import sys
@@ -34,6 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_OTHERS_TIME = 10.0  # seconds
 _BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(sys.argv[2:])"
 
 
@@ -41,6 +43,9 @@ def run(argv: list[str], root: str | None) -> int:
     """Carry out ``["monitor-start", DIRECTORY, FD]``. Returns only when the container could not be made."""
     report = int(argv[2])
     os.set_inheritable(report, False)
+    # A task that finds us while ours was killed may wake us; we end by ourselves. A handler, since what is ignored
+    # would be so in the container too.
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     try:
         arguments = _make(StateDir(root), argv[1], report)
     except Error as error:
@@ -67,6 +72,8 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
         raise ContainerError(f"there is no container in {path}", step="start", obj=path)
     syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
     lock = _lock(record)
+    if records.stop_requested(record) or _is_alone(report):
+        return None  # our task was killed, and the next one may have begun to clear away what it left
     lifecycle.delete(state.runtime, record.id, force=True)  # what a killed monitor left
     _mount(record)
     _write_bundle(record)
@@ -99,16 +106,30 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
 
 
 def _lock(record: records.Record) -> int:
-    """The record lock that says this container has a monitor (fcntl(2): kept over execve, not over fork)."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(os.path.join(record.path, "monitor.lock"), flags, 0o600)
-    try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ContainerError(
-            f"container {record.name} has a monitor already", step="monitor", obj=record.name
-        ) from None
-    return fd
+    """The record lock that says this container has a monitor (fcntl(2): kept over execve, not over fork).
+
+    The file is there already: nothing is made in a directory that is perhaps being removed. Another that holds it is
+    one that has lost its task and is about to end.
+    """
+    fd = os.open(os.path.join(record.path, "monitor.lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    end = time.monotonic() + _OTHERS_TIME
+    while True:
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise ContainerError(
+                    f"container {record.name} has a monitor already", step="monitor", obj=record.name
+                ) from None
+            time.sleep(0.02)
+
+
+def _is_alone(report: int) -> bool:
+    """Whether the task at the other end of the conversation has gone."""
+    poller = select.poll()
+    poller.register(report, select.POLLIN)
+    return any(event & select.POLLHUP for _fd, event in poller.poll(0))
 
 
 def _hold_core() -> list[int]:

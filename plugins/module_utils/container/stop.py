@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 
@@ -113,9 +114,7 @@ def wait_for_end(record: Record) -> None:
 
 def _bury(state: StateDir, record: Record, live: State | None) -> None:
     """Do what a monitor that was killed could not: remove what is left, and record the end."""
-    try:
-        runtime_state.load(state.runtime, record.id)
-    except NoSuchContainer:
+    if not os.path.lexists(runtime_state.directory(state.runtime, record.id)):
         return
     lifecycle.delete(state.runtime, record.id, force=True)
     if live is not None:  # the real exit code died with the monitor
@@ -136,7 +135,9 @@ def destroy(state: StateDir, record: Record) -> None:
     """Kill the container and remove all of it: processes, monitor, cgroup, pin and directory."""
     from ..image.store import Store
 
+    # The directory goes last: as long as it is there, whoever comes after us knows what is left to do.
     stop(state, record, force=True)
-    records.remove(state, record)
+    records.unpublish(state, record)
     Store(state).unpin(record.id)
+    records.remove_directory(record.path)
     remove_empty(CGROUP_PARENT)

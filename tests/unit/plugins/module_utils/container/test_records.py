@@ -40,9 +40,9 @@ def test_the_name_moves_in_one_step(state):
     records.publish(state, new)
     assert records.load(state, "web").id == new.id
     assert records.leftovers(state, "web") == [old.path]
-    records.remove(state, old)  # must not take the name away from the new one
+    records.unpublish(state, old)  # must not take the name away from the new one
     assert records.load(state, "web").id == new.id
-    assert not os.path.exists(old.path)
+    assert records.leftovers(state, "web") == [old.path]
 
 
 def test_leftovers_of_others_are_not_ours(state):
@@ -57,7 +57,8 @@ def test_removal_leaves_nothing(state):
     records.publish(state, record)
     os.symlink("/etc", os.path.join(record.path, "upper/link"))
     os.makedirs(os.path.join(record.path, "work/work"), mode=0o000)
-    records.remove(state, record)
+    records.unpublish(state, record)
+    records.remove_directory(record.path)
     assert os.listdir(state.containers) == []
     assert os.path.isdir("/etc")
 
@@ -100,7 +101,7 @@ def test_the_lock_goes_with_the_container(state):
         records.publish(state, made(state))
     assert os.listdir(state.locks) == ["container-web"]
     with records.container_lock(state, "web"):
-        records.remove(state, records.load(state, "web"))
+        records.unpublish(state, records.load(state, "web"))
     assert os.listdir(state.locks) == []
 
 
