@@ -57,6 +57,8 @@ from .container import (
     records,
     resources,
     restart,
+    seccomp,
+    seccomp_profile,
     spec,
     start,
     stop,
@@ -102,6 +104,7 @@ from .kernel import (
 )
 from .runtime import (
     channel,
+    child,
     config,
     console,
     create,
@@ -109,9 +112,11 @@ from .runtime import (
     errors,
     hooks,
     init,
+    libseccomp,
     lifecycle,
     namespaces,
     process,
     rootfs,
+    seccomp,
     state,
 )

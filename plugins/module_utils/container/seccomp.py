@@ -160,6 +160,8 @@ def translate(
 def _mapped(entries: Any, machine: str) -> list[str]:
     """The native architecture's line of ``archMap``; without one only native programs run."""
     native = _architectures(machine)[0]
+    if not isinstance(entries, list):
+        _fault(f"seccomp profile: archMap is not a list: {entries!r}")
     for entry in entries:
         if isinstance(entry, dict) and entry.get("architecture") == native:
             return [native, *(entry.get("subArchitectures") or ())]
@@ -191,6 +193,9 @@ def _errno(name: Any) -> int:
 
 def _applies(entry: dict[str, Any], capabilities: Collection[str], machine: Collection[str], release: str) -> bool:
     includes, excludes = entry.get("includes") or {}, entry.get("excludes") or {}
+    for key, value in (("includes", includes), ("excludes", excludes)):
+        if not isinstance(value, dict):
+            _fault(f"seccomp profile: {key} is not an object: {value!r}")
     if any(capability not in capabilities for capability in includes.get("caps") or ()):
         return False
     if any(capability in capabilities for capability in excludes.get("caps") or ()):

@@ -174,6 +174,8 @@ def confine(config: Config, last_capabilities: tuple[int, int, int] | None, star
             raise RuntimeFault(f"the seccomp listener is not descriptor {number}", step="seccomp")
         if starter.receive() is None:
             raise RuntimeFault("nobody took the seccomp listener", step="seccomp", obj=path)
+        if not seccomp.refuses(config.seccomp, "close"):
+            os.close(number)  # so that our waiting for the agent ends with the agent
     if last_capabilities is not None:
         syscalls.capset(*last_capabilities)
 

@@ -22,9 +22,9 @@ NEWUSER, NEWTIME, SIGCHLD, VM_AND_FRIENDS = 0x10000000, 0x80, 17, 0x3D0F00
 def verdict(profile, name, *arguments):
     """0 when allowed, else the errno: for profiles whose conditions are all masked comparisons."""
     for rule in profile["syscalls"]:
-        if name in rule["names"]:
-            if all(arguments[entry["index"]] & entry["value"] == entry["valueTwo"] for entry in rule.get("args", ())):
-                return 0 if rule["action"] == "SCMP_ACT_ALLOW" else rule["errnoRet"]
+        conditions = rule.get("args", ())
+        if name in rule["names"] and all(arguments[c["index"]] & c["value"] == c["valueTwo"] for c in conditions):
+            return 0 if rule["action"] == "SCMP_ACT_ALLOW" else rule["errnoRet"]
     return profile["defaultErrnoRet"]
 
 
@@ -202,6 +202,8 @@ def test_translation(document, expected):
         (profile(allow(includes={"minKernel": "new"})), "'new' is no kernel version"),
         (profile(archMap=ARCH_MAP, architectures=["SCMP_ARCH_X32"]), "exclude each other"),
         (profile("kcmp"), "syscalls is not a list of objects"),
+        (profile(allow(includes=["CAP_CHOWN"])), "includes is not an object"),
+        (profile(archMap="x86_64"), "archMap is not a list"),
     ],
 )
 def test_wrong_profiles_are_named(document, message):
