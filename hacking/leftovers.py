@@ -129,6 +129,16 @@ def network_namespaces() -> list[str]:
     return []
 
 
+def settled(directory: str) -> list[str]:
+    """What :func:`find` finds for longer than it takes a process that was just killed to die."""
+    deadline = time.monotonic() + 3
+    while True:
+        found = list(find(directory))
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
 def find(directory: str) -> Iterator[str]:
     """One line for each object that belongs to *directory*."""
     for pid, command in processes(directory).items():
@@ -187,7 +197,7 @@ def main(arguments: list[str]) -> int:
         sweep(arguments[1])
         return 0
     else:
-        lines = list(find(os.path.abspath(arguments[0])))
+        lines = settled(os.path.abspath(arguments[0]))
     for line in lines:
         print(line)
     return 1 if lines else 0

@@ -95,6 +95,7 @@ def run_suite(suite: str, directory: str, arguments: list[str]) -> list[Result]:
         AGENTLESS_OCI_ROOT=os.path.join(directory, "state"),
         TMPDIR=os.path.join(directory, "tmp"),
         # Caches and settings of the tools: kept from one run to the next, yet not in the user's home.
+        HYPOTHESIS_STORAGE_DIRECTORY=os.path.join(directory, "hypothesis"),
         HOME=os.path.join(CHECKOUT, ".venv", "home"),
     )
     os.makedirs(environment["TMPDIR"])
@@ -123,7 +124,7 @@ def run_suite(suite: str, directory: str, arguments: list[str]) -> list[Result]:
         results.append(Result("failed", suite, f"exit code {code}"))
     elif not results:
         results.append(Result("failed", suite, "ran no test"))
-    left = list(leftovers.find(directory))
+    left = leftovers.settled(directory)
     leftovers.sweep(directory)
     left += [f"left on the machine: {line}" for line in sorted(machine_state() - before)]
     results.append(
@@ -140,6 +141,15 @@ def counts(results: list[Result]) -> str:
     for result in results:
         tally[result.outcome] += 1
     return ", ".join(f"{number} {outcome}" for outcome, number in tally.items())
+
+
+def _remove_bytecode() -> None:
+    """Git ignores it, but a run leaves nothing in the checkout except .venv."""
+    for path, directories, _files in os.walk(CHECKOUT):
+        directories[:] = [name for name in directories if name not in (".git", ".venv")]
+        if "__pycache__" in directories:
+            shutil.rmtree(os.path.join(path, "__pycache__"), ignore_errors=True)
+            directories.remove("__pycache__")
 
 
 def _interrupt(number: int, _frame: object) -> None:
@@ -178,7 +188,7 @@ def main() -> int:
         results.append(Result("failed", "run", f"interrupted by {signalled}"))
     finally:
         leftovers.sweep(work)
-        shutil.rmtree(work, ignore_errors=True)
+        _remove_bytecode()
 
     for outcome in ("skipped", "failed"):
         chosen_results = [result for result in results if result.outcome == outcome]

@@ -35,7 +35,9 @@ CONTAINERS = 20
 
 def run(command: list[str], **environment: str) -> None:
     """Run *command*; shows what it printed, and ends the benchmark, when it fails."""
-    done = subprocess.run(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True)
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     if done.returncode:
         sys.stderr.buffer.write(done.stdout + done.stderr)
         raise SystemExit(f"failed: {' '.join(command)}")
