@@ -130,8 +130,8 @@ def test_no_code_comes_from_the_image(runtime, rootfs, tmp_path):
 def test_nothing_can_be_imported_after_the_pivot():
     program = (
         f"import sys; sys.path.insert(0, {MODULE_UTILS!r}); import entry; entry.register()\n"
-        "from aoci.runtime import init\n"
-        "init._load_nothing_more()\n"
+        "from aoci.runtime import child\n"
+        "child.load_nothing_more()\n"
         "try: import colorsys; print('loaded')\n"
         "except ImportError: print('refused')\n"
     )

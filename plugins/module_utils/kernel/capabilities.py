@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from . import constants as c
 from . import syscalls
@@ -55,12 +54,8 @@ def bounding() -> int:
 
 
 def permitted() -> int:
-    """The calling process's permitted set (proc_pid_status(5), CapPrm)."""
-    with open("/proc/self/status", "rb") as status:
-        for line in status:
-            if line.startswith(b"CapPrm:"):
-                return int(line.split()[1], 16)
-    raise OSError(errno.EINVAL, "no CapPrm line", f"/proc/{os.getpid()}/status")
+    """The calling thread's permitted set."""
+    return syscalls.capget()[1]
 
 
 def drop_bounding(keep: int) -> None:

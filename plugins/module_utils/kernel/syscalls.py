@@ -61,6 +61,7 @@ _umount2 = _prototype("umount2", ctypes.c_char_p, ctypes.c_int)
 _unshare = _prototype("unshare", ctypes.c_int)
 _setns = _prototype("setns", ctypes.c_int, ctypes.c_int)
 _prctl = _prototype("prctl", *[ctypes.c_int] + [ctypes.c_ulong] * 4)
+_capget = _prototype("capget", ctypes.c_char_p, ctypes.c_char_p)
 _capset = _prototype("capset", ctypes.c_char_p, ctypes.c_char_p)
 _setdomainname = _prototype("setdomainname", ctypes.c_char_p, ctypes.c_size_t)
 _statfs = _prototype("statfs", ctypes.c_char_p, ctypes.c_char_p)
@@ -149,6 +150,15 @@ def seccomp_set_mode_filter(flags: int, program: bytes) -> int:
 def pidfd_getfd(pidfd: int, fd: int) -> int:
     """pidfd_getfd(2), Linux 5.6: our own descriptor, close-on-exec, of another process's *fd*."""
     return _call(_NR_PIDFD_GETFD, ctypes.c_ulong(pidfd), ctypes.c_ulong(fd), ctypes.c_ulong(0))
+
+
+def capget() -> tuple[int, int, int]:
+    """capget(2), version 3, of the calling thread: (effective, permitted, inheritable) as bit masks."""
+    header = struct.pack("=Ii", 0x20080522, 0)
+    data = ctypes.create_string_buffer(24)
+    _check(_capget(header, data))
+    low = struct.unpack("=6I", data.raw)
+    return low[0] | low[3] << 32, low[1] | low[4] << 32, low[2] | low[5] << 32
 
 
 def fs_type(target: str | int) -> int:

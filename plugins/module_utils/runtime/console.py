@@ -52,11 +52,10 @@ def connect(path: str) -> _socket.socket:
     return end
 
 
-def set_up(rootfd: int, owner: int, size: tuple[int, int] | None, receiver: _socket.socket) -> None:
-    """Make a terminal, make it ours and /dev/console, and send its master to *receiver*.
+def open_pair(rootfd: int, owner: int, size: tuple[int, int] | None) -> tuple[int, int]:
+    """(master, slave) of a new terminal on the devpts of the root *rootfd*.
 
-    *owner* is the user's id, *size* (rows, columns). Runs before the pivot, as the leader of a session without a
-    terminal. Raises OSError, RuntimeFault.
+    *owner* is the user's id, *size* (rows, columns). Needs a trusted /proc. Raises OSError, RuntimeFault.
     """
     master = _open_master(rootfd)
     fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
@@ -65,7 +64,15 @@ def set_up(rootfd: int, owner: int, size: tuple[int, int] | None, receiver: _soc
         fcntl.ioctl(slave, _TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
     if os.fstat(slave).st_uid != owner:
         os.fchown(slave, owner, -1)
-    _bind_console(rootfd, slave)
+    return master, slave
+
+
+def hand_over(pair: tuple[int, int], receiver: _socket.socket) -> None:
+    """Send the master of *pair* to *receiver*; make the slave our controlling terminal and stdio.
+
+    For the leader of a session without a terminal.
+    """
+    master, slave = pair
     name = f"/dev/pts/{os.minor(os.fstat(slave).st_rdev)}".encode()
     receiver.sendmsg([name], [(_SOL_SOCKET, _SCM_RIGHTS, array.array("i", [master]))])
     receiver.close()
@@ -88,7 +95,8 @@ def _open_master(rootfd: int) -> int:
         os.close(pinned)
 
 
-def _bind_console(rootfd: int, slave: int) -> None:
+def bind_console(rootfd: int, slave: int) -> None:
+    """Make the terminal *slave* /dev/console of the root *rootfd*; before the pivot."""
     target = safepath.make_file_in_root(rootfd, "/dev/console", 0o600)
     source = f"/proc/self/fd/{slave}"
     try:
@@ -102,7 +110,7 @@ def _bind_console(rootfd: int, slave: int) -> None:
 
 
 def receive_master(end: _socket.socket) -> int:
-    """The descriptor that :func:`set_up` sent, received on the other end."""
+    """The descriptor that :func:`hand_over` sent, received on the other end."""
     _data, control, _flags, _address = end.recvmsg(4096, 64)
     for level, kind, data in control:
         if (level, kind) == (_SOL_SOCKET, _SCM_RIGHTS):

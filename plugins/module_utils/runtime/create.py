@@ -11,15 +11,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import resource
 import signal
 
 from ..cgroup.api import open_cgroup
 from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
-from . import channel, hooks, init, seccomp, state
+from . import channel, hooks, init, limits, seccomp, state
 from .channel import Channel
+from .child import signals_blocked
 from .config import Config
 from .dismantle import dismantle
 from .errors import RuntimeFault
@@ -53,14 +53,7 @@ def create(
     The caller's process must be single-threaded and run from a protected executable (kernel/selfexe.py). What is
     made is unmade when anything fails. Raises RuntimeFault, CgroupError or KernelError.
     """
-    if os.geteuid() != 0:
-        raise RuntimeFault(
-            "creating containers needs root", step="create", errno=errno.EPERM, hint="Run it with become: true or sudo"
-        )
-    if not selfexe.is_protected():
-        raise RuntimeFault("the runtime's own executable is writable from containers", step="create")
-    if len(os.listdir("/proc/self/task")) != 1:
-        raise RuntimeFault("the runtime must be single-threaded to fork containers", step="create")
+    check_caller()
     config = Config.load(bundle)
     if config.terminal != (console is not None):
         raise RuntimeFault(
@@ -82,6 +75,7 @@ def create(
         )
     state.make(run_dir, created)
     try:
+        state.save_document(run_dir, container_id, config.document)
         given = {"stdio": stdio, "console": console, "preserve_fds": preserve_fds, "no_pivot": no_pivot}
         _create(config, created, cgroup, run_dir, given)
         if pid_file:
@@ -92,20 +86,28 @@ def create(
     return created
 
 
+def check_caller() -> None:
+    """Raise RuntimeFault unless this process may fork others into containers."""
+    if os.geteuid() != 0:
+        raise RuntimeFault(
+            "containers need root", step="create", errno=errno.EPERM, hint="Run it with become: true or sudo"
+        )
+    if not selfexe.is_protected():
+        raise RuntimeFault("the runtime's own executable is writable from containers", step="create")
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise RuntimeFault("the runtime must be single-threaded to fork containers", step="create")
+
+
 def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given: dict[str, Any]) -> None:
     directory = state.directory(run_dir, created.id)
     listener = channel.listen(directory, START_SOCKET)
     ours, theirs = Channel.pair()
     cgroup.create()
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    init.block_signals()
-    try:
+    with signals_blocked():
         child = os.fork()
         if child == 0:
             ours.close()
             init.run(init.Inheritance(config, cgroup, theirs, listener, state=created.as_dict(), **given))
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     theirs.close()
     listener.close()
     try:
@@ -149,18 +151,7 @@ def _limit(config: Config, created: State, cgroup: Cgroup) -> None:
     """Limits now and not before: a small memory limit would have killed the interpreter half way."""
     if config.resources:
         cgroup.set(config.resources)
-    for kind, soft, hard in config.rlimits:
-        try:
-            resource.prlimit(created.pid, kind, (soft, hard))
-        except (PermissionError, ValueError) as error:
-            name = next(key for key in dir(resource) if key.startswith("RLIMIT_") and getattr(resource, key) == kind)
-            raise RuntimeFault(
-                f"process.rlimits: cannot set {name} to {soft}:{hard}: {error}",
-                step="rlimits",
-                obj=name,
-                errno=errno.EPERM,
-                hint="A hard limit above the host's own needs CAP_SYS_RESOURCE",
-            ) from error
+    limits.set_rlimits(created.pid, config.rlimits)
 
 
 def _died(cgroup: Cgroup) -> RuntimeFault:

@@ -10,16 +10,12 @@ ones and forks; the second is the container's first process. The numbered steps 
 from __future__ import annotations
 
 import _socket
-import errno
 import gc
 import os
-import signal
-import stat
-import sys
 
 from ..kernel import constants as c
-from ..kernel import idmap, procfs, syscalls
-from . import console, hooks, namespaces, process, rootfs
+from ..kernel import procfs, syscalls
+from . import child, console, hooks, namespaces, process, rootfs
 from .channel import accept
 
 TYPE_CHECKING = False
@@ -29,8 +25,6 @@ if TYPE_CHECKING:
     from ..cgroup.api import Cgroup
     from .channel import Channel
     from .config import Config
-
-_FIRST_AFTER_STDIO = 3
 
 
 class Inheritance:
@@ -73,7 +67,7 @@ class Inheritance:
 
 def run(given: Inheritance) -> None:
     """The forked child's whole life; never returns."""
-    step = _Step()
+    step = child.Step()
     try:
         gc.disable()  # a collection would touch, and so copy, every page we share with the parent
         _outer(given, step)
@@ -83,27 +77,10 @@ def run(given: Inheritance) -> None:
         os._exit(1)
 
 
-class _Step:
-    """Where we are, for errors that do not say so themselves."""
-
-    def __init__(self) -> None:
-        self.name = "fork"
-
-
-def _outer(given: Inheritance, step: _Step) -> None:
+def _outer(given: Inheritance, step: child.Step) -> None:
     config, channel = given.config, given.channel
     step.name = "stdio"
-    kept = [os.dup(fd) for fd in given.stdio]
-    for target, fd in enumerate(kept):
-        os.dup2(fd, target, inheritable=True)
-        os.close(fd)
-    _own_stdio(config)
-    os.setgroups(())
-    # Whatever else our caller had open is not the container's (CVE-2024-21626).
-    syscalls.close_on_exec(_FIRST_AFTER_STDIO + given.preserve_fds)
-    step.name = "oomScoreAdj"
-    if config.oom_score_adj is not None:
-        _write_oom_score(config.oom_score_adj)
+    child.leave_caller(config, given.stdio, given.preserve_fds)
     step.name = "cgroup"
     given.cgroup.join(unified=given.cgroup.needs_unified(config.resources))
     channel.ask({"joined": True})  # sync 1: nothing of the container's has run outside its cgroup
@@ -122,11 +99,11 @@ def _outer(given: Inheritance, step: _Step) -> None:
     _inner(given, trees, step)
 
 
-def _inner(given: Inheritance, trees: rootfs.Trees, step: _Step) -> None:
+def _inner(given: Inheritance, trees: rootfs.Trees, step: child.Step) -> None:
     config, channel = given.config, given.channel
     step.name = "session"
     os.setsid()
-    _new_keyring()
+    child.new_keyring()
     procfd = procfs.open_proc()
     step.name = "network"
     if config.namespaces.get("network") == "":
@@ -140,7 +117,9 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: _Step) -> None:
     rootfs.make_devices(config, rootfd)
     if given.console is not None:
         step.name = "console"
-        console.set_up(rootfd, config.uid, config.console_size, given.console)
+        terminal = console.open_pair(rootfd, config.uid, config.console_size)
+        console.bind_console(rootfd, terminal[1])
+        console.hand_over(terminal, given.console)
     step.name = "hooks"
     if config.has_hooks("prestart", "createRuntime"):
         channel.ask({"hooks": True})  # sync 4: the parent runs those that belong outside
@@ -153,7 +132,7 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: _Step) -> None:
     if config.hooks["startContainer"]:
         hooks.preload()
     step.name = "pivot_root"
-    _load_nothing_more()
+    child.load_nothing_more()
     rootfs.pivot(config, rootfd, no_pivot=given.no_pivot)
     for fd in (procfd, rootfd):  # no way out, and no way around the root, is left open (CVE-2024-21626)
         os.close(fd)
@@ -186,50 +165,3 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: _Step) -> None:
     except BaseException as error:  # noqa: BLE001  the one who started us is the one to tell
         starter.fail(error, "exec")
         os._exit(127)
-
-
-def _load_nothing_more() -> None:
-    """After the pivot the interpreter's library is the image's: an import would run hostile code (CVE-2019-14271)."""
-    sys.meta_path.clear()
-    sys.path.clear()
-
-
-def _own_stdio(config: Config) -> None:
-    """Let the container's user open its own stdio again as /dev/stdout: pipes and files belong to who made them.
-
-    Done while we still have the host's privilege; the null device stays everybody's.
-    """
-    user = config.uid
-    if config.namespaces.get("user") == "":
-        user = idmap.outside(user, config.uid_mappings)
-    for fd in range(_FIRST_AFTER_STDIO):
-        found = os.fstat(fd)
-        if found.st_uid != user and not (stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)):
-            try:
-                os.fchown(fd, user, -1)
-            except OSError as error:
-                if error.errno not in (errno.EPERM, errno.EINVAL, errno.EROFS):  # what has no owner to change
-                    raise
-
-
-def _write_oom_score(value: int) -> None:
-    fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        if int(os.read(fd, 16)) != value:  # lowering it needs CAP_SYS_RESOURCE: do not ask for nothing
-            os.write(fd, b"%d" % value)
-    finally:
-        os.close(fd)
-
-
-def _new_keyring() -> None:
-    """A session keyring of the container's own, so that keys of the host's session stay out of it."""
-    try:
-        syscalls.new_session_keyring()
-    except OSError as error:
-        if error.errno != errno.ENOSYS:  # a kernel without CONFIG_KEYS has none to hide
-            raise
-
-
-def block_signals() -> None:
-    """Keep signals meant for the parent from ending a child half way; execute() clears the mask."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})

@@ -60,7 +60,7 @@ def start(run_dir: str, container_id: str) -> None:
         starter.send({"start": True})
         message = starter.receive()  # ends when execve(2) closes the other side, or raises what went wrong
         if message is not None:
-            _hand_over_listener(starter, message, found)
+            seccomp.hand_over(starter, message, found.pid, found.as_dict())
             starter.receive()
         if found.hooks.get("poststart"):
             _poststart(found)
@@ -68,20 +68,6 @@ def start(run_dir: str, container_id: str) -> None:
         starter.close()
         with contextlib.suppress(FileNotFoundError):  # a program that ends at once may be deleted already
             os.unlink(os.path.join(directory, START_SOCKET))
-
-
-def _hand_over_listener(starter: channel.Channel, message: dict[str, Any], found: State) -> None:
-    """SCMP_ACT_NOTIFY: the first process is about to have the listener; its owner is to get it before the program runs.
-
-    The counterpart is process.confine().
-    """
-    starter.send({})
-    fd = seccomp.take_listener(found.pid, message["listener"])
-    try:
-        seccomp.send_listener(message["path"], message["metadata"], found.pid, found.as_dict(), fd)
-    finally:
-        os.close(fd)
-    starter.send({})
 
 
 def _poststart(found: State) -> None:

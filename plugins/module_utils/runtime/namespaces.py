@@ -44,33 +44,40 @@ def open_joined(config: Config) -> dict[str, int]:
 def enter(config: Config, joined: dict[str, int], channel: Channel) -> None:
     """Join and unshare, so that a fork afterwards is inside all of them.
 
-    Three passes: what needs the host's privilege first, then the user namespace, then what needs its privilege.
-    A new user namespace comes alone and before the rest, so that it owns them.
+    A new user namespace comes alone and before the other new ones, so that it owns them.
     """
-    waiting = {kind: fd for kind, fd in joined.items() if kind != "user"}
-    for kind, fd in list(waiting.items()):
-        try:
-            syscalls.setns(fd, NAMESPACES[kind])
-        except OSError as error:
-            if error.errno != errno.EPERM or "user" not in joined:
-                raise
-        else:
-            del waiting[kind]
-    if "user" in joined:
-        syscalls.setns(joined["user"], NAMESPACES["user"])
-        _become_root()
-    elif "user" in config.namespaces:
+    join(joined)
+    if config.namespaces.get("user") == "":
         syscalls.unshare(NAMESPACES["user"])
         channel.ask({"map": os.getpid()})  # sync 2: the parent writes our id maps
         _become_root()
-    for kind, fd in waiting.items():
-        syscalls.setns(fd, NAMESPACES[kind])
     flags = 0
     for kind, path in config.namespaces.items():
         if not path and kind != "user":
             flags |= NAMESPACES[kind]
     syscalls.unshare(flags)
-    for fd in joined.values():
+
+
+def join(namespaces: dict[str, int]) -> None:
+    """Join the *namespaces* (kind → descriptor, closed then).
+
+    Three passes: what needs the host's privilege first, then the user namespace, then what needs its privilege.
+    """
+    waiting = {kind: fd for kind, fd in namespaces.items() if kind != "user"}
+    for kind, fd in list(waiting.items()):
+        try:
+            syscalls.setns(fd, NAMESPACES[kind])
+        except OSError as error:
+            if error.errno != errno.EPERM or "user" not in namespaces:
+                raise
+        else:
+            del waiting[kind]
+    if "user" in namespaces:
+        syscalls.setns(namespaces["user"], NAMESPACES["user"])
+        _become_root()
+    for kind, fd in waiting.items():
+        syscalls.setns(fd, NAMESPACES[kind])
+    for fd in namespaces.values():
         os.close(fd)
 
 

@@ -27,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from .channel import Channel
+
 # linux/seccomp.h, SECCOMP_RET_*
 ACTIONS = {
     "SCMP_ACT_KILL": 0x00000000,
@@ -293,6 +295,20 @@ def next_descriptor() -> int:
     fd = os.dup(0)
     os.close(fd)
     return fd
+
+
+def hand_over(starter: Channel, message: dict[str, Any], pid: int, state: dict[str, Any]) -> None:
+    """SCMP_ACT_NOTIFY: process *pid* is about to have the listener; its owner gets it before the program runs.
+
+    The counterpart is process.confine(), which sent *message*.
+    """
+    starter.send({})
+    fd = take_listener(pid, message["listener"])
+    try:
+        send_listener(message["path"], message["metadata"], pid, state, fd)
+    finally:
+        os.close(fd)
+    starter.send({})
 
 
 def take_listener(pid: int, fd: int) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OCI_VERSION = "1.3.0"
 START_SOCKET = "start.sock"
+CONFIG = "config.json"
 SECCOMP_CACHE = ".seccomp"  # below run_dir, shared by all containers; no container's name
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 
@@ -112,6 +113,18 @@ def save(run_dir: str, state: State) -> None:
         "boot_id": procfs.boot_id(),
     }
     write_atomic(os.path.join(directory(run_dir, state.id), "state.json"), json.dumps(document).encode(), durable=False)
+
+
+def save_document(run_dir: str, container_id: str, document: dict[str, Any]) -> None:
+    """Keep the configuration as it was at create: later changes of the bundle's file change nothing (runtime.md)."""
+    path = os.path.join(directory(run_dir, container_id), CONFIG)
+    write_atomic(path, json.dumps(document).encode(), durable=False)
+
+
+def load_document(run_dir: str, container_id: str) -> dict[str, Any]:
+    """The configuration that the container was created from."""
+    document: dict[str, Any] = json.loads(read_bytes(os.path.join(directory(run_dir, container_id), CONFIG)))
+    return document
 
 
 def load(run_dir: str, container_id: str) -> State:

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every forked child of the runtime does first, whether it becomes a container or enters one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import stat
+import sys
+
+from ..kernel import idmap, syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .config import Config
+
+_FIRST_AFTER_STDIO = 3
+
+
+class Step:
+    """Where we are, for errors that do not say so themselves."""
+
+    def __init__(self) -> None:
+        self.name = "fork"
+
+
+def leave_caller(config: Config, stdio: tuple[int, int, int], preserve_fds: int) -> None:
+    """Let go of all that our caller had and the container must not have: descriptors, groups, OOM score.
+
+    *stdio* become 0, 1 and 2; *preserve_fds* more after them are kept on purpose.
+    """
+    kept = [os.dup(fd) for fd in stdio]
+    for target, fd in enumerate(kept):
+        os.dup2(fd, target, inheritable=True)
+        os.close(fd)
+    _own_stdio(config)
+    os.setgroups(())
+    syscalls.close_on_exec(_FIRST_AFTER_STDIO + preserve_fds)  # CVE-2024-21626
+    if config.oom_score_adj is not None:
+        _write_oom_score(config.oom_score_adj)
+
+
+def _own_stdio(config: Config) -> None:
+    """Let the container's user open its own stdio again as /dev/stdout: pipes and files belong to who made them.
+
+    Done while we still have the host's privilege; the null device stays everybody's.
+    """
+    user = config.uid
+    if config.namespaces.get("user") == "":
+        user = idmap.outside(user, config.uid_mappings)
+    for fd in range(_FIRST_AFTER_STDIO):
+        found = os.fstat(fd)
+        if found.st_uid != user and not (stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)):
+            try:
+                os.fchown(fd, user, -1)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EINVAL, errno.EROFS):  # what has no owner to change
+                    raise
+
+
+def _write_oom_score(value: int) -> None:
+    fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if int(os.read(fd, 16)) != value:  # lowering it needs CAP_SYS_RESOURCE: do not ask for nothing
+            os.write(fd, b"%d" % value)
+    finally:
+        os.close(fd)
+
+
+def new_keyring() -> None:
+    """A session keyring of the container's own, so that keys of the host's session stay out of it."""
+    try:
+        syscalls.new_session_keyring()
+    except OSError as error:
+        if error.errno != errno.ENOSYS:  # a kernel without CONFIG_KEYS has none to hide
+            raise
+
+
+@contextlib.contextmanager
+def signals_blocked() -> Iterator[None]:
+    """For the fork: a signal meant for the parent must not end the child half way; execute() clears the mask."""
+    everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, everything)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def load_nothing_more() -> None:
+    """After the pivot the interpreter's library is the image's: an import would run hostile code (CVE-2019-14271)."""
+    sys.meta_path.clear()
+    sys.path.clear()
