@@ -30,11 +30,11 @@ AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."
 FILES = 120
 
 
-def layer(seed):
+def layer(seed, size=20_000):
     numbers = random.Random(seed)
     members = [directory(f"layer{seed}")]
     for index in range(FILES):
-        members.append(member(f"layer{seed}/{index}", content=numbers.randbytes(20_000)))
+        members.append(member(f"layer{seed}/{index}", content=numbers.randbytes(size)))
     return members
 
 
@@ -45,7 +45,7 @@ def names(tmp_path_factory, registry):
     architecture = host_platform(platform.machine()).architecture
     for index in range(3):
         path = tmp_path_factory.mktemp("layout")
-        write_layout(path, [layer(0), layer(1), layer(10 + index), layer(20 + index)], architecture)
+        write_layout(path, [layer(0, 200_000), layer(1), layer(10 + index), layer(20 + index)], architecture)
         found.append(f"{registry.address}/crash/image{index}:1")
         command = ["skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{path}:test", f"docker://{found[-1]}"]
         subprocess.run(command, check=True)
@@ -149,7 +149,7 @@ def test_what_a_container_pins_survives_the_removal_of_its_name(names, state_dir
 def test_a_full_disk_leaves_nothing_and_the_next_run_goes_on(names, tmp_path):
     mounted = tmp_path / "small"
     mounted.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=14m", "tmpfs", mounted], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=36m", "tmpfs", mounted], check=True)
     try:
         environment = {**os.environ, "AGENTLESS_OCI_ROOT": str(mounted)}
         command = ["/usr/bin/python3", "-I", AOCI, "pull", "-q", names[0]]
@@ -160,7 +160,7 @@ def test_a_full_disk_leaves_nothing_and_the_next_run_goes_on(names, tmp_path):
         assert unfinished(mounted) == []
         assert os.listdir(mounted / "layers" / "sha256") == []
         assert os.listdir(mounted / "images" / "blobs" / "sha256") == []
-        subprocess.run(["mount", "-o", "remount,size=60m", mounted], check=True)
+        subprocess.run(["mount", "-o", "remount,size=120m", mounted], check=True)
         subprocess.run(command, env=environment, capture_output=True, check=True)
         check(mounted, names[0])
     finally:
