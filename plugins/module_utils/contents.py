@@ -36,10 +36,15 @@ from .cgroup import (
 )
 from .cli import (
     containers,
+    exec_verb,
+    features,
+    foreground,
     images,
     main,
+    more_verbs,
     runtime_verbs,
     terminal,
+    words,
 )
 from .container import (
     apply,

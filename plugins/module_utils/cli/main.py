@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERSION = "0.1.0"
 
 USAGE = """\
-usage: aoci [--root DIR] VERB …
+usage: aoci [GLOBAL OPTIONS] VERB …
 
 A host's containers:
   containers              list the containers
@@ -35,32 +35,45 @@ A host's containers:
 An OCI runtime (runtime-spec 1.3), for other tools:
   create [-b BUNDLE] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--no-pivot] ID
   start ID
-  run [-d] [options of create] ID
+  run [-d] [--keep] [options of create] ID
   state ID
   kill [--all] ID [SIGNAL]
   delete [-f] ID
-  list
+  exec [-t] [-d] [-u UID[:GID]] [--cwd DIR] [-e NAME=VALUE] [-c CAP] [-p FILE] [--pid-file FILE] ID COMMAND …
+  list [-f table|json] [-q]      ps [-f table|json] ID [options of ps]
+  pause ID      resume ID
+  update [-r FILE|-] [--memory N] [--cpu-quota N] … ID
+  events [--stats] [--interval 5s] ID
+  features      spec [-b BUNDLE]
+
+Global options: --root DIR, --log FILE, --log-format text|json, --debug, --version
 
 --root is the state directory (environment AGENTLESS_OCI_ROOT, default /var/lib/agentless-oci); for the runtime's
 verbs it is the directory of the runtime's own state, as with other runtimes.
 """
 
-_RUNTIME = ("create", "start", "run", "state", "kill", "delete", "list")
-_OPERATOR = {
-    "containers": "containers",
-    "inspect": "containers",
-    "logs": "containers",
-    "images": "images",
-    "pull": "images",
-    "rmi": "images",
+# Verb → the module beside this one that carries it out, by its function run(argv, root)
+_MODULES = {
+    **dict.fromkeys(("create", "start", "run", "state", "kill", "delete", "list"), "runtime_verbs"),
+    "exec": "exec_verb",
+    **dict.fromkeys(("pause", "resume", "ps", "update", "events", "features", "spec"), "more_verbs"),
+    **dict.fromkeys(("containers", "inspect", "logs", "rm"), "containers"),
+    **dict.fromkeys(("images", "pull", "rmi"), "images"),
 }
 # What creates a process needs an executable that a container cannot write to.
-_PROTECTED = ("create", "run", "monitor-start")
+_PROTECTED = ("create", "run", "exec", "monitor-start")
+_VALUED = ("--root", "--log", "--log-format", "--cgroup-manager", "--rootless", "--criu")
+_FLAGS = ("--debug", "--systemd-cgroup")
 
 
 def main(argv: list[str]) -> int:
     """Run the command line *argv* (without the program's name); the exit code."""
-    root, rest = _global_options(argv)
+    try:
+        options, rest = _global_options(argv)
+    except Error as error:
+        sys.stderr.write(f"aoci: {error}\n")
+        return 1
+    _log.update(path=options.get("--log", ""), form=options.get("--log-format", "text"))
     if not rest or rest[0] in ("help", "--help", "-h"):
         sys.stdout.write(USAGE)
         return 0
@@ -69,54 +82,87 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(f"aoci version {VERSION}\nspec: 1.3.0\n")
         return 0
     try:
+        _check_cgroup_manager(options)
         if verb in _PROTECTED:
             _protect(argv)
-        return _verb(verb)(rest, root)
-    except Error as error:
-        sys.stderr.write(f"aoci: {error}\n")
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        sys.stderr.write(f"aoci: {verb}: {error.strerror}{where}\n")
+        return _verb(verb)(rest, options.get("--root"))
+    except (Error, OSError) as error:
+        report(error, verb)
     except KeyboardInterrupt:
         return 130
     return 1
 
 
+_log = {"path": "", "form": "text"}
+
+
+def report(error: Error | OSError, verb: str) -> None:
+    """Say what went wrong: on stderr in one line, and in the file of --log."""
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        message = f"{verb}: {error.strerror}{where}"
+    else:
+        message = " ".join(str(error).split("\n"))
+    sys.stderr.write(f"aoci: {message}\n")
+    if not _log["path"]:
+        return
+    import time
+
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if _log["form"] == "json":
+        import json
+
+        line = json.dumps({"level": "error", "msg": message, "time": stamp})
+    else:
+        line = f'time="{stamp}" level=error msg="{message}"'
+    try:
+        with open(_log["path"], "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as failure:
+        sys.stderr.write(f"aoci: cannot write the log {_log['path']}: {failure.strerror}\n")
+
+
+def _check_cgroup_manager(options: dict[str, str]) -> None:
+    manager = options.get("--cgroup-manager", "cgroupfs")
+    if "--systemd-cgroup" in options or manager == "systemd":
+        raise Error(
+            "cgroups by way of systemd are not supported yet",
+            hint="Use the cgroupfs manager: leave out --systemd-cgroup",
+        )
+    if manager not in ("cgroupfs", "disabled"):
+        raise Error(f"there is no cgroup manager {manager!r}", hint="It is cgroupfs")
+
+
 def _verb(verb: str) -> Callable[[list[str], str | None], int]:
     """The function that carries out *verb*. Raises Error for one there is not."""
-    if verb in _RUNTIME:
-        from .runtime_verbs import run
-
-        return run
     if verb == "monitor-start":
         from ..container.start import run as monitor_start
 
         return monitor_start
-    if _OPERATOR.get(verb) == "containers":
-        from .containers import run as containers
-
-        return containers
-    if _OPERATOR.get(verb) == "images":
-        from .images import run as images
-
-        return images
-    raise Error(f"there is no verb {verb!r}", hint="'aoci help' lists them")
+    if verb not in _MODULES:
+        raise Error(f"there is no verb {verb!r}", hint="'aoci help' lists them")
+    package = __name__.rpartition(".")[0]
+    module = __import__(f"{package}.{_MODULES[verb]}", fromlist=["run"])
+    run: Callable[[list[str], str | None], int] = module.run
+    return run
 
 
-def _global_options(argv: list[str]) -> tuple[str | None, list[str]]:
-    """--root and its value, and what follows the options."""
-    root = None
+def _global_options(argv: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The options before the verb (value "" for a flag), and what follows. Raises Error."""
+    options: dict[str, str] = {}
     rest = list(argv)
-    while rest and rest[0].startswith("--root"):
-        option = rest.pop(0)
-        if option.startswith("--root="):
-            root = option[len("--root=") :]
-        elif option == "--root" and rest:
-            root = rest.pop(0)
+    while rest and rest[0].startswith("-") and rest[0] not in ("--version", "-v", "--help", "-h"):
+        name, equals, value = rest.pop(0).partition("=")
+        if name in _FLAGS:
+            if value != "false":
+                options[name] = ""
+        elif name in _VALUED:
+            if not equals and not rest:
+                raise Error(f"{name} needs a value")
+            options[name] = value if equals else rest.pop(0)
         else:
-            rest.insert(0, option)
-            break
-    return root, rest
+            raise Error(f"there is no option {name}", hint="'aoci help' lists them")
+    return options, rest
 
 
 def _protect(argv: list[str]) -> None:

@@ -103,6 +103,11 @@ _LOCKABLE = (
 )
 
 
+def option_names() -> list[str]:
+    """Every option that is not left to the file system, sorted."""
+    return sorted([*_FLAGS, *PROPAGATION, *_RECURSIVE, "tmpcopyup"])
+
+
 class MountOptions:
     """A list of mount options, sorted out.
 

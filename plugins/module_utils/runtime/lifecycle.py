@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["create", "delete", "kill", "start", "state", "update"]
+__all__ = ["create", "delete", "kill", "pause", "resume", "start", "state", "update"]
 
 
 def state(run_dir: str, container_id: str) -> State:
@@ -101,6 +101,23 @@ def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = 
         ) from None
     if number == signal.SIGKILL and found.status == "paused":
         open_cgroup(found.cgroup_path).thaw()  # a frozen process dies only when it runs again
+
+
+def pause(run_dir: str, container_id: str) -> None:
+    """Freeze every process of a running container. Raises WrongState."""
+    found = state(run_dir, container_id)
+    if found.status not in ("created", "running"):
+        raise WrongState(f"cannot pause container {container_id}: it is {found.status}", step="pause", obj=container_id)
+    open_cgroup(found.cgroup_path).freeze()
+
+
+def resume(run_dir: str, container_id: str) -> None:
+    """Let a paused container run on. Raises WrongState."""
+    found = state(run_dir, container_id)
+    if found.status != "paused":
+        message = f"cannot resume container {container_id}: it is {found.status}, not paused"
+        raise WrongState(message, step="resume", obj=container_id)
+    open_cgroup(found.cgroup_path).thaw()
 
 
 def delete(run_dir: str, container_id: str, *, force: bool = False) -> list[str]:

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pause, resume, ps, update, events, features and spec, as other OCI runtimes have them on their command lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+from ..cgroup.api import open_cgroup
+from ..kernel.errors import Error
+from ..kernel.files import read_bytes
+from ..runtime import lifecycle
+from .runtime_verbs import state_directory
+from .words import Syntax, sort
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..runtime.state import State
+    from .words import Words
+
+# Option of update → where its number goes in linux.resources
+_UPDATES = {
+    "--blkio-weight": ("blockIO", "weight"),
+    "--cpu-period": ("cpu", "period"),
+    "--cpu-quota": ("cpu", "quota"),
+    "--cpu-burst": ("cpu", "burst"),
+    "--cpu-share": ("cpu", "shares"),
+    "--cpu-idle": ("cpu", "idle"),
+    "--memory": ("memory", "limit"),
+    "--memory-reservation": ("memory", "reservation"),
+    "--memory-swap": ("memory", "swap"),
+    "--pids-limit": ("pids", "limit"),
+}
+_LISTS = {"--cpuset-cpus": ("cpu", "cpus"), "--cpuset-mems": ("cpu", "mems")}
+_SYNTAX = {
+    "pause": Syntax(),
+    "resume": Syntax(),
+    "ps": Syntax(("--format",), command=True, short={"-f": "--format"}),
+    "update": Syntax((*_UPDATES, *_LISTS, "--resources"), short={"-r": "--resources"}),
+    "events": Syntax(("--interval",), ("--stats",)),
+    "features": Syntax(arguments=(0, 0)),
+    "spec": Syntax(("--bundle",), ("--rootless",), arguments=(0, 0), short={"-b": "--bundle"}),
+}
+
+
+def run(argv: list[str], root: str | None) -> int:
+    """Carry out ``argv[0]``; the exit code."""
+    verb = argv[0]
+    words = sort(verb, _SYNTAX[verb], argv[1:])
+    run_dir = state_directory(root)
+    if verb == "features":
+        from .features import features
+
+        _print(features())
+    elif verb == "spec":
+        _spec(words)
+    elif verb == "pause":
+        lifecycle.pause(run_dir, words.arguments[0])
+    elif verb == "resume":
+        lifecycle.resume(run_dir, words.arguments[0])
+    elif verb == "update":
+        lifecycle.update(run_dir, words.arguments[0], _resources(words))
+    elif verb == "ps":
+        _ps(lifecycle.state(run_dir, words.arguments[0]), words)
+    elif verb == "events":
+        _events(run_dir, words)
+    return 0
+
+
+def _print(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+
+def _spec(words: Words) -> None:
+    from .features import example
+
+    path = os.path.join(words.values.get("--bundle", "."), "config.json")
+    document = example(rootless="--rootless" in words.flags)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        raise Error(f"{path} exists already", hint="Remove it first") from None
+    with open(fd, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+
+
+def _resources(words: Words) -> dict[str, Any]:
+    path = words.values.get("--resources")
+    if path:
+        try:
+            given = json.loads(sys.stdin.read() if path == "-" else read_bytes(path))
+        except ValueError as error:
+            raise Error(f"the resources in {path} are not JSON: {error}") from error
+        if not isinstance(given, dict):
+            raise Error(f"the resources in {path} are not a JSON object")
+        return given
+    resources: dict[str, Any] = {}
+    for option, (group, key) in _UPDATES.items():
+        value = words.number(option)
+        if value is not None:
+            resources.setdefault(group, {})[key] = value
+    for option, (group, key) in _LISTS.items():
+        if option in words.values:
+            resources.setdefault(group, {})[key] = words.values[option]
+    if not resources:
+        raise Error("update was told nothing to change", hint="Give --resources FILE, or one of the options")
+    return resources
+
+
+def _ps(found: State, words: Words) -> None:
+    pids = open_cgroup(found.cgroup_path).pids()
+    if words.values.get("--format", "table") == "json":
+        sys.stdout.write(json.dumps(pids) + "\n")
+        return
+    done = subprocess.run(["ps", *(words.command or ["-ef"])], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Error(f"ps failed: {done.stderr.strip()}")
+    lines = done.stdout.splitlines()
+    columns = lines[0].split()
+    if "PID" not in columns:
+        raise Error("the output of ps has no column PID")
+    wanted = {str(pid) for pid in pids}
+    position = columns.index("PID")
+    rows = [line for line in lines[1:] if len(line.split()) > position and line.split()[position] in wanted]
+    sys.stdout.write("\n".join([lines[0], *rows]) + "\n")
+
+
+def _events(run_dir: str, words: Words) -> None:
+    text = words.values.get("--interval", "5s")
+    try:
+        interval = float(text.rstrip("s"))
+    except ValueError:
+        raise Error(f"--interval takes seconds, as in 5s, not {text!r}") from None
+    while True:
+        found = lifecycle.state(run_dir, words.arguments[0])
+        if found.status not in ("created", "running", "paused"):
+            return
+        usage = open_cgroup(found.cgroup_path).usage()
+        sys.stdout.write(json.dumps({"type": "stats", "id": found.id, "data": _stats(usage)}) + "\n")
+        sys.stdout.flush()
+        if "--stats" in words.flags:
+            return
+        time.sleep(interval)
+
+
+def _stats(usage: dict[str, int]) -> dict[str, Any]:
+    """*usage* of a cgroup in the shape that runc's events have."""
+    cpu = {"usage": {"total": usage.get("cpu_usec", 0) * 1000}}
+    throttled = {"throttledTime": usage.get("throttled_usec", 0) * 1000}
+    memory = {"usage": {"usage": usage.get("memory", 0), "max": usage.get("memory_peak", 0)}}
+    return {"cpu": {**cpu, "throttling": throttled}, "memory": memory, "pids": {"current": usage.get("pids", 0)}}
