@@ -113,6 +113,7 @@ from .runtime import (
     config,
     console,
     create,
+    devices,
     dismantle,
     errors,
     exec,

@@ -17,7 +17,10 @@ import termios
 import pytest
 from bundles import AOCI, config
 
-SCRIPT = "test -t 0 && test -t 1 && test -t 2 && echo is-a-tty; tty; stty size; stat -c %t:%T /dev/console; echo x > /dev/tty"
+SCRIPT = """
+test -t 0 && test -t 1 && test -t 2 && echo is-a-tty
+tty; stty size; stat -c %t:%T /dev/console; echo x > /dev/tty
+"""
 
 
 def with_terminal(rootfs, script=SCRIPT):

@@ -84,6 +84,15 @@ def test_devices_and_links(runtime, rootfs):
     assert out(runtime, shell(rootfs, script)).split("\n")[:-1] == ["3", "1:3 666", "5:0 666", "pts/ptmx"]
 
 
+def test_device_rules_leave_the_default_devices(runtime, rootfs):
+    """Engines send one rule, "deny all", and expect the runtime to add what every container has."""
+    script = "for d in null zero tty; do head -c0 /dev/$d && echo $d; done; head -c1 /loop0 || echo refused"
+    document = shell(rootfs, script)
+    document["linux"]["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}
+    document["linux"]["devices"] = [{"path": "/loop0", "type": "b", "major": 7, "minor": 0}]
+    assert out(runtime, document).split() == ["null", "zero", "refused"]  # it has no terminal to open as tty
+
+
 def test_masked_and_read_only_paths(runtime, rootfs):
     script = (
         "wc -c < /proc/timer_list; ls /sys/firmware | wc -l; echo 1 > /proc/sys/vm/overcommit_memory || echo refused"

@@ -18,7 +18,7 @@ from ..kernel import capabilities
 from ..kernel import constants as c
 from ..kernel.files import read_bytes
 from ..kernel.mounts import PROPAGATION, MountOptions
-from . import hooks, seccomp
+from . import devices, hooks, seccomp
 from .errors import ConfigError
 
 TYPE_CHECKING = False
@@ -197,7 +197,7 @@ class Config:
                 raise ConfigError(f"{kind} is set without a uts namespace", step="config", obj=kind)
         self.devices = [_device(entry) for entry in _get(document, "linux.devices", list, [])]
         self.cgroups_path: str = _get(document, "linux.cgroupsPath", str, "")
-        self.resources: dict[str, Any] = _get(document, "linux.resources", dict, {})
+        self.resources: dict[str, Any] = devices.with_defaults(_get(document, "linux.resources", dict, {}))
         self.seccomp: dict[str, Any] | None = _get(document, "linux.seccomp", dict, None)
         self.seccomp_program = b""  # compiled by whoever forks the process that it is for
         if self.seccomp is not None:

@@ -12,7 +12,7 @@ import signal
 
 from ..cgroup.api import open_cgroup
 from ..kernel import procfs
-from . import channel, hooks, seccomp
+from . import channel, devices, hooks, seccomp
 from . import state as states
 from .create import create
 from .dismantle import dismantle
@@ -150,4 +150,4 @@ def update(run_dir: str, container_id: str, resources: dict[str, Any]) -> None:
             f"cannot update container {container_id}: it is {found.status}", step="update", obj=container_id
         )
     cgroup = open_cgroup(found.cgroup_path, owner="container")
-    cgroup.apply(cgroup.plan(resources))
+    cgroup.apply(cgroup.plan(devices.with_defaults(resources)))
