@@ -267,7 +267,7 @@ class _Work:
 
         threads = [
             threading.Thread(target=self._fetch_loop, daemon=True)
-            for _ in range(min(FETCH_THREADS, len(self.to_fetch)))
+            for _thread in range(min(FETCH_THREADS, len(self.to_fetch)))
         ]
         selector = selectors.DefaultSelector()
         try:

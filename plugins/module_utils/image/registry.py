@@ -349,7 +349,8 @@ def _is_descriptor(item: Any) -> bool:
     return (
         isinstance(item, dict)
         and isinstance(item.get("digest"), str)
-        and type(item.get("size")) is int
+        and isinstance(item.get("size"), int)
+        and not isinstance(item["size"], bool)
         and item["size"] >= 0
         and isinstance(item.get("mediaType", ""), str)
     )

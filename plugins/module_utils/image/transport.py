@@ -190,7 +190,7 @@ class Transport:
         if not self._scheme_known:
             self._find_scheme()
         url = path if "://" in path else self.url(path)
-        for _ in range(MAX_REDIRECTS):
+        for _hop in range(MAX_REDIRECTS):
             sent = {"User-Agent": USER_AGENT, **headers}
             parts = urlsplit(url)
             if parts.scheme != "https" and not (self.plain_allowed or is_loopback(parts.netloc)):

@@ -85,7 +85,7 @@ def start_workers(store: LayerStore, count: int) -> list[Worker]:
     from . import unpack  # noqa: F401
 
     workers: list[Worker] = []
-    for _ in range(count):
+    for _worker in range(count):
         workers.append(Worker(store, [fd for worker in workers for fd in worker.descriptors]))
     return workers
 
