@@ -27,3 +27,14 @@ export PATH="$checkout/.venv/bin:$clean_path:/usr/sbin:/sbin"
 unset clean_path entries entry name
 
 export LC_ALL=C.UTF-8 ANSIBLE_CONFIG="$checkout/ansible.cfg" PY_COLORS=0 ANSIBLE_NOCOLOR=1 MOLECULE_NO_LOG=0
+
+# become_root SCRIPT ARGUMENTS… : returns for root. Anybody else gets the script run by sudo, and what it made given to
+# them; then this ends.
+become_root() {
+    local code=0
+    [ "$(id -u)" = 0 ] && return
+    echo "Containers are root's business: going on under sudo."
+    sudo -E "$@" || code=$?
+    sudo chown -R "$(id -u):$(id -g)" "$checkout/.venv"
+    exit $code
+}
