@@ -220,7 +220,7 @@ def test_exit_codes(runtime, rootfs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["process"].update(args=["no-such-program"]), "the image has no program no-such-program (PATH "),
+        (lambda d: d["process"].update(args=["no-such-program"]), "the image has no program no-such-program: executable file not found in PATH "),
         (lambda d: d["process"].update(args=["/etc/passwd"]), "/etc/passwd in the image is not executable"),
         (lambda d: d["process"].update(args=[]), "process.args is empty"),
         (lambda d: d["process"].update(cwd="etc"), "process.cwd: 'etc' is not absolute"),

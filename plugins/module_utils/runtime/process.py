@@ -139,9 +139,10 @@ def find_program(config: Config) -> str:
             errno=errno.EACCES,
             hint="Correct the command, or the file's mode in the image",
         )
-    where = "" if "/" in name else f" (PATH {path})"
+    # Engines read messages: Podman tells "not found" (127) from "cannot be run" (126) by these words.
+    why = "no such file or directory" if "/" in name else f"executable file not found in PATH {path}"
     raise RuntimeFault(
-        f"the image has no program {name}{where}",
+        f"the image has no program {name}: {why}",
         step="program",
         obj=name,
         errno=errno.ENOENT,
