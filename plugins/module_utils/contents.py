@@ -77,6 +77,7 @@ from .image import (
     deflate,
     ensure,
     errors,
+    failures,
     importer,
     inflate,
     layers,
@@ -92,6 +93,7 @@ from .image import (
     tarstream,
     tarwrite,
     transport,
+    trust,
     unpack,
     workers,
 )

@@ -12,6 +12,7 @@ import time
 
 from .auth import parse_challenges
 from .errors import ImageError, NotInRegistry, RegistryUnavailable
+from .failures import error_text, innermost, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ class Transport:
                     hint="Give a file of PEM certificates, or a directory of such files",
                 )
             if os.path.isdir(self.access.ca_path):
-                return _bundle(self.access.ca_path)
+                from .trust import bundle
+
+                return bundle(self.access.ca_path)
             return self.access.ca_path
         return True
 
@@ -243,7 +246,7 @@ class Transport:
             self.scheme = "http"
         except exceptions.ConnectionError as error:
             # A plain server may also hang up on the handshake; who is not there at all is not asked twice.
-            if _reason(error) not in ("reset", "other"):
+            if reason_of(error) not in ("reset", "other"):
                 raise
             self.scheme = "http"
         self._scheme_known = True
@@ -365,7 +368,7 @@ class Transport:
     def unavailable(self, what: str, error: Exception, host: str = "") -> ImageError:
         """The error for a request that got no answer."""
         host = host or self.host
-        reason = _reason(error)
+        reason = reason_of(error)
         if reason == "certificate":
             why = "its certificate cannot be verified"
             hint = "Name its authority with ca_path, or set validate_certs to false"
@@ -379,7 +382,7 @@ class Transport:
             why, hint = "no answer in time", "Check the network, firewalls and proxies"
         else:
             why, hint = (
-                f"the connection broke ({_innermost(error)})",
+                f"the connection broke ({innermost(error)})",
                 "Try again; if it stays, look into the registry's log",
             )
         return RegistryUnavailable(
@@ -390,20 +393,7 @@ class Transport:
         )
 
     def _worth_retrying(self, error: Exception) -> bool:
-        return _reason(error) in ("reset", "timeout", "other")
-
-
-def error_text(response: Any) -> str:
-    """What the registry itself says in an error's body (distribution-spec ``errors``), short and printable."""
-    import json
-
-    try:
-        raw = response.raw.read(65536, decode_content=True)
-        errors = json.loads(raw).get("errors") or []
-        said = "; ".join(str(entry.get("message") or entry.get("code")) for entry in errors[:2])
-    except (ValueError, AttributeError, TypeError, OSError):
-        return ""
-    return "".join(character for character in said if character.isprintable())[:200]
+        return reason_of(error) in ("reset", "timeout", "other")
 
 
 def _no_netrc(request: Any) -> Any:
@@ -413,79 +403,3 @@ def _no_netrc(request: Any) -> Any:
 
 def _source(credentials: Credentials) -> str:
     return "task's options" if credentials.source == "options" else f"authfile {credentials.source}"
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error and all it wraps: requests hides the reason in args, urllib3 in ``reason``."""
-    found: list[BaseException] = []
-    queue: list[Any] = [error]
-    while queue and len(found) < 20:
-        item = queue.pop(0)
-        if not isinstance(item, BaseException) or any(item is known for known in found):
-            continue
-        found.append(item)
-        queue += [getattr(item, "reason", None), item.__cause__, item.__context__, *item.args]
-    return found
-
-
-def _innermost(error: BaseException) -> str:
-    last = _causes(error)[-1]
-    return (getattr(last, "strerror", None) or str(last) or type(last).__name__)[:200]
-
-
-def _reason(error: BaseException) -> str:
-    """``certificate tls name refused reset timeout other``: why a connection failed."""
-    import socket
-    import ssl
-
-    causes = _causes(error)
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return "certificate"
-    if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):
-        return "tls"
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return "name"
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return "refused"
-    if any(isinstance(cause, (socket.timeout, TimeoutError)) for cause in causes):
-        return "timeout"
-    if any("NameResolution" in type(cause).__name__ for cause in causes):
-        return "name"
-    if any("Timeout" in type(cause).__name__ for cause in causes):
-        return "timeout"
-    if any(isinstance(cause, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)) for cause in causes):
-        return "reset"
-    return "other"
-
-
-def _bundle(directory: str) -> str:
-    """One PEM file of all certificates in *directory*: OpenSSL's own directories need hashed names."""
-    import atexit
-    import contextlib
-    import os
-    import tempfile
-
-    parts = []
-    for name in sorted(os.listdir(directory)):
-        if name.endswith((".crt", ".pem", ".cert", ".ca", ".0")):
-            with open(os.path.join(directory, name), "rb") as file:
-                content = file.read()
-            if b"BEGIN CERTIFICATE" in content and b"PRIVATE KEY" not in content:
-                parts.append(content.rstrip() + b"\n")
-    if not parts:
-        raise ImageError(
-            f"ca_path {directory} holds no PEM certificates (*.crt, *.pem)",
-            step="tls",
-            obj=directory,
-            hint="Give a file of PEM certificates, or a directory of such files",
-        )
-    fd, path = tempfile.mkstemp(suffix=".pem", prefix="agentless-oci-")
-    with os.fdopen(fd, "wb") as bundle:
-        bundle.writelines(parts)
-
-    def remove() -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-
-    atexit.register(remove)
-    return path
