@@ -108,8 +108,13 @@ def abandoned_cgroups() -> list[str]:
 
 def _without_processes() -> list[str]:
     groups = cgroups()
-    populated = [path + "/" for path in groups if _read(os.path.join(path, "cgroup.procs"))]
-    return [path for path in groups if not any(used.startswith(path + "/") for used in populated)]
+    # A process may sit in the group of one hierarchy and not of another (hybrid): what counts is the name.
+    populated = {_group_name(path) + "/" for path in groups if _read(os.path.join(path, "cgroup.procs"))}
+    return [path for path in groups if not any(used.startswith(_group_name(path) + "/") for used in populated)]
+
+
+def _group_name(path: str) -> str:
+    return path[path.index("/agentless-oci") :]
 
 
 def cgroups_of(directory: str) -> list[str]:
