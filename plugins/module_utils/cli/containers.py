@@ -60,7 +60,7 @@ def _containers(argv: list[str], state: StateDir) -> int:
     found = [record for record in (records.load(state, name) for name in records.names(state)) if record is not None]
     if chosen.quiet:
         for record in found:
-            print(record.name)
+            sys.stdout.write(record.name + "\n")
         return 0
     from ..container.inspect import inspect
 
@@ -68,7 +68,7 @@ def _containers(argv: list[str], state: StateDir) -> int:
     if chosen.format == "json":
         import json
 
-        print(json.dumps(known, indent=2))
+        sys.stdout.write(json.dumps(known, indent=2) + "\n")
         return 0
     rows = [("NAME", "ID", "IMAGE", "STATUS", "PID", "MEMORY", "CPUS", "RESTARTS")]
     for entry in known:
@@ -86,7 +86,7 @@ def _containers(argv: list[str], state: StateDir) -> int:
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+        sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() + "\n")
     return 0
 
 
@@ -109,7 +109,7 @@ def _inspect(argv: list[str], state: StateDir) -> int:
     from ..container.inspect import inspect
 
     found = [_record(state, name) for name in chosen.names]
-    print(json.dumps([inspect(record, observe(state, record)) for record in found], indent=2))
+    sys.stdout.write(json.dumps([inspect(record, observe(state, record)) for record in found], indent=2) + "\n")
     return 0
 
 

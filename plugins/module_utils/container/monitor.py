@@ -301,7 +301,9 @@ class Monitor:
         code = self._run(
             ["run", "-d", "--bundle", self.directory + "/bundle", "--pid-file", pid_file, self.container_id]
         )
-        if code == 0:
+        if code == 0 and self.stopped():  # asked for while there was nothing yet that could have been stopped
+            self._run(["delete", "--force", self.container_id])
+        elif code == 0:
             self.pid = int(_read(pid_file))
         return code
 

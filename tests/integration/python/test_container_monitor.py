@@ -107,6 +107,17 @@ def test_policies_without_end_stop_when_asked(host, policy):
     assert host.status()["Status"] == "exited"
 
 
+@pytest.mark.parametrize("wait", [0.02 * step for step in range(12)])
+def test_a_stop_in_the_middle_of_a_restart(host, wait):
+    pid = host.run(command=WAIT, restart_policy="always")["container"]["State"]["Pid"]
+    host.kill(pid)
+    time.sleep(0.1 + wait)
+    begun = time.monotonic()
+    host.task(state="stopped")
+    assert time.monotonic() - begun < 30
+    assert host.status()["Status"] == "exited"
+
+
 def test_a_container_that_cannot_start_again_says_so_and_is_tried_again(host):
     marker = os.path.join(host.root, "volume")
     with open(marker, "wb"):
