@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from ..cgroup.units import format_bytes
 from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from ..cgroup.validate import Machine
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
@@ -98,16 +101,20 @@ def _check_mounts(options: Mapping[str, Any]) -> None:
                 _contradiction(f"{other}: {mount['target']}", f"{name}: {mount['target']}")
 
 
-def check_machine(options: Mapping[str, Any], processors: int, memory_total: int) -> None:
-    """Raise ContainerError for limits above the machine: *processors* it has online, *memory_total* bytes."""
-    if options.get("cpus", 0) > processors:
-        raise ContainerError(
-            f"cpus: {options['cpus']:g} is more than the {processors} this host has", step="limits", obj="cpus"
-        )
+def check_machine(options: Mapping[str, Any], memory_total: int, machine: Machine | None = None) -> None:
+    """Raise for limits that no kernel takes or that are above this host: CgroupError, ContainerError.
+
+    memory_total  bytes of memory the host has
+    machine       its processors and memory nodes; looked up when not given
+    """
+    from ..cgroup.validate import validate
+    from .resources import resources
+
+    validate(resources(options), machine)
     for name in ("memory", "memory_reservation"):
         if (options.get(name) or 0) > memory_total:
             raise ContainerError(
-                f"{name}: {options[name]} bytes are more than the {memory_total} this host has",
+                f"{name}: {format_bytes(options[name])} is more than the {format_bytes(memory_total)} this host has",
                 step="limits",
                 obj=name,
                 hint="Declare less, or leave the option out for no limit",

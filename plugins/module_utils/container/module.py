@@ -103,7 +103,7 @@ class Task:
         made = plan(self.request, recorded, observed, image.wanted)
         checks.check_options(made.options)
         if made.actions:
-            checks.check_machine(made.options, os.sysconf("SC_NPROCESSORS_ONLN"), _memory_total())
+            checks.check_machine(made.options, _memory_total())
         return made, observed, image
 
     def _apply(self, made: Plan, observed: Observed, image: WantedImage | None) -> None:

@@ -57,8 +57,8 @@ def spawn(host, **given):
         ({"groups": ["nosuch"]}, "the image has no group 'nosuch'"),
         ({"entrypoint": [], "command": []}, "has no command to run"),
         ({"memory": "4k"}, "memory"),
-        ({"memory": "100t"}, "memory: 109951162777600 bytes are more than the"),
-        ({"cpus": 4096.0}, "cpus: 4096 is more than the"),
+        ({"memory": "100t"}, "memory: 100t is more than the"),
+        ({"cpus": 4096.0}, "cpus 4096 is more than this machine has"),
         ({"cpuset_cpus": "4000"}, "cpu"),
         ({"devices": ["/dev/nosuch"]}, "devices: /dev/nosuch"),
         ({"devices": ["/etc/passwd"]}, "/etc/passwd is not a device"),
@@ -83,7 +83,7 @@ def test_a_limit_below_what_it_uses_is_refused_and_nothing_changed(host):
     first = host.run(command=["sh", "-c", "head -c 20m /dev/zero | tail -c 20m | (sleep 1000; cat)"], memory="200m")
     host.until(lambda: _memory(host, first) > 15 << 20)
     with pytest.raises(Error, match="cannot set memory to"):
-        host.task(memory="1m")
+        host.task(memory="8m")
     after = host.task(check=True, state="started")
     assert after["actions"] == []
     assert after["container"]["HostConfig"]["Memory"] == 200 << 20

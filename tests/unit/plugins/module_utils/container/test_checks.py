@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup.validate import Machine
 from ansible_collections.agentless.oci.plugins.module_utils.container import checks, options
 from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 TASK = {"state": "started", "detach": True}
 
@@ -88,15 +90,23 @@ def test_options_that_go_together(declared):
     checks.check_options(options.without_defaults(options.normalise(declared)))
 
 
+MACHINE = Machine(frozenset({0, 1}), frozenset({0}))
+
+
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
-        ({"cpus": 2.5}, "cpus: 2.5 is more than the 2"),
-        ({"memory": 1001}, "memory: 1001 bytes are more than the 1000"),
-        ({"memory_reservation": 1001}, "memory_reservation"),
+        ({"cpus": 2.5}, "cpus 2.5 is more than this machine has"),
+        ({"cpuset_cpus": "1-2"}, "cpuset_cpus"),
+        ({"memory": 2 << 30}, "memory: 2g is more than the 1g this host has"),
+        ({"memory_reservation": 2 << 30}, "memory_reservation: 2g is more"),
+        ({"memory": 4096}, "memory 4k is below the smallest that works"),
     ],
 )
-def test_limits_above_the_machine(declared, reason):
-    with pytest.raises(ContainerError, match=reason):
-        checks.check_machine(declared, processors=2, memory_total=1000)
-    checks.check_machine({"cpus": 2.0, "memory": 1000}, processors=2, memory_total=1000)
+def test_limits_that_the_machine_does_not_take(declared, reason):
+    with pytest.raises(Error, match=reason):
+        checks.check_machine(declared, 1 << 30, MACHINE)
+
+
+def test_limits_that_are_just_the_machine():
+    checks.check_machine({"cpus": 2.0, "memory": 1 << 30, "cpuset_cpus": "0-1"}, 1 << 30, MACHINE)
