@@ -126,6 +126,7 @@ from .runtime import (
     limits,
     namespaces,
     process,
+    programfile,
     rootfs,
     seccomp,
     state,

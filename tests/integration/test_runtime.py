@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -220,7 +221,10 @@ def test_exit_codes(runtime, rootfs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["process"].update(args=["no-such-program"]), "the image has no program no-such-program: executable file not found in PATH "),
+        (
+            lambda d: d["process"].update(args=["no-such-program"]),
+            "the image has no program no-such-program: executable file not found in PATH ",
+        ),
         (lambda d: d["process"].update(args=["/etc/passwd"]), "/etc/passwd in the image is not executable"),
         (lambda d: d["process"].update(args=[]), "process.args is empty"),
         (lambda d: d["process"].update(cwd="etc"), "process.cwd: 'etc' is not absolute"),
@@ -390,35 +394,91 @@ class TestHostileImages:
     def test_the_hosts_python_cannot_be_overwritten(self, runtime, own_rootfs, tmp_path, form):
         """CVE-2019-5736: the image runs the runtime's own executable and keeps a handle on it.
 
-        The runtime runs from an interpreter that nobody else uses: a busy file would be refused anyway.
+        The runtime runs from an interpreter that nobody else uses: a busy file would be refused anyway. In a pid
+        namespace that is shared, it runs from a read-only copy, and the image gets as far as trying.
         """
-        interpreter = str(tmp_path / "python3")
-        shutil.copy2(os.path.realpath("/usr/bin/python3"), interpreter)
-        runtime.python = [interpreter, "-I", "-S"]
-        shell = "sleep 1; (: >> /proc/self/fd/{}) 2>/result; echo $? >>/result"
-        attack = (
-            "import os\n"
-            "fd = os.open('/proc/self/exe', os.O_PATH)\n"
-            "os.set_inheritable(fd, True)\n"
-            "if os.fork(): os.execv('/bin/sleep', ['sleep', '20'])\n"
-            f"os.execv('/bin/sh', ['sh', '-c', '{shell}'.format(fd)])\n"
-        )
-        args = ["/proc/self/exe", "-I", "-S", "/attack"]
-        if form == "script":
-            args = ["/bin/evil"]
-            _executable(own_rootfs, "bin/evil", "#!/proc/self/exe\n" + attack)
-        _executable(own_rootfs, "attack", attack)
-        document = config(own_rootfs, *args)
-        for path in ("/lib", "/lib64", "/usr/lib"):  # what the interpreter needs, as an attacker would bring it
-            if os.path.isdir(path):
-                options = ["rbind", "ro"]
-                document["mounts"].append({"destination": path, "source": os.path.realpath(path), "options": options})
+        document = _attack(runtime, own_rootfs, tmp_path, form)
+        for namespace in document["linux"]["namespaces"]:
+            if namespace["type"] == "pid":
+                namespace["path"] = "/proc/self/ns/pid"
         assert runtime("run", "-d", "-b", runtime.bundle(document), "evil", capture_output=False).returncode == 0
         deadline = time.monotonic() + 15
         while not _content(own_rootfs, "result").endswith("\n1\n"):
             assert time.monotonic() < deadline, _content(own_rootfs, "result")
             time.sleep(0.05)
         assert "Read-only file system" in _content(own_rootfs, "result")
+
+    @pytest.mark.parametrize("form", ["path", "script"])
+    def test_the_hosts_python_is_never_executed(self, runtime, own_rootfs, tmp_path, form):
+        """CVE-2019-5736, in a pid namespace of its own: the program is pinned, and no link of /proc is followed."""
+        if tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 14):
+            pytest.skip("before Linux 6.14 the runtime always runs from a read-only copy")
+        done = runtime.run(_attack(runtime, own_rootfs, tmp_path, form))
+        assert done.returncode == 1
+        assert "leads through a link of /proc" in done.stderr
+        assert not os.path.exists(os.path.join(own_rootfs, "result"))
+
+    def test_the_hosts_python_is_not_executed_by_a_race(self, runtime, own_rootfs, tmp_path):
+        """The program is swapped all the time: a binary, a script of the attacker's, and one in the other's place."""
+        document = _attack(runtime, own_rootfs, tmp_path, "script")
+        document["process"]["args"] = ["/bin/flip"]
+        evil, good, flip = (os.path.join(own_rootfs, "bin", name) for name in ("evil", "busybox", "flip"))
+        over = threading.Event()
+
+        def swap():
+            turn = 0
+            while not over.is_set():
+                os.link((evil, good)[turn % 2], flip + ".new")
+                os.rename(flip + ".new", flip)
+                turn += 1
+
+        thread = threading.Thread(target=swap)
+        thread.start()
+        try:
+            ended = [runtime.run(document) for _round in range(25)]
+        finally:
+            over.set()
+            thread.join()
+        assert all(done.returncode in (0, 1, 127) for done in ended)
+        assert not os.path.exists(os.path.join(own_rootfs, "result"))
+
+    def test_scripts_run_as_the_kernel_runs_them(self, runtime, own_rootfs):
+        _executable(own_rootfs, "bin/show", "#!/bin/busybox echo\n")
+        _executable(own_rootfs, "bin/twice", "#! \t/bin/show -a  b \t\nrest\n")
+        _executable(own_rootfs, "bin/loop", "#!/bin/loop\n")
+        _executable(own_rootfs, "bin/empty", "#!\n")
+        assert out(runtime, config(own_rootfs, "show", "x", "y")) == "/bin/show x y\n"
+        assert out(runtime, config(own_rootfs, "/bin/twice", "z")) == "/bin/show -a  b /bin/twice z\n"
+        assert "Too many levels of symbolic links" in runtime.run(config(own_rootfs, "loop")).stderr
+        assert "Exec format error" in runtime.run(config(own_rootfs, "empty")).stderr
+        name = out(runtime, config(own_rootfs, "cat", "/proc/self/comm"))
+        assert name in ("cat\n", "busybox\n")  # the link's name by execve(2), the file's by execveat(2)
+
+
+def _attack(runtime, own_rootfs, tmp_path, form):
+    """A bundle whose program is the runtime's executable, which keeps a handle on itself and tries to write it."""
+    interpreter = str(tmp_path / "python3")
+    shutil.copy2(os.path.realpath("/usr/bin/python3"), interpreter)
+    runtime.python = [interpreter, "-I", "-S"]
+    shell = "sleep 1; (: >> /proc/self/fd/{}) 2>/result; echo $? >>/result"
+    attack = (
+        "import os\n"
+        "fd = os.open('/proc/self/exe', os.O_PATH)\n"
+        "os.set_inheritable(fd, True)\n"
+        "if os.fork(): os.execv('/bin/sleep', ['sleep', '20'])\n"
+        f"os.execv('/bin/sh', ['sh', '-c', '{shell}'.format(fd)])\n"
+    )
+    args = ["/proc/self/exe", "-I", "-S", "/attack"]
+    if form == "script":
+        args = ["/bin/evil"]
+        _executable(own_rootfs, "bin/evil", "#!/proc/self/exe\n" + attack)
+    _executable(own_rootfs, "attack", attack)
+    document = config(own_rootfs, *args)
+    for path in ("/lib", "/lib64", "/usr/lib"):  # what the interpreter needs, as an attacker would bring it
+        if os.path.isdir(path):
+            options = ["rbind", "ro"]
+            document["mounts"].append({"destination": path, "source": os.path.realpath(path), "options": options})
+    return document
 
 
 def _content(rootfs, name):

@@ -13,6 +13,7 @@ import os
 import sys
 
 from ..kernel.errors import Error
+from ..runtime.errors import Unprotected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ _MODULES = {
     **dict.fromkeys(("containers", "inspect", "logs", "rm"), "containers"),
     **dict.fromkeys(("images", "pull", "rmi"), "images"),
 }
-# What creates a process needs an executable that a container cannot write to.
-_PROTECTED = ("create", "run", "exec", "monitor-start")
+# What enters a container needs an executable that it cannot write to; what creates one, sometimes (programfile.py).
+_PROTECTED = ("exec",)
 _VALUED = ("--root", "--log", "--log-format", "--cgroup-manager", "--rootless", "--criu")
 _FLAGS = ("--debug", "--systemd-cgroup")
 
@@ -85,7 +86,10 @@ def main(argv: list[str]) -> int:
         _check_cgroup_manager(options)
         if verb in _PROTECTED:
             _protect(argv)
-        return _verb(verb)(rest, options.get("--root"))
+        try:
+            return _verb(verb)(rest, options.get("--root"))
+        except Unprotected:
+            _protect(argv)
     except (Error, OSError) as error:
         report(error, verb)
     except KeyboardInterrupt:

@@ -17,12 +17,12 @@ from ..cgroup.api import open_cgroup
 from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
-from . import channel, hooks, init, limits, seccomp, state
+from . import channel, hooks, init, limits, programfile, seccomp, state
 from .channel import Channel
 from .child import signals_blocked
 from .config import Config
 from .dismantle import dismantle
-from .errors import RuntimeFault
+from .errors import RuntimeFault, Unprotected
 from .state import SECCOMP_CACHE, START_SOCKET, State
 
 TYPE_CHECKING = False
@@ -50,11 +50,13 @@ def create(
     preserve_fds  how many inherited descriptors after stdio the program keeps
     no_pivot      see init.Inheritance
 
-    The caller's process must be single-threaded and run from a protected executable (kernel/selfexe.py). What is
-    made is unmade when anything fails. Raises RuntimeFault, CgroupError or KernelError.
+    The caller's process must be single-threaded. What is made is unmade when anything fails. Raises Unprotected when
+    it has to run from a read-only executable (kernel/selfexe.py) and does not; RuntimeFault, CgroupError, KernelError.
     """
     check_caller()
     config = Config.load(bundle)
+    if not selfexe.is_protected() and not programfile.usable(config):
+        raise Unprotected
     if config.terminal != (console is not None):
         raise RuntimeFault(
             "process.terminal is set, but nobody waits for the terminal"
@@ -92,8 +94,6 @@ def check_caller() -> None:
         raise RuntimeFault(
             "containers need root", step="create", errno=errno.EPERM, hint="Run it with become: true or sudo"
         )
-    if not selfexe.is_protected():
-        raise RuntimeFault("the runtime's own executable is writable from containers", step="create")
     if len(os.listdir("/proc/self/task")) != 1:
         raise RuntimeFault("the runtime must be single-threaded to fork containers", step="create")
 

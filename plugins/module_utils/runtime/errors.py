@@ -22,3 +22,10 @@ class WrongState(RuntimeFault):
 
 class ConfigError(RuntimeFault):
     """config.json is wrong, or asks for what this runtime or host cannot do; ``obj`` names the property."""
+
+
+class Unprotected(RuntimeFault):
+    """The container could overwrite the host's interpreter: start over with kernel/selfexe.py."""
+
+    def __init__(self) -> None:
+        super().__init__("the runtime's own executable is writable from the container", step="create")

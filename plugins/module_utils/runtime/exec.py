@@ -17,13 +17,13 @@ import signal
 
 from ..cgroup.api import open_cgroup
 from ..kernel import constants as c
-from ..kernel import procfs, syscalls
+from ..kernel import procfs, selfexe, syscalls
 from . import child, console, limits, namespaces, process, seccomp
 from . import state as states
 from .channel import Channel
 from .config import NAMESPACES, Config
 from .create import check_caller
-from .errors import RuntimeFault, WrongState
+from .errors import RuntimeFault, Unprotected, WrongState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def execute(
     terminal's master where ``terminal`` is set. Raises WrongState, RuntimeFault, CgroupError.
     """
     check_caller()
+    if not selfexe.is_protected():  # the container's processes can see us until the program runs
+        raise Unprotected
     if found.status not in ("created", "running"):
         raise WrongState(
             f"cannot run a program in container {found.id}: it is {found.status}", step="exec", obj=found.id

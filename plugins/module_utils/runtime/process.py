@@ -10,9 +10,9 @@ import os
 import signal
 import stat
 
-from ..kernel import capabilities, syscalls
+from ..kernel import capabilities, selfexe, syscalls
 from ..kernel import constants as c
-from . import seccomp
+from . import programfile, seccomp
 from .errors import RuntimeFault
 
 TYPE_CHECKING = False
@@ -191,10 +191,14 @@ def execute(config: Config, program: str, last_capabilities: tuple[int, int, int
         name, _, value = entry.partition("=")
         environment[name] = value
     reset_signals()
-    if config.seccomp is not None:
-        confine(config, last_capabilities, starter)
+    target: str | int = program
+    args = config.args
     try:
-        os.execve(program, config.args, environment)
+        if not selfexe.is_protected():
+            target, args = programfile.pin(program, config.args)
+        if config.seccomp is not None:
+            confine(config, last_capabilities, starter)
+        os.execve(target, args, environment)
     except OSError as error:
         hints = {
             errno.ENOEXEC: "It is neither a binary of this machine's architecture nor a script with '#!'",

@@ -181,6 +181,13 @@ def refuses(seccomp: dict[str, Any], name: str) -> bool:
     return not carried_out
 
 
+def allows(seccomp: dict[str, Any], name: str) -> bool:
+    """Whether the checked filter lets the system call *name* pass whatever its arguments, untold; pure."""
+    actions = {entry["action"] for entry in seccomp.get("syscalls") or () if name in entry["names"]}
+    free = any(name in entry["names"] and not entry.get("args") for entry in seccomp.get("syscalls") or ())
+    return (actions == {"SCMP_ACT_ALLOW"} and free) or (not actions and seccomp["defaultAction"] == "SCMP_ACT_ALLOW")
+
+
 def check_usable(seccomp: dict[str, Any], *, no_new_privileges: bool) -> None:
     """Refuse a filter under which the container's first process could never become the program. Raises ConfigError.
 
