@@ -11,25 +11,36 @@ from __future__ import annotations
 
 import os
 import sys
-import types
 
 PACKAGE = "aoci"
 
 
 def register() -> None:
     """Make the directory of this file importable as the package ``aoci``."""
-    package = types.ModuleType(PACKAGE)
+    package = type(sys)(PACKAGE)
     package.__path__ = [os.path.dirname(os.path.realpath(__file__))]
     sys.modules[PACKAGE] = package
 
 
-def run(argv: list[str]) -> int:
-    """Run the command line *argv*; the exit code."""
+def run(argv: list[str]) -> None:
+    """Run the command line *argv* and end the process with its exit code; tearing the interpreter down is not waited
+    for.
+    """
     register()
     main = __import__(PACKAGE + ".cli.main", fromlist=["main"]).main
-    code: int = main(argv)
-    return code
+    code = 1
+    try:
+        code = main(argv)
+    except BaseException:  # noqa: BLE001  a fault of ours: shown as such
+        sys.excepthook(*sys.exc_info())
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:
+                code = code or 1
+        os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    run(sys.argv[1:])

@@ -11,8 +11,8 @@ and respells what it is given; ``canon`` does the same, so that a second run fin
 from __future__ import annotations
 
 import os
-from collections import namedtuple
 
+from ..kernel.lean import namedtuple
 from . import units
 
 TYPE_CHECKING = False

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import errno
-from collections import namedtuple
 
+from ..kernel.lean import namedtuple
 from .resources import ANY, FLAT, KEYED, PAIR
 
 TYPE_CHECKING = False

@@ -10,8 +10,7 @@ the first whose file exists counts (bfq's weight and iocost's).
 
 from __future__ import annotations
 
-from collections import namedtuple
-
+from ..kernel.lean import namedtuple
 from . import kinds, units
 from .errors import CgroupError
 

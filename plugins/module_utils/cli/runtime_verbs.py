@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import _socket
-import json
 import os
-import signal
 import sys
 
 from ..kernel import constants as c
 from ..kernel import syscalls
 from ..kernel.errors import Error
+from ..kernel.lean import dumps, signal
 from ..runtime import lifecycle
 from ..runtime import state as states
 from ..runtime.config import Config
@@ -23,6 +22,8 @@ from .words import Syntax, sort, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..runtime.state import State
     from .words import Words
 
@@ -54,13 +55,19 @@ def run(argv: list[str], root: str | None) -> int:
     elif verb == "start":
         lifecycle.start(run_dir, container_id)
     elif verb == "state":
-        sys.stdout.write(json.dumps(lifecycle.state(run_dir, container_id).as_dict(), indent=2) + "\n")
+        _show(lifecycle.state(run_dir, container_id).as_dict())
     elif verb == "kill":
         number = signal_number(words.arguments[1] if len(words.arguments) > 1 else "TERM")
         lifecycle.kill(run_dir, container_id, number, all_processes="--all" in words.flags)
     elif verb == "delete":
         warn(lifecycle.delete(run_dir, container_id, force="--force" in words.flags))
     return 0
+
+
+def _show(document: dict[str, Any]) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 def state_directory(root: str | None) -> str:
@@ -103,7 +110,7 @@ def signal_number(name: str) -> int:
     if word.startswith("RTMAX-") and word[6:].isdigit():
         return signal.SIGRTMAX - int(word[6:])
     found = getattr(signal, "SIG" + word, None)
-    if isinstance(found, signal.Signals):
+    if isinstance(found, int) and not word.startswith("_"):
         return int(found)
     raise Error(f"unknown signal {name!r}")
 
@@ -145,7 +152,7 @@ def _list(run_dir: str, words: Words) -> int:
     if "--quiet" in words.flags:
         sys.stdout.write("".join(state.id + "\n" for state in found))
     elif words.values.get("--format", "table") == "json":
-        sys.stdout.write(json.dumps([state.as_dict() for state in found]) + "\n")
+        sys.stdout.write(dumps([state.as_dict() for state in found]) + "\n")
     else:
         rows = [("ID", "PID", "STATUS", "BUNDLE", "CREATED")]
         rows += [(s.id, str(s.as_dict()["pid"]), s.status, s.bundle, s.created) for s in found]

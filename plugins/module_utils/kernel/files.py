@@ -8,14 +8,11 @@ A reader sees the old content or the new, never a part: temp file, fsync, rename
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .lean import suppress
 
 
 def fsync_directory(path: str) -> None:
@@ -48,7 +45,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, *, durable: bool = T
             os.close(fd)
         os.rename(temporary, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
     if durable:
@@ -74,23 +71,35 @@ def read_text(path: str) -> str:
     return read_bytes(path).decode("utf-8", "surrogateescape")
 
 
-@contextlib.contextmanager
-def locked(path: str, *, exclusive: bool = True, wait: bool = True) -> Iterator[int]:
-    """Hold flock(2) on *path* (made when missing) for the length of the block; gives the lock's descriptor.
+class locked:
+    """Hold flock(2) on *path* (made when missing) for the length of a with block; gives the lock's descriptor.
 
     The lock belongs to the open file description: it ends with the process, whatever ends it. Raises
     BlockingIOError with ``wait=False`` when somebody else holds it.
     """
-    operation = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB)
-    while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(fd, operation)
-            if _still_there(fd, path):
-                yield fd
-                return
-        finally:
+
+    __slots__ = ("_fd", "_operation", "_path")
+
+    def __init__(self, path: str, *, exclusive: bool = True, wait: bool = True) -> None:
+        self._path = path
+        self._operation = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB)
+        self._fd = -1
+
+    def __enter__(self) -> int:
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(fd, self._operation)
+                if _still_there(fd, self._path):
+                    self._fd = fd
+                    return fd
+            except BaseException:
+                os.close(fd)
+                raise
             os.close(fd)
+
+    def __exit__(self, *_raised: object) -> None:
+        os.close(self._fd)
 
 
 def _still_there(fd: int, path: str) -> bool:

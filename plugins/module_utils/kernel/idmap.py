@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 
 from . import constants as c
 from . import mounts, syscalls
 from .errors import KernelError
+from .lean import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

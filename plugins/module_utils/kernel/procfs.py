@@ -8,10 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import select
-import signal
 
 from . import constants as c
 from . import files, syscalls
+from .lean import signal
 
 
 def start_time(pid: int) -> int:

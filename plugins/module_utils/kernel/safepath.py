@@ -10,13 +10,13 @@ CVE-2024-45310).
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 
 from . import constants as c
 from . import syscalls
+from .lean import suppress
 
 _O_PATH_NOFOLLOW = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # as the kernel's own MAXSYMLINKS, path_resolution(7)
@@ -99,7 +99,7 @@ def mkdirs_in_root(rootfd: int, path: str, mode: int = 0o755) -> int:
         for part in parts[existing:]:
             if part == "..":
                 raise OSError(errno.EINVAL, "'..' below a missing directory", path)
-            with contextlib.suppress(FileExistsError):  # somebody was faster; the open decides what it is
+            with suppress(FileExistsError):  # somebody was faster; the open decides what it is
                 os.mkdir(part, mode, dir_fd=fd)
             below = os.open(part, _O_PATH_NOFOLLOW | os.O_DIRECTORY, dir_fd=fd)
             os.close(fd)

@@ -10,10 +10,10 @@ rest of the runtime together.
 from __future__ import annotations
 
 import _socket
-import json
 import os
 
 from ..kernel.errors import Error
+from ..kernel.lean import dumps, loads
 from .errors import RuntimeFault
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Channel:
         return cls(ours), cls(theirs)
 
     def send(self, message: dict[str, Any]) -> None:
-        self._socket.send(json.dumps(message).encode())
+        self._socket.send(dumps(message).encode())
 
     def receive(self) -> dict[str, Any] | None:
         """The next message; None when the other side is gone. Raises the error that the other side sent."""
@@ -46,7 +46,7 @@ class Channel:
             return None
         if not raw:
             return None
-        message: dict[str, Any] = json.loads(raw)
+        message: dict[str, Any] = loads(raw)
         if "error" in message:
             raise RuntimeFault(**message["error"])
         return message

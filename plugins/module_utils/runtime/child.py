@@ -5,19 +5,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 import stat
 import sys
 
 from ..kernel import idmap, syscalls
+from ..kernel.lean import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .config import Config
 
 _FIRST_AFTER_STDIO = 3
@@ -82,15 +79,17 @@ def new_keyring() -> None:
             raise
 
 
-@contextlib.contextmanager
-def signals_blocked() -> Iterator[None]:
+class signals_blocked:
     """For the fork: a signal meant for the parent must not end the child half way; execute() clears the mask."""
-    everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, everything)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+    __slots__ = ("_previous",)
+
+    def __enter__(self) -> None:
+        everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+        self._previous = signal.pthread_sigmask(signal.SIG_BLOCK, everything)
+
+    def __exit__(self, *_raised: object) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._previous)
 
 
 def load_nothing_more() -> None:

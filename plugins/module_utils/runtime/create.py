@@ -8,15 +8,14 @@ The numbered steps match those in init.py.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 
 from ..cgroup.api import open_cgroup
 from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
+from ..kernel.lean import signal, suppress
 from . import channel, hooks, init, limits, programfile, seccomp, state
 from .channel import Channel
 from .child import signals_blocked
@@ -132,7 +131,7 @@ def _converse(config: Config, created: State, cgroup: Cgroup, run_dir: str, ours
             ours.send({})
         elif "init" in message:  # sync 3
             created.pid = message["init"]
-            with contextlib.suppress(ProcessLookupError):  # dead already: its last message says why
+            with suppress(ProcessLookupError):  # dead already: its last message says why
                 created.start_time = procfs.start_time(created.pid)
         elif "hooks" in message:  # sync 4
             for kind in ("prestart", "createRuntime"):
@@ -170,7 +169,7 @@ def _died(cgroup: Cgroup) -> RuntimeFault:
 
 def _kill_child(child: int) -> None:
     """End and reap the intermediate process; it may have gone of its own accord already."""
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-
 from ..cgroup.api import open_cgroup
 from ..kernel import procfs
+from ..kernel.lean import signal, suppress
 from . import hooks
 from . import state as states
 from .errors import RuntimeFault
@@ -29,7 +27,7 @@ def dismantle(run_dir: str, found: State) -> list[str]:
     cgroup = open_cgroup(found.cgroup_path)
     cgroup.kill(signal.SIGKILL)
     if found.pid:
-        with contextlib.suppress(ProcessLookupError):  # the cgroup's kill was enough
+        with suppress(ProcessLookupError):  # the cgroup's kill was enough
             procfs.send_signal(found.pid, found.start_time, signal.SIGKILL)
         if not procfs.wait_exit(found.pid, found.start_time, _KILL_WAIT):
             raise RuntimeFault(

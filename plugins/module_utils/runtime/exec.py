@@ -9,15 +9,14 @@ the pid namespace and becomes the program. The numbered steps stand on both side
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import os
-import signal
 
 from ..cgroup.api import open_cgroup
 from ..kernel import constants as c
 from ..kernel import procfs, selfexe, syscalls
+from ..kernel.lean import signal, suppress
 from . import child, console, limits, namespaces, process, seccomp
 from . import state as states
 from .channel import Channel
@@ -73,7 +72,7 @@ def execute(
         try:
             return _converse(config, found, ours)
         finally:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 os.kill(forked, signal.SIGKILL)  # it has ended already unless something went wrong
             os.waitpid(forked, 0)
     finally:
@@ -104,7 +103,7 @@ def _converse(config: Config, found: State, ours: Channel) -> tuple[int, int]:
             raise RuntimeFault("the process died before its program ran", step="exec", obj=found.id)
         if "init" in message:  # sync 1
             pid = message["init"]
-            with contextlib.suppress(ProcessLookupError):  # dead already: its last message says why
+            with suppress(ProcessLookupError):  # dead already: its last message says why
                 started = procfs.start_time(pid)
         elif "ready" in message:  # sync 2
             limits.set_rlimits(pid, config.rlimits)

@@ -9,9 +9,9 @@ Each gets the container's state as JSON on its standard input.
 
 from __future__ import annotations
 
-import json
 import os
 
+from ..kernel.lean import dumps
 from .errors import ConfigError, RuntimeFault
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ class Hook:
                 executable=self.path,
                 env=dict(entry.partition("=")[::2] for entry in self.env),
                 cwd=cwd,
-                input=json.dumps(state).encode(),
+                input=dumps(state).encode(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 timeout=self.timeout,

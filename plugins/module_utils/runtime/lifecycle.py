@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 
 from ..cgroup.api import open_cgroup
 from ..kernel import procfs
+from ..kernel.lean import signal, suppress
 from . import channel, devices, hooks, seccomp
 from . import state as states
 from .create import create
@@ -66,7 +65,7 @@ def start(run_dir: str, container_id: str) -> None:
             _poststart(found)
     finally:
         starter.close()
-        with contextlib.suppress(FileNotFoundError):  # a program that ends at once may be deleted already
+        with suppress(FileNotFoundError):  # a program that ends at once may be deleted already
             os.unlink(os.path.join(directory, START_SOCKET))
 
 

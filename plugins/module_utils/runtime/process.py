@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import stat
 
 from ..kernel import capabilities, selfexe, syscalls
 from ..kernel import constants as c
+from ..kernel.lean import signal
 from . import programfile, seccomp
 from .errors import RuntimeFault
 

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import binascii
 import errno
-import json
 import os
 
 from ..kernel import syscalls
 from ..kernel.files import read_bytes, write_atomic
+from ..kernel.lean import dumps
 from .errors import ConfigError, RuntimeFault
 
 TYPE_CHECKING = False
@@ -230,7 +230,7 @@ def compile(seccomp: dict[str, Any], cache: str | None = None) -> bytes:
 
     library = libseccomp.load()
     machine, release = os.uname().machine, os.uname().release
-    parts = ["1", libseccomp.version(library), machine, release, json.dumps(seccomp, sort_keys=True)]
+    parts = ["1", libseccomp.version(library), machine, release, dumps(seccomp, sort_keys=True)]
     # The whole key lies in the file too: the checksum in the name only spreads, it decides nothing.
     key = "\n".join(parts).encode() + b"\0"
     path = os.path.join(cache, f"{binascii.crc32(key):08x}") if cache else ""
@@ -370,7 +370,7 @@ def send_listener(path: str, metadata: str, pid: int, state: dict[str, Any], fd:
     try:
         end.connect(path)
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("@i", fd))]
-        end.sendmsg([json.dumps(document).encode()], rights)
+        end.sendmsg([dumps(document).encode()], rights)
     except OSError as error:
         raise RuntimeFault(
             f"linux.seccomp.listenerPath: cannot hand the listener to {path}: {error.strerror}",

@@ -9,13 +9,12 @@ time it was recorded with.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import os
 
 from ..kernel import procfs
 from ..kernel.files import read_bytes, write_atomic
+from ..kernel.lean import dumps, loads, suppress
 from .errors import NoSuchContainer, RuntimeFault
 
 TYPE_CHECKING = False
@@ -112,18 +111,18 @@ def save(run_dir: str, state: State) -> None:
         "start_time": state.start_time,
         "boot_id": procfs.boot_id(),
     }
-    write_atomic(os.path.join(directory(run_dir, state.id), "state.json"), json.dumps(document).encode(), durable=False)
+    write_atomic(os.path.join(directory(run_dir, state.id), "state.json"), dumps(document).encode(), durable=False)
 
 
 def save_document(run_dir: str, container_id: str, document: dict[str, Any]) -> None:
     """Keep the configuration as it was at create: later changes of the bundle's file change nothing (runtime.md)."""
     path = os.path.join(directory(run_dir, container_id), CONFIG)
-    write_atomic(path, json.dumps(document).encode(), durable=False)
+    write_atomic(path, dumps(document).encode(), durable=False)
 
 
 def load_document(run_dir: str, container_id: str) -> dict[str, Any]:
     """The configuration that the container was created from."""
-    document: dict[str, Any] = json.loads(read_bytes(os.path.join(directory(run_dir, container_id), CONFIG)))
+    document: dict[str, Any] = loads(read_bytes(os.path.join(directory(run_dir, container_id), CONFIG)))
     return document
 
 
@@ -131,7 +130,7 @@ def load(run_dir: str, container_id: str) -> State:
     """The container's state, its status looked up now. Raises NoSuchContainer."""
     path = directory(run_dir, container_id)
     try:
-        document = json.loads(read_bytes(os.path.join(path, "state.json")))
+        document = loads(read_bytes(os.path.join(path, "state.json")))
     except FileNotFoundError:
         raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
     state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
@@ -151,7 +150,7 @@ def load(run_dir: str, container_id: str) -> State:
 def forget(run_dir: str, container_id: str) -> None:
     """Remove the container's directory (files only, no directories below it); missing is fine."""
     path = directory(run_dir, container_id)
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         for name in os.listdir(path):
             os.unlink(os.path.join(path, name))
         os.rmdir(path)
