@@ -342,7 +342,13 @@ options:
     type: bool
   security_opts:
     description:
-      - Further restrictions. So far V(no-new-privileges), which keeps set-uid programs from gaining anything.
+      - Further restrictions, and fewer.
+      - With V(no-new-privileges) set-uid programs gain nothing.
+      - System calls go through a filter of libseccomp, the library of the managed host. By default it refuses what
+        containers do not need and what has often led out of them; O(capabilities) widen it. V(seccomp=unconfined)
+        takes it away, V(seccomp=/path.json) and V(seccomp={…}) put another in its place, in the JSON format that
+        Docker has. The file is on the managed host, and a change of it replaces the container.
+      - With O(privileged=true) there is no filter unless one is declared.
     type: list
     elements: str
     aliases: [security_opt]

@@ -13,6 +13,7 @@ from collections import namedtuple
 from . import spec as specs
 from .errors import ContainerError
 from .resources import resources
+from .seccomp import for_container as seccomp_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 #   devices       host path → (type "c" or "b", major, minor, mode, uid, gid) of every device named in the spec
 #   etc           directory with the files hosts, hostname and resolv.conf
 #   privileged_devices  the same tuples for all devices of the host, for ``privileged``
-Host = namedtuple("Host", "capabilities devices etc privileged_devices")
+#   machine, release  of uname(2), for the seccomp profile
+Host = namedtuple("Host", "capabilities devices etc privileged_devices machine release")
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -84,9 +86,13 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
     if not privileged:
         linux["maskedPaths"] = list(MASKED_PATHS)
         linux["readonlyPaths"] = list(READONLY_PATHS)
+    capabilities = effective_capabilities(options, host.capabilities)
+    seccomp = seccomp_for(options, capabilities, host.machine, host.release)
+    if seccomp is not None:
+        linux["seccomp"] = seccomp
     document = {
         "ociVersion": "1.3.0",
-        "process": _process(spec, args, user, host),
+        "process": _process(spec, args, user, capabilities),
         "root": {"path": "rootfs", "readonly": bool(options.get("read_only"))},
         "mounts": _mounts(options, host.etc),
         "annotations": {**specs.labels(options, image), "org.opencontainers.image.ref.name": spec["image"]["name"]},
@@ -104,13 +110,12 @@ def hostname(spec: Mapping[str, Any]) -> str:
     return str(spec["options"].get("hostname") or spec["id"][:12])
 
 
-def _process(spec: Mapping[str, Any], args: list[str], user: User, host: Host) -> dict[str, Any]:
+def _process(spec: Mapping[str, Any], args: list[str], user: User, capabilities: list[str]) -> dict[str, Any]:
     options, image = spec["options"], spec["image"]["config"]
     environment = {"PATH": PATH, "HOSTNAME": hostname(spec), "HOME": user.home}
     if options.get("uts") == "host":
         del environment["HOSTNAME"]
     environment.update(specs.environment(options, image))
-    capabilities = effective_capabilities(options, host.capabilities)
     # Only root keeps them across execve(2); another user has them in its bounding set, for set-uid programs.
     effective = capabilities if user.uid == 0 else []
     return {

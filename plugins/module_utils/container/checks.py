@@ -102,14 +102,21 @@ def _check_mounts(options: Mapping[str, Any]) -> None:
 
 
 def check_machine(options: Mapping[str, Any], memory_total: int, machine: Machine | None = None) -> None:
-    """Raise for limits that no kernel takes or that are above this host: CgroupError, ContainerError.
+    """Raise for what this host cannot do: CgroupError, ContainerError.
+
+    Limits that no kernel takes or that are above the host; a seccomp filter that is wrong or cannot be made here.
 
     memory_total  bytes of memory the host has
     machine       its processors and memory nodes; looked up when not given
     """
     from ..cgroup.validate import validate
+    from ..kernel.capabilities import NAMES
+    from .bundle import effective_capabilities
     from .resources import resources
+    from .seccomp import check_on_host as check_seccomp
 
+    granted = effective_capabilities(options, [f"CAP_{name}" for name in NAMES])
+    check_seccomp(options, granted)
     validate(resources(options), machine)
     for name in ("memory", "memory_reservation"):
         if (options.get(name) or 0) > memory_total:

@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ``linux.seccomp`` of a container: our default profile, or one read from a file in Docker's format.
 
-Pure but for reading the file: capabilities, machine and kernel are given.
+Pure but for reading the file and looking at the host beforehand: capabilities, machine and kernel are given.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import os
 
 from ..runtime import seccomp as filters
 from ..runtime.errors import ConfigError
@@ -18,7 +19,7 @@ from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from typing import Any, NoReturn
 
 _LOW_32 = 0xFFFFFFFF
@@ -52,6 +53,37 @@ def default_profile(capabilities: Collection[str], machine: str) -> dict[str, An
         "architectures": list(_architectures(machine)),
         "syscalls": rules,
     }
+
+
+def for_container(
+    options: Mapping[str, Any], capabilities: Collection[str], machine: str, release: str
+) -> dict[str, Any] | None:
+    """``linux.seccomp`` of a container with canonical *options*; None where it is to have none.
+
+    *capabilities*  the granted ones, bounding; *machine* and *release* as uname(2) says them. ``privileged`` has
+    none unless one is declared. Raises ContainerError.
+    """
+    for item in options.get("security_opts", ()):
+        if item == "seccomp=unconfined":
+            return None
+        if item.startswith("seccomp="):
+            return translate(json.loads(item[len("seccomp=") :]), capabilities, machine, release)
+    return None if options.get("privileged") else default_profile(capabilities, machine)
+
+
+def check_on_host(options: Mapping[str, Any], capabilities: Collection[str]) -> None:
+    """Raise unless the filter of a container with *options* can be made on this host: ContainerError, RuntimeFault."""
+    machine, release = os.uname().machine, os.uname().release
+    seccomp = for_container(options, capabilities, machine, release)
+    if seccomp is None:
+        return
+    try:
+        filters.check_usable(seccomp, no_new_privileges="no-new-privileges" in options.get("security_opts", ()))
+    except ConfigError as error:
+        _fault(error.message.replace("linux.seccomp", "the seccomp profile"))
+    from ..runtime import libseccomp
+
+    libseccomp.load()
 
 
 def _allow(names: list[str], *arguments: dict[str, Any]) -> dict[str, Any]:

@@ -174,6 +174,8 @@ def _write_bundle(record: records.Record) -> None:
         devices={entry["source"]: _device(entry["source"]) for entry in options.get("devices", ())},
         etc=os.path.join(record.path, "etc"),
         privileged_devices=_all_devices() if options.get("privileged") else {},
+        machine=os.uname().machine,
+        release=os.uname().release,
     )
     document = bundle.build(record.spec, user, host)
     path = os.path.join(record.path, "bundle/config.json")

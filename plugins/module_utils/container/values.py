@@ -4,7 +4,7 @@
 """From what users write to canonical values.
 
 Every function takes one value as Ansible hands it over and returns its canonical form, or raises ValueError with
-the reason. Nothing here looks at the host.
+the reason. Nothing here looks at the host, but for the seccomp profile that security_opts names.
 """
 
 from __future__ import annotations
@@ -312,15 +312,48 @@ def capabilities(value: Iterable[str]) -> list[str]:
 
 
 def security_opts(value: Iterable[str]) -> list[str]:
-    """So far ``no-new-privileges`` (also ``no-new-privileges:true``)."""
+    """``no-new-privileges`` (also ``no-new-privileges:true``) and ``seccomp=unconfined``, a file or a text.
+
+    A seccomp profile is canonical as its text, also where it is declared by the file that holds it: a changed file
+    is a changed option. ``seccomp=default`` says nothing.
+    """
     result = set()
     for item in value:
-        name, _sep, setting = str(item).replace("=", ":", 1).partition(":")
-        if name != "no-new-privileges" or setting not in ("", "true", "false"):
-            raise ValueError(f"{item!r} is not supported; no-new-privileges is")
-        if setting != "false":
-            result.add(name)
+        name, separator, setting = _split_option(str(item))
+        if name == "no-new-privileges" and setting in ("", "true", "false"):
+            if setting != "false":
+                result.add(name)
+        elif name == "seccomp" and separator:
+            if setting != "default":
+                result.add(f"seccomp={_seccomp(setting)}")
+        else:
+            raise ValueError(f"{item!r} is not supported; no-new-privileges and seccomp=PROFILE are")
+    if len([item for item in result if item.startswith("seccomp=")]) > 1:
+        raise ValueError("seccomp is given twice")
     return sorted(result)
+
+
+def _split_option(item: str) -> tuple[str, str, str]:
+    """``NAME=SETTING``, or ``NAME:SETTING`` as Docker once wrote it."""
+    places = [place for place in (item.find("="), item.find(":")) if place >= 0]
+    if not places:
+        return item, "", ""
+    return item[: min(places)], item[min(places)], item[min(places) + 1 :]
+
+
+def _seccomp(setting: str) -> str:
+    if setting == "unconfined":
+        return setting
+    if not setting.startswith(("/", "{")):
+        raise ValueError(f"seccomp={setting} is neither unconfined nor an absolute path nor a JSON object")
+    import json
+
+    from .seccomp import load_profile
+
+    try:
+        return json.dumps(load_profile(setting), sort_keys=True, separators=(",", ":"))
+    except Error as error:
+        raise ValueError(error.message) from error
 
 
 def signal_name(value: str) -> str:

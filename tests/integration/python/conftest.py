@@ -100,10 +100,16 @@ class Host:
         found = list(leftovers.find(self.root))
         for directory in ("containers", "images/pins", "run/runtime"):
             path = os.path.join(self.root, directory)
-            found += [os.path.join(path, name) for name in (os.listdir(path) if os.path.isdir(path) else ())]
+            found += [os.path.join(path, name) for name in _visible(path)]
         locks = os.path.join(self.root, "run/locks")
         found += [name for name in (os.listdir(locks) if os.path.isdir(locks) else ()) if name.startswith("container-")]
         return found
+
+
+def _visible(path):
+    """What is in a directory; containers come and go there, what has a hidden name may stay (compiled filters)."""
+    hidden = (".seccomp",) if path.endswith("run/runtime") else ()
+    return [name for name in os.listdir(path) if name not in hidden] if os.path.isdir(path) else []
 
 
 def alive(pid):

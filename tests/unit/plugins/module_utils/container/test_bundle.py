@@ -22,7 +22,9 @@ def build(declared, user=ROOT, image=None):
         ["/layers/1"],
         options.without_defaults(options.normalise(declared)),
     )
-    host = bundle.Host(ALL, {"/dev/fuse": FUSE}, "/etc-dir", {"/dev/kvm": ("c", 10, 232, 0o600, 0, 0)})
+    host = bundle.Host(
+        ALL, {"/dev/fuse": FUSE}, "/etc-dir", {"/dev/kvm": ("c", 10, 232, 0o600, 0, 0)}, "x86_64", "6.1.0"
+    )
     return bundle.build(document, user, host)
 
 
@@ -176,6 +178,31 @@ def test_privileged():
     assert [device["path"] for device in linux["devices"]] == ["/dev/kvm"]
     assert "maskedPaths" not in linux
     assert "readonlyPaths" not in linux
+
+
+def allowed(document):
+    entries = document["linux"]["seccomp"]["syscalls"]
+    return {name for entry in entries if entry["action"] == "SCMP_ACT_ALLOW" for name in entry["names"]}
+
+
+def test_a_seccomp_profile_that_granted_capabilities_widen():
+    assert build({})["linux"]["seccomp"]["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert "mount" not in allowed(build({}))
+    assert "mount" in allowed(build({"capabilities": ["SYS_ADMIN"]}))
+    assert "chroot" in allowed(build({}))
+    assert "chroot" not in allowed(build({"cap_drop": ["ALL"]}))
+
+
+PROFILE = '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "mkdir", "action": "SCMP_ACT_ERRNO"}]}'
+
+
+def test_seccomp_as_declared():
+    assert "seccomp" not in build({"security_opts": ["seccomp=unconfined"]})["linux"]
+    assert "seccomp" not in build({"privileged": True})["linux"]
+    for more in ({}, {"privileged": True}):
+        made = build({"security_opts": [f"seccomp={PROFILE}"], **more})["linux"]["seccomp"]
+        assert made["defaultAction"] == "SCMP_ACT_ALLOW"
+        assert made["syscalls"] == [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]
 
 
 def test_limits_are_in_the_bundle():
