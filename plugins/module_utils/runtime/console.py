@@ -9,7 +9,6 @@ choose the file that becomes /dev/console (CVE-2025-52565).
 
 from __future__ import annotations
 
-import array
 import errno
 import fcntl
 import os
@@ -74,7 +73,7 @@ def hand_over(pair: tuple[int, int], receiver: _socket.socket) -> None:
     """
     master, slave = pair
     name = f"/dev/pts/{os.minor(os.fstat(slave).st_rdev)}".encode()
-    receiver.sendmsg([name], [(_SOL_SOCKET, _SCM_RIGHTS, array.array("i", [master]))])
+    receiver.sendmsg([name], [(_SOL_SOCKET, _SCM_RIGHTS, struct.pack("@i", master))])
     receiver.close()
     os.close(master)
     fcntl.ioctl(slave, _TIOCSCTTY, 0)
@@ -114,7 +113,7 @@ def receive_master(end: _socket.socket) -> int:
     _data, control, _flags, _address = end.recvmsg(4096, 64)
     for level, kind, data in control:
         if (level, kind) == (_SOL_SOCKET, _SCM_RIGHTS):
-            descriptors = array.array("i", data[:4])
-            os.set_inheritable(descriptors[0], False)
-            return descriptors[0]
+            (master,) = struct.unpack_from("@i", data)
+            os.set_inheritable(master, False)
+            return int(master)
     raise RuntimeFault("no terminal came over the console socket", step="console")

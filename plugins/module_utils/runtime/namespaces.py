@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import array
 import errno
 import fcntl
 import os
@@ -92,7 +91,7 @@ def loopback_up() -> None:
 
     control = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     try:
-        request = array.array("B", b"lo".ljust(40, b"\0"))
+        request = bytearray(b"lo".ljust(40, b"\0"))  # struct ifreq
         fcntl.ioctl(control.fileno(), _SIOCGIFFLAGS, request)
         request[16] |= _IFF_UP
         fcntl.ioctl(control.fileno(), _SIOCSIFFLAGS, request)
