@@ -23,15 +23,18 @@ _SIGKILL = 9  # everywhere; the module signal costs more to import than all of t
 
 def kill(group: Cgroup, signal: int) -> None:
     """See :meth:`Cgroup.kill`. cgroup.kill where there is one, else freeze, signal, thaw."""
+    present = group.pids()
+    if not present:
+        return
     unified_mount = group.hierarchy.unified
     if signal == _SIGKILL and unified_mount:
         v2_directory = unified_mount + group.path
         reached = {pid for member in tree(v2_directory) for pid in pids_of(member)}
         # A hybrid's v2 mount need not have every process that its v1 hierarchies have.
-        if v2.kill_all(v2_directory) and (group.hierarchy.mode == UNIFIED or reached.issuperset(group.pids())):
+        if v2.kill_all(v2_directory) and (group.hierarchy.mode == UNIFIED or reached.issuperset(present)):
             return
     where = group.freezer()
-    if where is None or not group.pids():
+    if where is None:
         _signal(group, signal)
         return
     directory, unified = where
