@@ -9,13 +9,14 @@ import json
 import os
 import subprocess
 import uuid
+from typing import Any
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AOCI = os.path.join(CHECKOUT, "bin", "aoci")
 CAPS = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETUID", "CAP_SETGID"]
 
 
-def config(rootfs: str, *args: str) -> dict:
+def config(rootfs: str, *args: str) -> dict[str, Any]:
     """A plain configuration: all namespaces but user, the usual mounts, few capabilities."""
     return {
         "ociVersion": "1.3.0",
@@ -73,15 +74,19 @@ def config(rootfs: str, *args: str) -> dict:
 
 
 class Runtime:
-    """``aoci`` with a runtime state directory of its own; every id it makes is deleted by :meth:`clean`."""
+    """``aoci`` with a runtime state directory of its own; every id it makes is deleted by :meth:`clean`.
 
-    def __init__(self, directory: str) -> None:
+    *program* is run in the place of bin/aoci.
+    """
+
+    def __init__(self, directory: str, program: str = AOCI) -> None:
         self.directory = directory
+        self.program = program
         self.run_dir = os.path.join(directory, "state")
         self.prefix = "aoci-test-" + uuid.uuid4().hex[:8]
         self.python = [os.environ.get("AOCI_TEST_PYTHON", "/usr/bin/python3"), "-I", "-S"]
 
-    def bundle(self, document: dict) -> str:
+    def bundle(self, document: dict[str, Any]) -> str:
         path = os.path.join(self.directory, "bundle-" + uuid.uuid4().hex[:8])
         os.makedirs(path)
         document["linux"].setdefault("cgroupsPath", f"/{self.prefix}/{os.path.basename(path)}")
@@ -89,19 +94,23 @@ class Runtime:
             json.dump(document, file)
         return path
 
-    def __call__(self, *words: str, **options: object) -> subprocess.CompletedProcess:
-        command = [*self.python, AOCI, "--root", self.run_dir, *words]
+    def __call__(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [*self.python, self.program, "--root", self.run_dir, *words]
         options.setdefault("capture_output", True)
-        return subprocess.run(command, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **options)
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **options
+        )
+        return done
 
-    def run(self, document: dict, **options: object) -> subprocess.CompletedProcess:
+    def run(self, document: dict[str, Any], **options: Any) -> subprocess.CompletedProcess[str]:
         """Run *document* in the foreground; stdout, stderr and the exit code."""
         return self("run", "--bundle", self.bundle(document), "c" + uuid.uuid4().hex[:8], **options)
 
-    def state(self, container_id: str) -> dict:
+    def state(self, container_id: str) -> dict[str, Any]:
         done = self("state", container_id)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        state: dict[str, Any] = json.loads(done.stdout)
+        return state
 
     def clean(self) -> None:
         for container_id in os.listdir(self.run_dir) if os.path.isdir(self.run_dir) else ():

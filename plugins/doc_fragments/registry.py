@@ -11,8 +11,8 @@ class ModuleDocFragment:
 options:
   username:
     description:
-      - User to log in to the registry as. Without it, credentials come from O(authfile), and without that from the files
-        where other tools keep them (see O(authfile)). Without any, access is anonymous.
+      - User to log in to the registry as. Without it, credentials come from O(authfile), and without that from the
+        files where other tools keep them (see O(authfile)). Without any, access is anonymous.
       - Needs O(password).
     type: str
   password:
@@ -36,8 +36,8 @@ options:
     aliases: [tls_verify]
   ca_path:
     description:
-      - Certificate authorities to trust for the registry instead of the host's, a file of PEM certificates, or a directory
-        of such files.
+      - Certificate authorities to trust for the registry instead of the host's, a file of PEM certificates, or a
+        directory of such files.
     type: path
     aliases: [ca_cert_dir, cert_dir]
 requirements:

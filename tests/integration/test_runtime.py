@@ -172,7 +172,7 @@ def test_limits_are_the_kernels(runtime, rootfs):
     else:
         files = {"memory.max": 32 << 20, "pids.max": 17}
     for name, value in files.items():
-        controller, _, file = name.rpartition("/")
+        controller, _slash, file = name.rpartition("/")
         with open(f"/sys/fs/cgroup/{controller}{path}/{file}", encoding="ascii") as limit:
             assert int(limit.read()) == value, name
 

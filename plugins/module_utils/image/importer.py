@@ -92,9 +92,7 @@ class Prepared:
         raw = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
         manifest = Manifest(raw, store.put_blob(raw), media.OCI_MANIFEST, document)
         store.set_names(manifest.digest, manifest.media_type, len(raw), [name])
-        image = store.find(name)
-        assert image is not None
-        return image
+        return store.get(name)
 
     def remember(self, store: Store) -> None:
         """Record the fingerprint, so that the next run need not read the files."""

@@ -177,7 +177,8 @@ def _zstd_program(blob: BlobFile, program: str) -> Iterator[bytes]:
         stderr=subprocess.PIPE,
         env={"LC_ALL": "C"},
     ) as process:
-        assert process.stdout and process.stderr
+        if process.stdout is None or process.stderr is None:
+            raise ValueError("the pipes were asked for")
         try:
             while True:
                 chunk = process.stdout.read(CHUNK)

@@ -103,9 +103,7 @@ def pull(
     store.set_names(
         resolved.manifest.digest, resolved.manifest.media_type, len(resolved.manifest.raw), names, resolved.origin
     )
-    image = store.find(names[0])
-    assert image is not None
-    return image
+    return store.get(names[0])
 
 
 def unpack_present(store: Store, image: Image) -> None:
@@ -378,7 +376,8 @@ class _Work:
     def _fetch(self, task: LayerTask) -> None:
         import errno
 
-        assert self.registry is not None
+        if self.registry is None:
+            raise ImageError(f"a blob of {self.name} is missing: {task.layer.digest}", step="blob", obj=self.name)
         layer = task.layer
         done = 0
 

@@ -93,6 +93,15 @@ class Store:
     def has_blob(self, digest: str) -> bool:
         return os.path.isfile(self.blob_path(digest))
 
+    def get(self, name: str) -> Image:
+        """The image that was just named *name*. Raises ImageError when somebody has removed it since."""
+        image = self.find(name)
+        if image is None:
+            raise ImageError(
+                f"{name} was removed while it was being made", step="store", obj=name, hint="Run the task again"
+            )
+        return image
+
     def find(self, name: str) -> Image | None:
         """The image called *name*: a reference as users write it, or an image id, whole or its first 12 digits.
 

@@ -48,7 +48,7 @@ else:
             "__repr__": lambda self: f"{name}({', '.join(f'{k}={v!r}' for k, v in zip(names, self))})",
             "_replace": lambda self, **changed: type(self)(**{**dict(zip(names, self)), **changed}),
             "_asdict": lambda self: dict(zip(names, self)),
-            "__getnewargs__": lambda self: tuple(self),
+            "__getnewargs__": tuple,
         }
         for position, field in enumerate(names):
             space[field] = property(lambda self, position=position: self[position])
