@@ -7,6 +7,7 @@ Ansible sends along what it sees imported. core.py names this file where only re
 brings the whole core, and all tasks of one version share one copy on the host.
 """
 
+# pylint: disable=unused-import
 from __future__ import annotations
 
 from . import (
@@ -62,6 +63,7 @@ from .container import (
     records,
     resources,
     restart,
+    runtimes,
     seccomp,
     seccomp_profile,
     spec,
@@ -103,6 +105,7 @@ from .kernel import (
     errors,
     files,
     idmap,
+    lean,
     mounts,
     procfs,
     safepath,

@@ -164,6 +164,14 @@ options:
     description:
       - Keep standard input open, for programs that end when it is not.
     type: bool
+  runtime:
+    description:
+      - Another OCI runtime to make the container with, a program of the managed host such as V(runc) or V(crun), or its
+        absolute path. By default the runtime that comes with this collection, for which nothing has to be installed.
+      - Log, restarts, limits and signals are the same with each. A runtime's own restrictions are its own, for example
+        V(crun) refuses hosts with cgroup v1 and v2 mixed. If it does not know an option of its configuration, it may
+        ignore that.
+    type: str
   network_mode:
     description:
       - With V(none) the container has a loopback interface of its own and nothing else.

@@ -143,6 +143,10 @@ def _verb(verb: str) -> Callable[[list[str], str | None], int]:
         from ..container.start import run as monitor_start
 
         return monitor_start
+    if verb in ("other-run", "other-delete"):
+        from ..container.runtimes import run as other_runtime
+
+        return other_runtime
     if verb not in _MODULES:
         raise Error(f"there is no verb {verb!r}", hint="'aoci help' lists them")
     package = __name__.rpartition(".")[0]

@@ -91,7 +91,8 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
     if seccomp is not None:
         linux["seccomp"] = seccomp
     document = {
-        "ociVersion": "1.3.0",
+        # Some runtimes refuse every version but the one they were written for, though minor ones only add.
+        "ociVersion": "1.0.2" if options.get("runtime") else "1.3.0",
         "process": _process(spec, args, user, capabilities),
         "root": {"path": "rootfs", "readonly": bool(options.get("read_only"))},
         "mounts": _mounts(options, host.etc),

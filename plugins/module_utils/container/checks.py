@@ -102,21 +102,14 @@ def _check_mounts(options: Mapping[str, Any]) -> None:
 
 
 def check_machine(options: Mapping[str, Any], memory_total: int, machine: Machine | None = None) -> None:
-    """Raise for what this host cannot do: CgroupError, ContainerError.
-
-    Limits that no kernel takes or that are above the host; a seccomp filter that is wrong or cannot be made here.
+    """Raise for limits that no kernel takes or that are above this host: CgroupError, ContainerError.
 
     memory_total  bytes of memory the host has
     machine       its processors and memory nodes; looked up when not given
     """
     from ..cgroup.validate import validate
-    from ..kernel.capabilities import NAMES
-    from .bundle import effective_capabilities
     from .resources import resources
-    from .seccomp import check_on_host as check_seccomp
 
-    granted = effective_capabilities(options, [f"CAP_{name}" for name in NAMES])
-    check_seccomp(options, granted)
     validate(resources(options), machine)
     for name in ("memory", "memory_reservation"):
         if (options.get(name) or 0) > memory_total:
@@ -126,6 +119,19 @@ def check_machine(options: Mapping[str, Any], memory_total: int, machine: Machin
                 obj=name,
                 hint="Declare less, or leave the option out for no limit",
             )
+
+
+def check_makeable(options: Mapping[str, Any]) -> None:
+    """Raise where this host lacks what starting such a container needs: ContainerError, RuntimeFault.
+
+    The program of another runtime; a seccomp filter that is right and can be made.
+    """
+    from ..kernel.capabilities import NAMES
+    from . import runtimes, seccomp
+    from .bundle import effective_capabilities
+
+    runtimes.find(options)
+    seccomp.check_on_host(options, effective_capabilities(options, [f"CAP_{name}" for name in NAMES]))
 
 
 def _contradiction(first: str, second: str, why: str = "") -> None:

@@ -119,6 +119,7 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
             }
             for device in options.get("devices", [])
         ],
+        "Runtime": options.get("runtime") or "aoci",
         "NetworkMode": spec.setting(options, "network_mode"),
         "PidMode": _mode(options, "pid_mode"),
         "IpcMode": spec.setting(options, "ipc_mode"),

@@ -23,6 +23,7 @@ import socket
 import sys
 
 from ..kernel import selfexe, syscalls
+from .bundle import PATH
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 REPORT = 3
 # What the monitor says when something happens that nobody foresaw.
 TRACE = "log/monitor.log"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Launch:
@@ -106,7 +106,7 @@ def _become_monitor(report: int, root: str, path: str, entry: str) -> None:
         os.chdir("/")
         os.umask(0o022)
         arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT)]
-        selfexe.exec_protected(arguments, {"PATH": _PATH, "LC_ALL": "C.UTF-8"})
+        selfexe.exec_protected(arguments, {"PATH": PATH, "LC_ALL": "C.UTF-8"})
     except OSError as error:
         message = {"error": f"cannot start the monitor: {error.strerror}", "step": "monitor", "hint": ""}
         os.write(REPORT, json.dumps(message).encode() + b"\n")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .records import Record
     from .wanted import WantedImage
 
+# The plan's verbs that a new process comes of.
+_MAKING = frozenset(("create", "replace", "start", "restart"))
+
 
 def run(module: Any, entry: str) -> None:
     """Do what *module* (an AnsibleModule) asks for and leave through its exit; *entry* is the core's entry.py."""
@@ -102,8 +105,11 @@ class Task:
         image = WantedImage(self.state, self.parameters, recorded["image"] if recorded else None)
         made = plan(self.request, recorded, observed, image.wanted)
         checks.check_options(made.options)
-        if made.actions:
+        verbs = {action.verb for action in made.actions}
+        if verbs & {*_MAKING, "update"}:
             checks.check_machine(made.options, _memory_total())
+        if verbs & _MAKING:
+            checks.check_makeable(made.options)
         return made, observed, image
 
     def _apply(self, made: Plan, observed: Observed, image: WantedImage | None) -> None:

@@ -160,14 +160,17 @@ class Log:
 
 class Monitor:
     """The loop. Its arguments come from container/start.py: the container's directory and id, the state directory,
-    the runtime's state directory, entry.py, the file that counts OOM kills; then numbers: the container's pid, when it
+    the runtime's state directory, entry.py, the file that counts OOM kills, the other runtime's program ("" for our
+    own); then numbers: the container's pid, when it
     started (nanoseconds since the epoch) and descriptors: lock, stdin, reading and writing end of stdout, of stderr,
     and any others that are only to be kept open.
     """
 
     def __init__(self, arguments: list[str]) -> None:
-        self.directory, self.container_id, self.root, self.run_dir, self.entry, self.oom_file = arguments[:6]
-        numbers = [int(argument) for argument in arguments[6:]]
+        self.directory, self.container_id, self.root, self.run_dir, self.entry, self.oom_file, self.runtime = arguments[
+            :7
+        ]
+        numbers = [int(argument) for argument in arguments[7:]]
         self.pid, self.started, self.lock, self.stdin, out_read, self.out, err_read, self.err = numbers[:8]
         self.streams = {out_read: b"stdout", err_read: b"stderr"}
         self.log = Log(self.directory + "/log", MAX_SIZE, MAX_FILE)
@@ -264,7 +267,7 @@ class Monitor:
                 self.log.sync()
             again = restart.should_restart(self.policy, exit_code, self.restarts, self.retries, self.stopped())
             self._record("restarting" if again else "exited", finished, exit_code, oom_killed)
-            self._run(["delete", "--force", self.container_id])
+            self._delete()
             self._drain_all()
             if not again:
                 return
@@ -298,14 +301,22 @@ class Monitor:
         pid_file = self.directory + "/pid"
         self.started = time.time_ns()
         self.ended.clear()
-        code = self._run(
-            ["run", "-d", "--bundle", self.directory + "/bundle", "--pid-file", pid_file, self.container_id]
-        )
+        bundle = self.directory + "/bundle"
+        if self.runtime:
+            code = self._run(["other-run", self.runtime, self.run_dir, bundle, pid_file, self.container_id])
+        else:
+            code = self._run(["run", "-d", "--bundle", bundle, "--pid-file", pid_file, self.container_id])
         if code == 0 and self.stopped():  # asked for while there was nothing yet that could have been stopped
-            self._run(["delete", "--force", self.container_id])
+            self._delete()
         elif code == 0:
             self.pid = int(_read(pid_file))
         return code
+
+    def _delete(self) -> None:
+        if self.runtime:
+            self._run(["other-delete", self.runtime, self.run_dir, self.container_id])
+        else:
+            self._run(["delete", "--force", self.container_id])
 
     def _record(self, status: str, finished: int, exit_code: int, oom_killed: bool) -> None:
         """Write status.json, durable when the container has ended; on a full disk the old one stays."""
@@ -355,7 +366,7 @@ def _prepare(kept: set[int]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    _prepare({int(argument) for argument in arguments[8:]})
+    _prepare({int(argument) for argument in arguments[9:]})
     monitor = Monitor(arguments)
     monitor.run()
     if monitor.remove and not monitor.stopped():

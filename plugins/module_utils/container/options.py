@@ -86,6 +86,7 @@ _ROWS = (
     _option("working_dir", "str", values.absolute_path, aliases=("workdir",)),
     _option("labels", "dict", values.string_dict, RECORD, DICT, aliases=("label",), default={}),
     _option("interactive", "bool", bool, default=False),
+    _option("runtime", "str", values.runtime, default=""),
     # namespaces
     _option("network_mode", "str", str, aliases=("network", "net"), choices=("none", "host"), default="none"),
     _option("pid_mode", "str", str, aliases=("pid",), choices=("private", "host"), default="private"),

@@ -81,9 +81,10 @@ def check_on_host(options: Mapping[str, Any], capabilities: Collection[str]) -> 
         filters.check_usable(seccomp, no_new_privileges="no-new-privileges" in options.get("security_opts", ()))
     except ConfigError as error:
         _fault(error.message.replace("linux.seccomp", "the seccomp profile"))
-    from ..runtime import libseccomp
+    if not options.get("runtime"):  # another runtime brings its own
+        from ..runtime import libseccomp
 
-    libseccomp.load()
+        libseccomp.load()
 
 
 def _allow(names: list[str], *arguments: dict[str, Any]) -> dict[str, Any]:

@@ -26,9 +26,8 @@ from ..kernel import constants as c
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
 from ..kernel.mounts import mount_overlay
-from ..runtime import lifecycle
 from ..statedir import StateDir
-from . import bundle, records, userdb
+from . import bundle, records, runtimes, userdb
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -74,30 +73,39 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
     lock = _lock(record)
     if records.stop_requested(record) or _is_alone(report):
         return None  # our task was killed, and the next one may have begun to clear away what it left
-    lifecycle.delete(state.runtime, record.id, force=True)  # what a killed monitor left
+    runtime = runtimes.of(record.spec["options"], state.runtime)
+    runtime.delete(record.id)  # what a killed monitor left
     _mount(record)
     _write_bundle(record)
     stdin, keep = _stdin(record)
     out_read, out = os.pipe()
     err_read, err = os.pipe()
     started = time.time_ns()
-    created = lifecycle.create(os.path.join(record.path, "bundle"), record.id, state.runtime, stdio=(stdin, out, err))
+    created = runtime.create(os.path.join(record.path, "bundle"), record.id, (stdin, out, err))
     try:
         _send(report, {"created": created.pid})
         if os.read(report, 64) != b"start\n":
-            lifecycle.delete(state.runtime, record.id, force=True)
+            runtime.delete(record.id)
             return None
         started = time.time_ns()
-        lifecycle.start(state.runtime, record.id)
+        runtime.start(record.id)
     except BaseException:
-        lifecycle.delete(state.runtime, record.id, force=True)
+        runtime.delete(record.id)
         raise
     descriptors = [lock, stdin, out_read, out, err_read, err, *keep, *_hold_core()]
     for fd in descriptors:
         os.set_inheritable(fd, True)
     here = os.path.dirname(os.path.realpath(__file__))
     entry = os.path.join(os.path.dirname(here), "entry.py")
-    strings = [record.path, record.id, state.root, state.runtime, entry, _oom_file(created.cgroup_path)]
+    strings = [
+        record.path,
+        record.id,
+        state.root,
+        state.runtime,
+        entry,
+        _oom_file(created.cgroup_path),
+        runtime.program,
+    ]
     numbers = [str(number) for number in (created.pid, started, *descriptors)]
     records.write_status(record, "running", created.pid, started)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # from now on a task may send it; the light monitor needs a moment

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import time
 
 from ..cgroup.api import open_cgroup, remove_empty
 from ..kernel import procfs
 from ..runtime import lifecycle
-from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer, WrongState
-from . import records, spec
+from . import records, runtimes, spec
 from .errors import ContainerError
 from .observe import monitor_pid
 
@@ -114,9 +112,10 @@ def wait_for_end(record: Record) -> None:
 
 def _bury(state: StateDir, record: Record, live: State | None) -> None:
     """Do what a monitor that was killed could not: remove what is left, and record the end."""
-    if not os.path.lexists(runtime_state.directory(state.runtime, record.id)):
+    runtime = runtimes.known(record.spec["options"], state.runtime)
+    if not runtime.knows(record.id):
         return
-    lifecycle.delete(state.runtime, record.id, force=True)
+    runtime.delete(record.id)
     if live is not None:  # the real exit code died with the monitor
         records.write_status(record, "exited", 0, 0, exit_code=128 + signal.SIGKILL, finished=time.time_ns())
 

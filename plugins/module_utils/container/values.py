@@ -56,6 +56,16 @@ def text(value: object) -> str:
     return result
 
 
+def runtime(value: str) -> str:
+    """The name of a program, or its absolute path; nothing, and ``aoci``, is our own runtime."""
+    name = text(value)
+    if name.startswith("/"):
+        return absolute_path(name)
+    if name and (not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name[0] in ".-"):
+        raise ValueError(f"{name!r} is neither the name of a program nor an absolute path")
+    return "" if name == "aoci" else name
+
+
 def integer(low: int, high: int) -> Callable[[int], int]:
     """A check for whole numbers from *low* to *high*."""
 

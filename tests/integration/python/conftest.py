@@ -9,6 +9,7 @@ host   a Host with a small image in a state directory of its own; afterwards not
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from ansible_collections.agentless.oci.plugins.module_utils import entry
 from ansible_collections.agentless.oci.plugins.module_utils.container import module, options
 from ansible_collections.agentless.oci.plugins.module_utils.image import ensure
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 
 IMAGE = "localhost/tests/busybox:1"
@@ -34,6 +36,7 @@ class Host:
         self.root = root
         self.rootfs = rootfs
         self.state = StateDir(root)
+        self.given = {}  # options that every task gives
         self.image()
 
     def image(self, name=IMAGE, **config):
@@ -44,7 +47,7 @@ class Host:
 
     def parameters(self, **given):
         known = {name: entry.get("default") for name, entry in options.argument_spec().items()}
-        return {**known, "name": "web", "root": self.root, **given}
+        return {**known, "name": "web", "root": self.root, **self.given, **given}
 
     def task(self, *, check=False, **given):
         """The result of one task; Error when it fails."""
@@ -131,3 +134,21 @@ def host(state_dir, rootfs):
     ):
         made.task(name=name, state="absent", force_kill=True)
     assert made.clean() == []
+
+
+@pytest.fixture
+def usable_runtime(host):
+    """A function that gives back the name of another runtime, or skips the test with the reason why it is of no use."""
+
+    def check(name):
+        if not shutil.which(name):
+            pytest.skip(f"needs {name}")
+        try:
+            host.shell("true", runtime=name)
+        except Error as error:
+            if "hybrid" not in str(error):
+                raise
+            pytest.skip(str(error))
+        return name
+
+    return check
