@@ -28,7 +28,7 @@ from .resources import V1, V2, for_v2, huge_settings, raw_settings, rdma_setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from typing import Any
 
     from .hierarchy import Hierarchy
@@ -149,10 +149,14 @@ class Cgroup:
             or os.path.isdir("/run/systemd/system")
         )
 
-    def remove(self) -> None:
-        """Remove it with its children in every hierarchy. Missing is fine, a process in it is not."""
+    def remove(self, keep: Collection[str] = ()) -> None:
+        """Remove it with its children in every hierarchy. Missing is fine, a process in it is not.
+
+        *keep* are directories of it that somebody else has made.
+        """
         for directory in self.directories():
-            remove_tree(directory)
+            if directory not in keep:
+                remove_tree(directory)
 
     def pids(self) -> list[int]:
         """Every process in it or below it, in ascending order."""

@@ -88,7 +88,7 @@ def preserved(words: Words) -> int:
 def _create(run_dir: str, container_id: str, words: Words, console: _socket.socket | None = None) -> State:
     """lifecycle.create with what *words* say; *console* takes the terminal where no console socket is named."""
     path = words.values.get("--console-socket")
-    return lifecycle.create(
+    created = lifecycle.create(
         words.values.get("--bundle", "."),
         container_id,
         run_dir,
@@ -97,6 +97,8 @@ def _create(run_dir: str, container_id: str, words: Words, console: _socket.sock
         preserve_fds=preserved(words),
         no_pivot="--no-pivot" in words.flags,
     )
+    warn(created.warnings)
+    return created
 
 
 def signal_number(name: str) -> int:

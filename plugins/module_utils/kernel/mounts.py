@@ -68,6 +68,8 @@ _RECURSIVE = {
     "rnodev": (c.MOUNT_ATTR_NODEV, 0),
     "rnodiratime": (c.MOUNT_ATTR_NODIRATIME, 0),
     "rnoexec": (c.MOUNT_ATTR_NOEXEC, 0),
+    "rnorelatime": (c.MOUNT_ATTR_RELATIME, c.MOUNT_ATTR_ATIME),  # the kernel has no atime beside these three
+    "rnostrictatime": (c.MOUNT_ATTR_RELATIME, c.MOUNT_ATTR_ATIME),
     "rnosuid": (c.MOUNT_ATTR_NOSUID, 0),
     "rnosymfollow": (c.MOUNT_ATTR_NOSYMFOLLOW, 0),
     "rrelatime": (c.MOUNT_ATTR_RELATIME, c.MOUNT_ATTR_ATIME),
@@ -77,6 +79,7 @@ _RECURSIVE = {
     "rsuid": (0, c.MOUNT_ATTR_NOSUID),
     "rsymfollow": (0, c.MOUNT_ATTR_NOSYMFOLLOW),
 }
+_IDMAP = ("idmap", "ridmap")
 # The flags that belong to a mount rather than to its file system, with their attribute of mount_setattr(2).
 _MOUNT_FLAGS = (
     (c.MS_RDONLY, c.MOUNT_ATTR_RDONLY),
@@ -105,7 +108,7 @@ _LOCKABLE = (
 
 def option_names() -> list[str]:
     """Every option that is not left to the file system, sorted."""
-    return sorted([*_FLAGS, *PROPAGATION, *_RECURSIVE, "tmpcopyup"])
+    return sorted([*_FLAGS, *PROPAGATION, *_RECURSIVE, *_IDMAP, "tmpcopyup"])
 
 
 class MountOptions:
@@ -115,16 +118,18 @@ class MountOptions:
     cleared      MS_* flags named by their negation (``rw``, ``suid`` …)
     propagation  MS_* propagation changes, in order
     set, clear   recursive attributes (``rro`` …)
+    idmap        "idmap", "ridmap" (all mounts below too) or ""
     tmpcopyup    fill the tmpfs with what the image has at its place
     data         what is left: options of the file system itself
     """
 
-    __slots__ = ("clear", "cleared", "data", "flags", "propagation", "set", "tmpcopyup")
+    __slots__ = ("clear", "cleared", "data", "flags", "idmap", "propagation", "set", "tmpcopyup")
 
     def __init__(self, options: list[str]) -> None:
         self.flags = self.cleared = self.set = self.clear = 0
         self.propagation: list[int] = []
         self.tmpcopyup = False
+        self.idmap = ""
         data = []
         for option in options:
             if option in _FLAGS:
@@ -136,6 +141,8 @@ class MountOptions:
             elif option in _RECURSIVE:
                 set_, clear = _RECURSIVE[option]
                 self.set, self.clear = (self.set & ~clear) | set_, (self.clear & ~set_) | clear
+            elif option in _IDMAP:
+                self.idmap = option
             elif option == "tmpcopyup":
                 self.tmpcopyup = True
             else:
@@ -160,11 +167,12 @@ class MountOptions:
         return set_, clear
 
 
-def open_bind(source: str, options: MountOptions) -> int:
+def open_bind(source: str, options: MountOptions, *, propagation: int = 0, userns: int = -1) -> int:
     """A detached copy of the mount at *source* with *options* applied, to be attached by :func:`attach`.
 
-    Nothing can see it half made, and its place cannot be swapped under it (CVE-2021-30465). Needs Linux 5.12;
-    raises OSError(ENOSYS) before.
+    *propagation* is changed before the options' own; *userns* is a descriptor of the namespace whose id maps an
+    id-mapped mount takes. Nothing can see it half made, and its place cannot be swapped under it (CVE-2021-30465).
+    Needs Linux 5.12; raises OSError(ENOSYS) before.
     """
     recursive = bool(options.flags & c.MS_REC)
     tree = syscalls.open_tree(c.AT_FDCWD, source, c.OPEN_TREE_CLONE | (c.AT_RECURSIVE if recursive else 0))
@@ -174,8 +182,12 @@ def open_bind(source: str, options: MountOptions) -> int:
             syscalls.mount_setattr(tree, set_, clear, recursive=False)
         if options.set or options.clear:
             syscalls.mount_setattr(tree, options.set, options.clear, recursive=True)
-        for change in options.propagation:
-            syscalls.mount_setattr(tree, 0, 0, propagation=change & ~c.MS_REC, recursive=bool(change & c.MS_REC))
+        if options.idmap:
+            everything = options.idmap == "ridmap"
+            syscalls.mount_setattr(tree, c.MOUNT_ATTR_IDMAP, 0, userns=userns, recursive=everything)
+        for change in (propagation, *options.propagation):
+            if change:
+                syscalls.mount_setattr(tree, 0, 0, propagation=change & ~c.MS_REC, recursive=bool(change & c.MS_REC))
     except BaseException:
         os.close(tree)
         raise
@@ -198,13 +210,42 @@ def bind_legacy(source: str, target: int, options: MountOptions) -> None:
     if wanted or options.cleared:
         mounted = os.open(place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            path = f"/proc/self/fd/{mounted}"
-            kept = sum(flag for bit, flag in _LOCKABLE if os.statvfs(path).f_flag & bit) & ~options.cleared
-            syscalls.mount(None, path, None, c.MS_BIND | c.MS_REMOUNT | wanted | kept)
+            _remount_legacy(f"/proc/self/fd/{mounted}", wanted, options)
         finally:
             os.close(mounted)
     for change in options.propagation:
         syscalls.mount(None, place, None, change)
+
+
+def bind(source: str, target: int, options: MountOptions) -> None:
+    """Bind *source* on the descriptor *target*, the way this kernel has; needs a trusted /proc."""
+    try:
+        attach(open_bind(source, options), target)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        bind_legacy(source, target, options)
+
+
+def change(target: int, options: MountOptions) -> None:
+    """Give the mount whose root is *target* the flags that *options* name, as mount(8) does with bind,remount.
+
+    Unlike mount(2), which resets what is not named. Needs a trusted /proc before Linux 5.12.
+    """
+    set_, clear = options.attributes()
+    try:
+        syscalls.mount_setattr(target, set_, clear, recursive=False)
+        if options.set or options.clear:
+            syscalls.mount_setattr(target, options.set, options.clear, recursive=True)
+    except OSError as error:
+        if error.errno != errno.ENOSYS or options.set or options.clear:
+            raise
+        _remount_legacy(f"/proc/self/fd/{target}", options.flags & ~(c.MS_BIND | c.MS_REC | c.MS_REMOUNT), options)
+
+
+def _remount_legacy(path: str, wanted: int, options: MountOptions) -> None:
+    kept = sum(flag for bit, flag in _LOCKABLE if os.statvfs(path).f_flag & bit) & ~options.cleared
+    syscalls.mount(None, path, None, c.MS_BIND | c.MS_REMOUNT | wanted | kept)
 
 
 def attach(tree: int, target: int) -> None:

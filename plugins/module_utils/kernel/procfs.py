@@ -92,18 +92,24 @@ def open_proc() -> int:
     return fd
 
 
-def write_proc(procfd: int, path: str, data: str) -> None:
-    """Write *data* to *path* below the verified procfs *procfd*: no symlink, no mount on top is crossed."""
+def open_below(procfd: int, path: str, flags: int) -> int:
+    """Open *path* below the verified procfs *procfd*: no symlink, no mount on top is crossed."""
     resolve = c.RESOLVE_BENEATH | c.RESOLVE_NO_SYMLINKS | c.RESOLVE_NO_XDEV
     try:
-        fd = syscalls.openat2(procfd, path, os.O_WRONLY, resolve)
+        return syscalls.openat2(procfd, path, flags, resolve)
     except OSError as error:
         if error.errno != errno.ENOSYS:
             raise
-        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=procfd)
-        if syscalls.fs_type(fd) != c.PROC_SUPER_MAGIC:
-            os.close(fd)
-            raise OSError(errno.EXDEV, "not on the proc file system", path) from None
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=procfd)
+    if syscalls.fs_type(fd) != c.PROC_SUPER_MAGIC:
+        os.close(fd)
+        raise OSError(errno.EXDEV, "not on the proc file system", path)
+    return fd
+
+
+def write_proc(procfd: int, path: str, data: str) -> None:
+    """Write *data* to *path* below the verified procfs *procfd*, opened as :func:`open_below` does."""
+    fd = open_below(procfd, path, os.O_WRONLY)
     try:
         os.write(fd, data.encode())
     finally:

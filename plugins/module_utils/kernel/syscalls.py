@@ -13,8 +13,13 @@ import ctypes
 import errno
 import os
 import struct
+import sys
 
 from . import constants as c
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
@@ -37,15 +42,16 @@ _CLOSE_RANGE_CLOEXEC = 4  # linux/close_range.h
 
 _SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
 
-# Older ones that glibc does not wrap: (pivot_root, keyctl, seccomp). arm64 and riscv64 share the generic table.
+# Older ones that glibc does not wrap: (pivot_root, keyctl, seccomp, sched_setattr, ioprio_set, set_mempolicy).
+# arm64 and riscv64 share the generic table.
 _OLD_NUMBERS = {
-    "x86_64": (155, 250, 317),
-    "aarch64": (41, 219, 277),
-    "riscv64": (41, 219, 277),
-    "ppc64le": (203, 271, 358),
-    "s390x": (217, 280, 348),
-    "armv7l": (218, 311, 383),
-    "i686": (217, 288, 354),
+    "x86_64": (155, 250, 317, 314, 251, 238),
+    "aarch64": (41, 219, 277, 274, 30, 237),
+    "riscv64": (41, 219, 277, 274, 30, 237),
+    "ppc64le": (203, 271, 358, 355, 273, 261),
+    "s390x": (217, 280, 348, 345, 282, 270),
+    "armv7l": (218, 311, 383, 380, 314, 321),
+    "i686": (217, 288, 354, 351, 289, 276),
 }
 
 
@@ -63,6 +69,7 @@ _setns = _prototype("setns", ctypes.c_int, ctypes.c_int)
 _prctl = _prototype("prctl", *[ctypes.c_int] + [ctypes.c_ulong] * 4)
 _capget = _prototype("capget", ctypes.c_char_p, ctypes.c_char_p)
 _capset = _prototype("capset", ctypes.c_char_p, ctypes.c_char_p)
+_personality = _prototype("personality", ctypes.c_ulong)
 _setdomainname = _prototype("setdomainname", ctypes.c_char_p, ctypes.c_size_t)
 _statfs = _prototype("statfs", ctypes.c_char_p, ctypes.c_char_p)
 _fstatfs = _prototype("fstatfs", ctypes.c_int, ctypes.c_char_p)
@@ -124,6 +131,33 @@ def setdomainname(name: str) -> None:
     """setdomainname(2)."""
     raw = os.fsencode(name)
     _check(_setdomainname(raw, len(raw)))
+
+
+def personality(persona: int) -> None:
+    """personality(2): the calling process's execution domain, kept over execve(2)."""
+    _check(_personality(persona))
+
+
+def sched_setattr(pid: int, attributes: bytes) -> None:
+    """sched_setattr(2), Linux 3.14, with a struct sched_attr."""
+    _call(_old_number(3), ctypes.c_long(pid), ctypes.c_char_p(attributes), ctypes.c_ulong(0))
+
+
+def ioprio_set(which: int, who: int, priority: int) -> None:
+    """ioprio_set(2)."""
+    _call(_old_number(4), ctypes.c_long(which), ctypes.c_long(who), ctypes.c_long(priority))
+
+
+def set_mempolicy(mode: int, nodes: Iterable[int]) -> None:
+    """set_mempolicy(2) of the calling thread, kept over execve(2); *mode* holds the flags too."""
+    bits = sum(1 << node for node in nodes)
+    size = ctypes.sizeof(ctypes.c_ulong)
+    raw = bits.to_bytes((bits.bit_length() // (8 * size) + 1) * size, sys.byteorder)  # an array of unsigned long
+    if sys.byteorder == "big":
+        raw = b"".join(reversed([raw[start : start + size] for start in range(0, len(raw), size)]))
+    mask = ctypes.create_string_buffer(raw, len(raw)) if bits else None
+    # One bit more than the mask has: the kernel takes one away.
+    _call(_old_number(5), ctypes.c_long(mode), mask, ctypes.c_ulong(8 * len(raw) + 1 if bits else 0))
 
 
 def new_session_keyring() -> None:

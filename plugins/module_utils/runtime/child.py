@@ -15,9 +15,11 @@ from ..kernel.lean import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..cgroup.api import Cgroup
     from .config import Config
 
 _FIRST_AFTER_STDIO = 3
+_ALL_CPUS = 8192  # the most that Linux can be built for, CONFIG_NR_CPUS
 
 
 class Step:
@@ -68,6 +70,13 @@ def _write_oom_score(value: int) -> None:
             os.write(fd, b"%d" % value)
     finally:
         os.close(fd)
+
+
+def join_cgroup(config: Config, cgroup: Cgroup) -> None:
+    """Enter the container's cgroup and run on all of its CPUs, whichever our caller was bound to."""
+    cgroup.join(unified=cgroup.needs_unified(config.resources))
+    if len(os.sched_getaffinity(0)) < (os.cpu_count() or 1):
+        os.sched_setaffinity(0, range(_ALL_CPUS))  # the kernel takes those that are there and that the cgroup allows
 
 
 def new_keyring() -> None:

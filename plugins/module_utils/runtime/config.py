@@ -4,27 +4,33 @@
 """A bundle's config.json, read and checked (runtime-spec 1.3, config.md and config-linux.md).
 
 Everything is checked before anything is made: after :meth:`Config.load` what can still fail is the host's doing.
-Properties that the specification does not know are ignored; wrong values and what this runtime does not do yet are
-errors that name the property.
+Properties that the specification does not know are ignored; wrong values and what this host cannot do are
+errors that name the property. What only few containers have is parsed by modules of its own, imported for those.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 
 from ..kernel import capabilities
 from ..kernel import constants as c
 from ..kernel.files import read_bytes
+from ..kernel.lean import loads
 from ..kernel.mounts import PROPAGATION, MountOptions
 from . import devices, hooks, seccomp
 from .errors import ConfigError
+from .fields import check_id, choice, choices, get, mappings, number, strings, text, wrong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
+
+    from .clocks import Clocks
+    from .intel_rdt import ClassOfService
+    from .labels import ProcessLabel
+    from .memory_policy import MemoryPolicy
+    from .scheduling import Affinity, Scheduling
 
 NAMESPACES = {
     "time": c.CLONE_NEWTIME,
@@ -38,21 +44,9 @@ NAMESPACES = {
 }
 CAPABILITY_SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
 _DEVICE_TYPES = ("b", "c", "u", "p")
-_MAX_ID = (1 << 32) - 2  # 2^32 - 1 means "no change" to setuid(2) (CVE-2024-40635)
-
-# Refused rather than ignored: a container without what its author asked for is worse than none.
-_NOT_YET = (
-    "process.apparmorProfile",
-    "process.selinuxLabel",
-    "process.scheduler",
-    "process.ioPriority",
-    "process.execCPUAffinity",
-    "linux.timeOffsets",
-    "linux.personality",
-    "linux.netDevices",
-    "linux.intelRdt",
-    "linux.mountLabel",
-)
+_PERSONALITIES = {"LINUX": 0x0000, "LINUX32": 0x0008}  # linux/personality.h, PER_*
+_INT64, _UINT32, _UINT64 = 1 << 63, (1 << 32) - 1, (1 << 64) - 1
+_MINORS = (1 << 20) - 1  # linux/kdev_t.h, MINORMASK
 
 # Which sysctls live in a namespace, and in which one; all others would change the host.
 _SYSCTL_NAMESPACES = (
@@ -66,15 +60,19 @@ _SYSCTL_NAMESPACES = (
 
 
 class Mount:
-    """One entry of ``mounts``: ``destination``, ``type``, ``source`` and the sorted options."""
+    """One entry of ``mounts``: ``destination``, ``type``, ``source``, the sorted options, and its own id maps.
 
-    __slots__ = ("destination", "options", "source", "type")
+    ``maps`` are (uids, gids) of ``uidMappings`` and ``gidMappings``; None where the container's are meant.
+    """
+
+    __slots__ = ("destination", "maps", "options", "source", "type")
 
     def __init__(self, destination: str, type_: str, source: str, options: MountOptions) -> None:
         self.destination = destination
         self.type = type_
         self.source = source
         self.options = options
+        self.maps: tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]] | None = None
 
 
 class Config:
@@ -83,24 +81,21 @@ class Config:
     def __init__(self, document: dict[str, Any], bundle: str) -> None:
         self.document = document
         self.bundle = bundle
-        _check_version(_get(document, "ociVersion", str))
-        for path in _NOT_YET:
-            if _get(document, path, object, None):
-                raise ConfigError(
-                    f"{path} is set, and this version of the runtime cannot do that yet",
-                    step="config",
-                    obj=path,
-                    hint=f"Remove {path} from config.json, or run the bundle with another runtime",
-                )
-        self.annotations: dict[str, str] = _get(document, "annotations", dict, {})
-        self.hostname: str = _get(document, "hostname", str, "")
-        self.domainname: str = _get(document, "domainname", str, "")
-        self.rootfs = os.path.normpath(os.path.join(bundle, _get(document, "root.path", str)))
-        self.readonly: bool = _get(document, "root.readonly", bool, False)
-        self.hooks = hooks.parse(_get(document, "hooks", dict, {}))
+        _check_version(get(document, "ociVersion", str))
+        self.annotations: dict[str, str] = get(document, "annotations", dict, {})
+        for key, value in self.annotations.items():
+            if not key or not isinstance(value, str):
+                raise wrong("annotations", f"{key!r}: {value!r} is not a string under a name")
+        self.hostname = _host_name(document, "hostname")
+        self.domainname = _host_name(document, "domainname")
+        self.rootfs = os.path.normpath(os.path.join(bundle, text(document, "root.path")))
+        self.readonly: bool = get(document, "root.readonly", bool, False)
+        self.hooks = hooks.parse(get(document, "hooks", dict, {}))
         self._process(document)
         self._linux(document)
-        self.mounts = [_mount(entry, index) for index, entry in enumerate(_get(document, "mounts", list, []))]
+        self._seldom(document)
+        entries = get(document, "mounts", list, [])
+        self.mounts = [_mount(entry, index, self.namespaces) for index, entry in enumerate(entries)]
 
     @classmethod
     def load(cls, bundle: str) -> Config:
@@ -108,7 +103,7 @@ class Config:
         bundle = os.path.abspath(bundle)
         path = os.path.join(bundle, "config.json")
         try:
-            document = json.loads(read_bytes(path))
+            document = loads(read_bytes(path))
         except OSError as error:
             raise ConfigError(f"cannot read {path}: {error.strerror}", step="config", obj=path) from error
         except ValueError as error:
@@ -124,119 +119,135 @@ class Config:
         return any(self.hooks[kind] for kind in kinds)
 
     def _process(self, document: dict[str, Any]) -> None:
-        self.args: list[str] = _strings(document, "process.args")
+        self.args: list[str] = strings(document, "process.args")
         if not self.args:
             raise ConfigError("process.args is empty: there is nothing to run", step="config", obj="process.args")
-        self.env = _strings(document, "process.env", [])
+        self.env = strings(document, "process.env", [])
         for entry in self.env:
             if "=" not in entry.lstrip("="):
-                raise ConfigError(f"process.env: {entry!r} is not NAME=value", step="config", obj="process.env")
-        self.terminal: bool = _get(document, "process.terminal", bool, False)
+                raise wrong("process.env", f"{entry!r} is not NAME=value")
+        self.terminal: bool = get(document, "process.terminal", bool, False)
         self.console_size: tuple[int, int] | None = None
-        if self.terminal and _get(document, "process.consoleSize", dict, None):
-            rows, columns = (_get(document, f"process.consoleSize.{key}", int) for key in ("height", "width"))
-            if not (0 <= rows < 1 << 16 and 0 <= columns < 1 << 16):
-                message = f"process.consoleSize: {rows}x{columns} is not the size of a terminal"
-                raise ConfigError(message, step="config", obj="process.consoleSize")
-            self.console_size = (rows, columns)
-        self.cwd: str = _get(document, "process.cwd", str)
+        if self.terminal and get(document, "process.consoleSize", dict, None):
+            height, width = (number(document, f"process.consoleSize.{key}", 0, 65535) for key in ("height", "width"))
+            self.console_size = (height, width)
+        self.cwd = text(document, "process.cwd")
         if not self.cwd.startswith("/"):
-            raise ConfigError(f"process.cwd: {self.cwd!r} is not absolute", step="config", obj="process.cwd")
-        self.uid = _id(document, "process.user.uid")
-        self.gid = _id(document, "process.user.gid")
+            raise wrong("process.cwd", f"{self.cwd!r} is not absolute")
+        self.uid = check_id(get(document, "process.user.uid", object, 0), "process.user.uid")
+        self.gid = check_id(get(document, "process.user.gid", object, 0), "process.user.gid")
         self.groups = [
-            _check_id(value, "process.user.additionalGids")
-            for value in _get(document, "process.user.additionalGids", list, [])
+            check_id(value, "process.user.additionalGids")
+            for value in get(document, "process.user.additionalGids", list, [])
         ]
-        self.umask: int = _get(document, "process.user.umask", int, 0o022)
-        self.no_new_privileges: bool = _get(document, "process.noNewPrivileges", bool, False)
-        self.oom_score_adj: int | None = _get(document, "process.oomScoreAdj", int, None)
-        if self.oom_score_adj is not None and not -1000 <= self.oom_score_adj <= 1000:
-            raise ConfigError(
-                f"process.oomScoreAdj: {self.oom_score_adj} is not between -1000 and 1000",
-                step="config",
-                obj="process.oomScoreAdj",
-            )
-        self.rlimits = [_rlimit(entry) for entry in _get(document, "process.rlimits", list, [])]
-        self.capabilities: dict[str, int] | None = None
+        self.umask = number(document, "process.user.umask", 0, 0o777, 0o022)
+        self.no_new_privileges: bool = get(document, "process.noNewPrivileges", bool, False)
+        self.oom_score_adj: int | None = None
+        if get(document, "process.oomScoreAdj", object, None) is not None:
+            self.oom_score_adj = number(document, "process.oomScoreAdj", -1000, 1000)
+        self.rlimits = [_rlimit(entry) for entry in get(document, "process.rlimits", list, [])]
+        if len({kind for kind, _soft, _hard in self.rlimits}) < len(self.rlimits):
+            raise wrong("process.rlimits", "one type is there twice")
+        self.capabilities: dict[str, int] = {}  # by set; what is not declared is not granted
         self.unknown_capabilities: list[str] = []
-        if _get(document, "process.capabilities", dict, None) is not None:
-            self.capabilities = {}
-            for name in CAPABILITY_SETS:
-                wanted = _strings(document, f"process.capabilities.{name}", [])
-                known = [cap for cap in wanted if cap.startswith("CAP_") and cap[4:] in capabilities.NAMES]
-                self.unknown_capabilities += sorted(set(wanted) - set(known))
-                self.capabilities[name] = capabilities.mask(known)
+        get(document, "process.capabilities", dict, None)
+        for name in CAPABILITY_SETS:
+            wanted = strings(document, f"process.capabilities.{name}", [])
+            known = [cap for cap in wanted if cap.startswith("CAP_") and cap[4:] in capabilities.NAMES]
+            self.unknown_capabilities += sorted(set(wanted) - set(known))
+            self.capabilities[name] = capabilities.mask(known)
 
     def _linux(self, document: dict[str, Any]) -> None:
         self.namespaces: dict[str, str] = {}
-        for entry in _get(document, "linux.namespaces", list, []):
-            kind, path = _get(entry, "type", str), _get(entry, "path", str, "")
+        for entry in get(document, "linux.namespaces", list, []):
+            kind, path = get(entry, "type", str, where="linux.namespaces"), text(entry, "path", "")
             if kind not in NAMESPACES:
-                raise ConfigError(f"linux.namespaces: unknown type {kind!r}", step="config", obj="linux.namespaces")
+                raise wrong("linux.namespaces", f"unknown type {kind!r}")
             if kind in self.namespaces:
-                raise ConfigError(f"linux.namespaces: {kind} is named twice", step="config", obj="linux.namespaces")
+                raise wrong("linux.namespaces", f"{kind} is named twice")
+            if path and not path.startswith("/"):
+                raise wrong("linux.namespaces", f"the path {path!r} of {kind} is not absolute")
             self.namespaces[kind] = path
         if "mount" not in self.namespaces or self.namespaces["mount"]:
-            raise ConfigError(
-                "linux.namespaces: a container without a mount namespace of its own is not supported",
-                step="config",
-                obj="linux.namespaces",
+            raise wrong(
+                "linux.namespaces",
+                "a container without a mount namespace of its own is not supported",
                 hint='Add {"type": "mount"}',
             )
-        self.uid_mappings = _mappings(document, "linux.uidMappings")
-        self.gid_mappings = _mappings(document, "linux.gidMappings")
+        self.uid_mappings = mappings(document, "linux.uidMappings")
+        self.gid_mappings = mappings(document, "linux.gidMappings")
         if self.namespaces.get("user") == "" and not (self.uid_mappings and self.gid_mappings):
-            raise ConfigError(
-                "linux.uidMappings: a new user namespace needs uidMappings and gidMappings",
-                step="config",
-                obj="linux.uidMappings",
-            )
+            raise wrong("linux.uidMappings", "a new user namespace needs uidMappings and gidMappings")
+        for name, entries in (("uid", self.uid_mappings), ("gid", self.gid_mappings)):
+            if entries and "user" not in self.namespaces:
+                raise wrong(f"linux.{name}Mappings", "there is no user namespace to map ids for")
         for name, kind in ((self.hostname, "hostname"), (self.domainname, "domainname")):
             if name and "uts" not in self.namespaces:
                 raise ConfigError(f"{kind} is set without a uts namespace", step="config", obj=kind)
-        self.devices = [_device(entry) for entry in _get(document, "linux.devices", list, [])]
-        self.cgroups_path: str = _get(document, "linux.cgroupsPath", str, "")
-        self.resources: dict[str, Any] = devices.with_defaults(_get(document, "linux.resources", dict, {}))
-        self.seccomp: dict[str, Any] | None = _get(document, "linux.seccomp", dict, None)
+        self.devices = [_device(entry) for entry in get(document, "linux.devices", list, [])]
+        self.cgroups_path = text(document, "linux.cgroupsPath", "")
+        self.resources: dict[str, Any] = devices.with_defaults(get(document, "linux.resources", dict, {}))
+        self.seccomp: dict[str, Any] | None = get(document, "linux.seccomp", dict, None)
         self.seccomp_program = b""  # compiled by whoever forks the process that it is for
         if self.seccomp is not None:
             seccomp.validate(self.seccomp)
             seccomp.check_usable(self.seccomp, no_new_privileges=self.no_new_privileges)
-        self.masked_paths = _strings(document, "linux.maskedPaths", [])
-        self.readonly_paths = _strings(document, "linux.readonlyPaths", [])
-        self.sysctl: dict[str, str] = _get(document, "linux.sysctl", dict, {})
+        self.masked_paths = _absolute(document, "linux.maskedPaths")
+        self.readonly_paths = _absolute(document, "linux.readonlyPaths")
+        self.sysctl: dict[str, str] = get(document, "linux.sysctl", dict, {})
         for key, value in self.sysctl.items():
             _check_sysctl(key, value, self.namespaces)
-        self.rootfs_propagation: str = _get(document, "linux.rootfsPropagation", str, "")
-        if self.rootfs_propagation and self.rootfs_propagation not in PROPAGATION:
-            raise ConfigError(
-                f"linux.rootfsPropagation: {self.rootfs_propagation!r} is none of {', '.join(sorted(PROPAGATION))}",
-                step="config",
-                obj="linux.rootfsPropagation",
-            )
+        self.rootfs_propagation = ""
+        if get(document, "linux.rootfsPropagation", object, "") != "":
+            self.rootfs_propagation = choice(document, "linux.rootfsPropagation", PROPAGATION)
 
+    def _seldom(self, document: dict[str, Any]) -> None:
+        """What few containers have."""
 
-def _get(document: Any, path: str, kind: type, *default: Any) -> Any:
-    """The value at the dotted *path*; without a *default* it is required. Raises ConfigError for a wrong type."""
-    value = document
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    if value is None:
-        if default:
-            return default[0]
-        raise ConfigError(f"{path} is missing", step="config", obj=path)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{path}: expected {kind.__name__}, found {value!r}", step="config", obj=path)
-    return value
+        def given(*paths: str) -> bool:
+            return any(get(document, path, object, None) not in (None, "") for path in paths)
 
+        self.scheduling: Scheduling | None = None
+        if given("process.scheduler", "process.ioPriority"):
+            from .scheduling import Scheduling
 
-def _strings(document: dict[str, Any], path: str, *default: list[str]) -> list[str]:
-    values: list[str] = _get(document, path, list, *default)
-    for value in values:
-        if not isinstance(value, str) or "\0" in value:
-            raise ConfigError(f"{path}: {value!r} is not a string without NUL", step="config", obj=path)
-    return values
+            self.scheduling = Scheduling(document)
+        self.exec_affinity: Affinity | None = None
+        if given("process.execCPUAffinity"):
+            from .scheduling import Affinity
+
+            self.exec_affinity = Affinity(document)
+        self.memory_policy: MemoryPolicy | None = None
+        if given("linux.memoryPolicy"):
+            from .memory_policy import MemoryPolicy
+
+            self.memory_policy = MemoryPolicy(document)
+        self.personality: int | None = None
+        if given("linux.personality"):
+            self.personality = _PERSONALITIES[choice(document, "linux.personality.domain", _PERSONALITIES)]
+            choices(document, "linux.personality.flags", ())  # the specification knows none yet
+        self.clocks: Clocks | None = None
+        if get(document, "linux.timeOffsets", dict, None):
+            from .clocks import Clocks
+
+            self.clocks = Clocks(document, self.namespaces)
+        self.process_label: ProcessLabel | None = None
+        self.mount_label = ""
+        if given("process.apparmorProfile", "process.selinuxLabel", "linux.mountLabel"):
+            from . import labels
+
+            self.process_label = labels.process_label(document)
+            self.mount_label = labels.mount_label(document)
+        self.network_devices: dict[str, str] = {}
+        if get(document, "linux.netDevices", dict, None):
+            from .netdevices import parse
+
+            self.network_devices = parse(document, self.namespaces)
+        self.intel_rdt: ClassOfService | None = None
+        if given("linux.intelRdt"):
+            from .intel_rdt import ClassOfService
+
+            self.intel_rdt = ClassOfService(document)
 
 
 def _check_version(version: str) -> None:
@@ -244,82 +255,95 @@ def _check_version(version: str) -> None:
         raise ConfigError(f"ociVersion: {version!r} is not 1.x", step="config", obj="ociVersion")
 
 
-def _check_id(value: Any, path: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_ID:
-        raise ConfigError(f"{path}: {value!r} is not a number from 0 to {_MAX_ID}", step="config", obj=path)
-    return value
+def _host_name(document: dict[str, Any], path: str) -> str:
+    name = text(document, path, "")
+    if len(os.fsencode(name)) > 64:  # __NEW_UTS_LEN, linux/utsname.h
+        raise wrong(path, f"{name!r} is longer than 64 bytes")
+    return name
 
 
-def _id(document: dict[str, Any], path: str) -> int:
-    return _check_id(_get(document, path, object, 0), path)
+def _absolute(document: dict[str, Any], path: str) -> list[str]:
+    found = strings(document, path, [])
+    for entry in found:
+        if not entry.startswith("/"):
+            raise wrong(path, f"{entry!r} is not absolute")
+    return found
 
 
 def _rlimit(entry: Any) -> tuple[int, int, int]:
-    name = _get(entry, "type", str)
-    number = getattr(resource, name, None) if name.startswith("RLIMIT_") else None
-    if number is None:
-        raise ConfigError(f"process.rlimits: unknown type {name!r}", step="config", obj="process.rlimits")
-    soft, hard = _get(entry, "soft", int), _get(entry, "hard", int)
-    infinity = (1 << 64) - 1
-    if soft > hard >= 0:
-        raise ConfigError(f"process.rlimits: {name}: soft {soft} > hard {hard}", step="config", obj="process.rlimits")
-    return number, -1 if soft == infinity else soft, -1 if hard == infinity else hard
+    name = get(entry, "type", str, where="process.rlimits")
+    kind = getattr(resource, name, None) if name.startswith("RLIMIT_") else None
+    if kind is None:
+        raise wrong("process.rlimits", f"unknown type {name!r}")
+    soft, hard = (number(entry, key, -1, _UINT64, where="process.rlimits") for key in ("soft", "hard"))
+    soft, hard = (-1 if value == _UINT64 else value for value in (soft, hard))
+    if max(soft, hard) >= _INT64 or (hard >= 0 and not 0 <= soft <= hard):
+        raise wrong("process.rlimits", f"{name}: soft {soft} > hard {hard}, or too large")
+    return kind, soft, hard
 
 
-def _mount(entry: Any, index: int) -> Mount:
+def _mount(entry: Any, index: int, namespaces: dict[str, str]) -> Mount:
     path = f"mounts[{index}]"
-    destination = _get(entry, "destination", str)
-    options = MountOptions(_get(entry, "options", list, []))
-    type_, source = _get(entry, "type", str, ""), _get(entry, "source", str, "")
+    destination = text(entry, "destination", where=path)
+    options = MountOptions(strings(entry, "options", [], where=path))
+    type_, source = text(entry, "type", "", where=path), text(entry, "source", "", where=path)
+    if not destination:
+        raise wrong(path, "destination is empty")
     if not destination.startswith("/"):
         destination = "/" + destination  # config.md: relative ones are read as if from "/"
+    remount = options.flags & c.MS_REMOUNT
     if options.is_bind or type_ == "bind":
         options.flags |= c.MS_BIND
-        if not source:
-            raise ConfigError(f"{path}: a bind mount on {destination} without source", step="config", obj=path)
-    elif not type_:
-        raise ConfigError(f"{path}: the mount on {destination} has no type", step="config", obj=path)
-    if "idmap" in options.data.split(",") or "ridmap" in options.data.split(","):
-        raise ConfigError(f"{path}: idmap is not supported yet", step="config", obj=path)
-    return Mount(destination, "bind" if options.is_bind else type_, source, options)
+        if not source and not remount:
+            raise wrong(path, f"a bind mount on {destination} without source")
+    elif not type_ and not remount:
+        raise wrong(path, f"the mount on {destination} has no type")
+    mount = Mount(destination, "bind" if options.is_bind else type_, source, options)
+    uids, gids = (mappings(entry, f"{kind}Mappings", where=path) for kind in ("uid", "gid"))
+    if bool(uids) != bool(gids):
+        raise wrong(f"{path}.{'gid' if uids else 'uid'}Mappings", "uidMappings and gidMappings go together")
+    if uids:
+        mount.maps = (uids, gids)
+        options.idmap = options.idmap or "idmap"
+    if options.idmap and (not options.is_bind or remount):
+        raise wrong(path, f"{options.idmap} on {destination}: only bind mounts can be id-mapped")
+    if options.idmap and not uids and "user" not in namespaces:
+        raise wrong(path, f"{options.idmap} on {destination} without uidMappings, gidMappings or a user namespace")
+    return mount
 
 
 def _device(entry: Any) -> dict[str, Any]:
-    path, kind = _get(entry, "path", str), _get(entry, "type", str)
-    if kind not in _DEVICE_TYPES or not path.startswith("/"):
-        raise ConfigError(f"linux.devices: {path!r} of type {kind!r}", step="config", obj="linux.devices")
-    numbers = () if kind == "p" else (_get(entry, "major", int), _get(entry, "minor", int))
+    where = "linux.devices"
+    path, kind = text(entry, "path", where=where), choice(entry, "type", _DEVICE_TYPES, where=where)
+    if not path.startswith("/"):
+        raise wrong(where, f"the path {path!r} is not absolute")
+    numbers = () if kind == "p" else (number(entry, key, 0, _MINORS, where=where) for key in ("major", "minor"))
     return {
         "path": path,
         "type": kind,
-        "rdev": os.makedev(*numbers) if numbers else 0,
-        "mode": _get(entry, "fileMode", int, 0o666),
-        "uid": _get(entry, "uid", int, 0),
-        "gid": _get(entry, "gid", int, 0),
+        "rdev": os.makedev(*numbers) if kind != "p" else 0,
+        "mode": number(entry, "fileMode", 0, _UINT32, 0o666, where=where) & 0o7777,
+        "uid": check_id(get(entry, "uid", object, 0, where=where), f"{where}.uid"),
+        "gid": check_id(get(entry, "gid", object, 0, where=where), f"{where}.gid"),
     }
-
-
-def _mappings(document: dict[str, Any], path: str) -> list[tuple[int, int, int]]:
-    entries: Iterable[Any] = _get(document, path, list, [])
-    return [(_id(e, "containerID"), _id(e, "hostID"), _get(e, "size", int)) for e in entries]
 
 
 def _check_sysctl(key: str, value: str, namespaces: dict[str, str]) -> None:
     """Only what lies in a namespace of the container's own, and one line of it (CVE-2022-0811)."""
     if not isinstance(value, str) or "\n" in value or any(char in key for char in "+=/\n") or ".." in key:
-        raise ConfigError(f"linux.sysctl: {key}={value!r} is malformed", step="config", obj="linux.sysctl")
+        raise wrong("linux.sysctl", f"{key}={value!r} is malformed")
     for prefix, kind in _SYSCTL_NAMESPACES:
         if key.startswith(prefix):
-            if kind in namespaces:
-                return
-            raise ConfigError(
-                f"linux.sysctl: {key} without a {kind} namespace would change the host",
-                step="config",
-                obj="linux.sysctl",
-            )
-    raise ConfigError(
-        f"linux.sysctl: {key} belongs to the host, not to a container",
-        step="config",
-        obj="linux.sysctl",
-        hint="Set it on the host itself",
-    )
+            path = namespaces.get(kind)
+            if path is None or (path and _is_ours(path, kind)):
+                raise wrong("linux.sysctl", f"{key} without a {kind} namespace would change the host")
+            return
+    raise wrong("linux.sysctl", f"{key} belongs to the host, not to a container", hint="Set it on the host itself")
+
+
+def _is_ours(path: str, kind: str) -> bool:
+    """Whether *path* is the namespace that we are in ourselves; what is not there is told when it is joined."""
+    try:
+        return os.path.samestat(os.stat(path), os.stat(f"/proc/self/ns/{'net' if kind == 'network' else kind}"))
+    except FileNotFoundError:
+        return False

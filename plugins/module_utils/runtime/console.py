@@ -9,7 +9,6 @@ choose the file that becomes /dev/console (CVE-2025-52565).
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import stat
@@ -99,11 +98,7 @@ def bind_console(rootfd: int, slave: int) -> None:
     target = safepath.make_file_in_root(rootfd, "/dev/console", 0o600)
     source = f"/proc/self/fd/{slave}"
     try:
-        mounts.attach(mounts.open_bind(source, MountOptions(["bind"])), target)
-    except OSError as error:
-        if error.errno != errno.ENOSYS:
-            raise
-        mounts.bind_legacy(source, target, MountOptions(["bind"]))
+        mounts.bind(source, target, MountOptions(["bind"]))
     finally:
         os.close(target)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..cgroup.api import Cgroup
+    from .netdevices import Handover
 
 
 def create(
@@ -74,6 +75,11 @@ def create(
         raise RuntimeFault(
             f"the cgroup {created.cgroup_path} is in use by other processes", step="cgroup", obj=created.cgroup_path
         )
+    created.foreign = [directory for directory in cgroup.directories() if os.path.isdir(directory)]
+    if config.intel_rdt is not None:
+        created.rdt_groups = config.intel_rdt.directories(container_id)
+    for name in config.unknown_capabilities:
+        created.warnings.append(f"process.capabilities: {name} is unknown and not granted")
     state.make(run_dir, created)
     try:
         state.save_document(run_dir, container_id, config.document)
@@ -109,17 +115,25 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
             init.run(init.Inheritance(config, cgroup, theirs, listener, state=created.as_dict(), **given))
     theirs.close()
     listener.close()
+    handovers: list[Handover] = []
     try:
-        _converse(config, created, cgroup, run_dir, ours)
+        _converse(config, created, cgroup, run_dir, ours, handovers)
     except BaseException:
+        for handover in handovers:
+            handover.give_back()
         _kill_child(child)
         raise
     finally:
         ours.close()
+        for handover in handovers:
+            handover.close()
     os.waitpid(child, 0)
 
 
-def _converse(config: Config, created: State, cgroup: Cgroup, run_dir: str, ours: Channel) -> None:
+def _converse(
+    config: Config, created: State, cgroup: Cgroup, run_dir: str, ours: Channel, handovers: list[Handover]
+) -> None:
+    """The parent's half of the conversation. *handovers* gets what must be given back when it fails."""
     while True:
         message = ours.receive()
         if message is None:
@@ -133,16 +147,23 @@ def _converse(config: Config, created: State, cgroup: Cgroup, run_dir: str, ours
             created.pid = message["init"]
             with suppress(ProcessLookupError):  # dead already: its last message says why
                 created.start_time = procfs.start_time(created.pid)
-        elif "hooks" in message:  # sync 4
+        elif "network" in message:  # sync 4
+            from .netdevices import Handover
+
+            handover = Handover()
+            handovers.append(handover)
+            handover.move(config.network_devices, created.pid)
+            ours.send({})
+        elif "hooks" in message:  # sync 5
             for kind in ("prestart", "createRuntime"):
                 hooks.run_all(config.hooks[kind], created.as_dict(), config.bundle)
             ours.send({})
-        elif "ready" in message:  # sync 5
+        elif "ready" in message:  # sync 6
             _limit(config, created, cgroup)
             created.status = "created"
             state.save(run_dir, created)
             ours.send({})
-        elif "armed" in message:  # sync 6
+        elif "armed" in message:  # sync 7
             return
 
 
@@ -151,6 +172,10 @@ def _limit(config: Config, created: State, cgroup: Cgroup) -> None:
     if config.resources:
         cgroup.set(config.resources)
     limits.set_rlimits(created.pid, config.rlimits)
+    if config.scheduling is not None:
+        config.scheduling.apply(created.pid)
+    if config.intel_rdt is not None:
+        config.intel_rdt.join(created.id, created.pid)
 
 
 def _died(cgroup: Cgroup) -> RuntimeFault:

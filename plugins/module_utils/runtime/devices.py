@@ -1,14 +1,42 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Devices that every container may use, whatever its device rules (config-linux.md, "Default Devices")."""
+"""Devices: which of them every container may use, whatever its device rules, and their nodes (config-linux.md,
+"Devices" and "Default Devices")."""
 
 from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ..kernel import mounts, safepath
+from ..kernel.mounts import MountOptions
+from .errors import RuntimeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .config import Config
+
+# Path, major and minor number.
+_DEFAULT_DEVICES = (
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+)
+_LINKS = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+)
+_FILE_TYPES = {"b": stat.S_IFBLK, "c": stat.S_IFCHR, "u": stat.S_IFCHR, "p": stat.S_IFIFO}
 # (type, major, minor, access); None is any number. Making nodes is harmless: using them is what the rules decide.
 _ALLOWED = (
     ("c", None, None, "m"),
@@ -41,3 +69,76 @@ def with_defaults(resources: dict[str, Any]) -> dict[str, Any]:
             rule["minor"] = minor
         added.append(rule)
     return {**resources, "devices": [*rules, *added]}
+
+
+def make_devices(config: Config, rootfd: int) -> None:
+    """Device nodes and the links every program expects in /dev."""
+    shared = "user" in config.namespaces
+    by_path: dict[str, dict[str, Any]] = {
+        path: {"path": path, "type": "c", "rdev": os.makedev(major, minor), "mode": 0o666, "uid": 0, "gid": 0}
+        for path, major, minor in _DEFAULT_DEVICES
+    }
+    by_path.update({device["path"]: device for device in config.devices})
+    previous = os.umask(0)
+    try:
+        for device in by_path.values():
+            try:
+                _make_device(device, rootfd, shared)
+            except OSError as error:
+                raise RuntimeFault(
+                    f"cannot make the device {device['path']}: {error.strerror}",
+                    step="devices",
+                    obj=device["path"],
+                    errno=error.errno or 0,
+                ) from error
+    finally:
+        os.umask(previous)
+    dev = safepath.mkdirs_in_root(rootfd, "/dev")
+    try:
+        links = [*_LINKS, ("core", "/proc/kcore")] if os.path.exists("/proc/kcore") else _LINKS
+        for name, target in links:
+            try:
+                os.symlink(target, name, dir_fd=dev)
+            except FileExistsError:
+                if name == "ptmx" and not stat.S_ISLNK(os.lstat(name, dir_fd=dev).st_mode):
+                    os.unlink(name, dir_fd=dev)  # a node of the image would open the host's ptmx
+                    os.symlink(target, name, dir_fd=dev)
+    finally:
+        os.close(dev)
+
+
+def _make_device(device: dict[str, Any], rootfd: int, shared: bool) -> None:
+    directory, name = os.path.split(device["path"])
+    kind = _FILE_TYPES[device["type"]]
+    if shared and kind != stat.S_IFIFO:
+        _bind_device(device, kind, rootfd)
+        return
+    parent = safepath.mkdirs_in_root(rootfd, directory)
+    try:
+        try:
+            os.mknod(name, kind | device["mode"], device["rdev"], dir_fd=parent)
+        except FileExistsError:
+            found = os.lstat(name, dir_fd=parent)
+            if stat.S_IFMT(found.st_mode) != kind or (kind != stat.S_IFIFO and found.st_rdev != device["rdev"]):
+                raise OSError(errno.EEXIST, "the image has something else there", device["path"]) from None
+            return
+        if device["uid"] or device["gid"]:
+            os.chown(name, device["uid"], device["gid"], dir_fd=parent, follow_symlinks=False)
+    finally:
+        os.close(parent)
+
+
+def _bind_device(device: dict[str, Any], kind: int, rootfd: int) -> None:
+    """The host's node of the same path: a user namespace may not mknod(2)."""
+    source = os.open(device["path"], os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(source)
+        if stat.S_IFMT(found.st_mode) != kind or found.st_rdev != device["rdev"]:
+            raise OSError(errno.ENODEV, "the host has something else there, and a user namespace can only borrow it")
+        target = safepath.make_file_in_root(rootfd, device["path"])
+        try:
+            mounts.bind(f"/proc/self/fd/{source}", target, MountOptions(["bind"]))
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)

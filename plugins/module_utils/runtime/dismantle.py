@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.lean import signal, suppress
@@ -36,7 +38,10 @@ def dismantle(run_dir: str, found: State) -> list[str]:
                 obj=found.id,
                 hint="It is probably waiting for a device or a network file system; try again later",
             )
-    cgroup.remove()
+    cgroup.remove(keep=found.foreign)
+    for group in found.rdt_groups:
+        with suppress(FileNotFoundError):
+            os.rmdir(group)
     states.forget(run_dir, found.id)
     warnings = []
     if found.hooks.get("poststop"):

@@ -107,6 +107,8 @@ def _converse(config: Config, found: State, ours: Channel) -> tuple[int, int]:
                 started = procfs.start_time(pid)
         elif "ready" in message:  # sync 2
             limits.set_rlimits(pid, config.rlimits)
+            if config.scheduling is not None:
+                config.scheduling.apply(pid)
             ours.send({})
         elif "listener" in message:
             seccomp.hand_over(ours, message, pid, found.as_dict())
@@ -128,12 +130,17 @@ def _run(
         step.name = "stdio"
         child.leave_caller(config, stdio, preserve_fds)
         step.name = "cgroup"
-        cgroup.join(unified=cgroup.needs_unified(config.resources))
+        if config.exec_affinity is not None:
+            config.exec_affinity.before_cgroup()
+        child.join_cgroup(config, cgroup)
+        if config.exec_affinity is not None:
+            config.exec_affinity.in_cgroup()
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # the container's processes must not look into us
         step.name = "namespaces"
         namespaces_there = _open_namespaces(proc)
         root = os.open("root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc)
         terminal = console.open_pair(root, config.uid, config.console_size) if receiver is not None else None
+        procfd = procfs.open_proc()
         child.load_nothing_more()
         namespaces.join(namespaces_there)
         os.fchdir(root)
@@ -150,6 +157,9 @@ def _run(
         child.new_keyring()
         if terminal is not None and receiver is not None:
             console.hand_over(terminal, receiver)
+        if config.process_label is not None:
+            config.process_label.open(procfd)
+        os.close(procfd)
         channel.ask({"ready": True})  # sync 2: the parent sets rlimits
         step.name = "user"
         last_capabilities = process.become(config)

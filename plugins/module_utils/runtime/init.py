@@ -15,7 +15,7 @@ import os
 
 from ..kernel import constants as c
 from ..kernel import procfs, syscalls
-from . import child, console, hooks, namespaces, process, rootfs
+from . import child, console, devices, hooks, mounting, namespaces, process, rootfs
 from .channel import accept
 
 TYPE_CHECKING = False
@@ -82,15 +82,18 @@ def _outer(given: Inheritance, step: child.Step) -> None:
     step.name = "stdio"
     child.leave_caller(config, given.stdio, given.preserve_fds)
     step.name = "cgroup"
-    given.cgroup.join(unified=given.cgroup.needs_unified(config.resources))
+    child.join_cgroup(config, given.cgroup)
     channel.ask({"joined": True})  # sync 1: nothing of the container's has run outside its cgroup
     step.name = "namespaces"
     joined = namespaces.open_joined(config)
     if "pid" in joined:
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # others live there already and must not look into us
-    trees = rootfs.open_trees(config, given.cgroup.paths())
+    trees = mounting.open_trees(config, given.cgroup.paths(), joined)
     os.chdir(config.rootfs)
+    offsets = config.clocks.open() if config.clocks is not None else -1
     namespaces.enter(config, joined, channel)  # sync 2 in it
+    if config.clocks is not None:
+        config.clocks.set(offsets)
     step.name = "fork"
     pid = os.fork()  # only a child is inside a new pid namespace
     if pid:
@@ -99,7 +102,7 @@ def _outer(given: Inheritance, step: child.Step) -> None:
     _inner(given, trees, step)
 
 
-def _inner(given: Inheritance, trees: rootfs.Trees, step: child.Step) -> None:
+def _inner(given: Inheritance, trees: mounting.Trees, step: child.Step) -> None:
     config, channel = given.config, given.channel
     step.name = "session"
     os.setsid()
@@ -108,13 +111,15 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: child.Step) -> None:
     step.name = "network"
     if config.namespaces.get("network") == "":
         namespaces.loopback_up()
+    if config.network_devices:
+        channel.ask({"network": True})  # sync 4: the parent moves devices of the host here
 
     step.name = "mounts"
     os.umask(0o022)
     rootfd = rootfs.enter_root(config)
-    rootfs.mount_all(config, rootfd, trees)
+    mounting.mount_all(config, rootfd, trees)
     step.name = "devices"
-    rootfs.make_devices(config, rootfd)
+    devices.make_devices(config, rootfd)
     if given.console is not None:
         step.name = "console"
         terminal = console.open_pair(rootfd, config.uid, config.console_size)
@@ -122,7 +127,7 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: child.Step) -> None:
         console.hand_over(terminal, given.console)
     step.name = "hooks"
     if config.has_hooks("prestart", "createRuntime"):
-        channel.ask({"hooks": True})  # sync 4: the parent runs those that belong outside
+        channel.ask({"hooks": True})  # sync 5: the parent runs those that belong outside
     hooks.run_all(config.hooks["createContainer"], {**given.state, "pid": os.getpid()}, config.bundle)
     step.name = "masks"
     rootfs.finish(config, rootfd)
@@ -131,6 +136,9 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: child.Step) -> None:
         procfs.write_proc(procfd, "sys/" + key.replace(".", "/"), value)
     if config.hooks["startContainer"]:
         hooks.preload()
+    if config.process_label is not None:
+        step.name = "label"
+        config.process_label.open(procfd)
     step.name = "pivot_root"
     child.load_nothing_more()
     rootfs.pivot(config, rootfd, no_pivot=given.no_pivot)
@@ -144,7 +152,7 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: child.Step) -> None:
     process.make_cwd(config)
 
     step.name = "ready"
-    channel.ask({"ready": True})  # sync 5: the parent sets limits and rlimits and writes the state
+    channel.ask({"ready": True})  # sync 6: the parent sets limits and rlimits and writes the state
     step.name = "user"
     syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     last_capabilities = process.become(config)
@@ -152,7 +160,7 @@ def _inner(given: Inheritance, trees: rootfs.Trees, step: child.Step) -> None:
         syscalls.prctl(c.PR_SET_NO_NEW_PRIVS, 1)
     step.name = "program"
     program = process.find_program(config)
-    channel.send({"armed": True})  # sync 6: from here on only start can fail
+    channel.send({"armed": True})  # sync 7: from here on only start can fail
     channel.close()
 
     step.name = "start"

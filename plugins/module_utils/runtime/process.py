@@ -51,33 +51,29 @@ def become(config: Config) -> tuple[int, int, int] | None:
     One thing may be left to give up: without no_new_privs a seccomp filter is installed by CAP_SYS_ADMIN, which then
     goes in confine(). Gives the last sets (effective, permitted, inheritable) for that, else None.
     """
+    if config.memory_policy is not None:
+        config.memory_policy.apply()
+    if config.personality is not None:
+        syscalls.personality(config.personality)
     entered = _chdir(config, last=False)
     wanted = config.capabilities
     kept = 0
     if config.seccomp is not None and not config.no_new_privileges:
         kept = capabilities.mask(["CAP_SYS_ADMIN"])
-    if wanted is not None:
-        capabilities.drop_bounding(wanted["bounding"])
-    if wanted is not None or kept:
-        syscalls.prctl(c.PR_SET_KEEPCAPS, 1)
+    capabilities.drop_bounding(wanted["bounding"])
+    syscalls.prctl(c.PR_SET_KEEPCAPS, 1)
     _set_groups(config)
     os.setresgid(config.gid, config.gid, config.gid)
     os.setresuid(config.uid, config.uid, config.uid)
     if not entered:
         _chdir(config, last=True)
     _check_cwd(config.cwd)
-    sets = None
-    if wanted is not None or kept:
-        syscalls.prctl(c.PR_SET_KEEPCAPS, 0)
-    if wanted is not None:
-        granted = capabilities.permitted()  # what cannot be granted is left out: config.md, "capabilities"
-        sets = (wanted["effective"] & granted, wanted["permitted"] & granted, wanted["inheritable"] & granted)
-        kept &= granted
-        syscalls.capset(sets[0] | kept, sets[1] | kept, sets[2])
-        capabilities.set_ambient(wanted["ambient"] & wanted["inheritable"] & wanted["permitted"] & granted)
-    elif kept and config.uid != 0:
-        sets = (0, 0, 0)  # as the kernel would have left it with the change of user
-        syscalls.capset(kept, kept, 0)
+    syscalls.prctl(c.PR_SET_KEEPCAPS, 0)
+    granted = capabilities.permitted()  # what cannot be granted is left out: config.md, "capabilities"
+    sets = (wanted["effective"] & granted, wanted["permitted"] & granted, wanted["inheritable"] & granted)
+    kept &= granted
+    syscalls.capset(sets[0] | kept, sets[1] | kept, sets[2])
+    capabilities.set_ambient(wanted["ambient"] & wanted["inheritable"] & wanted["permitted"] & granted)
     os.umask(config.umask)
     return sets if kept else None
 
@@ -106,7 +102,7 @@ def _check_cwd(cwd: str) -> None:
     """A working directory outside the root would be a way out (CVE-2024-21626)."""
     try:
         where = os.getcwd()
-    except FileNotFoundError:
+    except OSError:  # ENOENT from the kernel, or EACCES where the C library looks by itself
         where = "(unreachable)"
     if not where.startswith("/"):
         raise RuntimeFault(f"the working directory {cwd} lies outside the container", step="cwd", obj=cwd)
@@ -163,7 +159,8 @@ def confine(config: Config, last_capabilities: tuple[int, int, int] | None, star
 
     All that comes after install() is filtered already: seccomp.check_usable() has asked for these calls alone.
     """
-    assert config.seccomp is not None
+    if config.seccomp is None:
+        return
     flags = seccomp.filter_flags(config.seccomp)
     if not seccomp.notifies(config.seccomp):
         seccomp.install(config.seccomp_program, flags)
@@ -188,7 +185,7 @@ def execute(config: Config, program: str, last_capabilities: tuple[int, int, int
     """
     environment = {}
     for entry in config.env:
-        name, _, value = entry.partition("=")
+        name, _equals, value = entry.partition("=")
         environment[name] = value
     reset_signals()
     target: str | int = program
@@ -196,8 +193,9 @@ def execute(config: Config, program: str, last_capabilities: tuple[int, int, int
     try:
         if not selfexe.is_protected():
             target, args = programfile.pin(program, config.args)
-        if config.seccomp is not None:
-            confine(config, last_capabilities, starter)
+        if config.process_label is not None:
+            config.process_label.write()
+        confine(config, last_capabilities, starter)
         os.execve(target, args, environment)
     except OSError as error:
         hints = {

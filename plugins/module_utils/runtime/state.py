@@ -34,9 +34,14 @@ class State:
     ``status`` is one of creating, created, running, paused, stopped (runtime-spec runtime.md, "State"); ``pid`` is
     the host's pid of its first process, 0 when there is none; ``start_time`` that process's, in ticks since boot.
     ``hooks`` are those still to come, as configured: a config.json changed since create changes nothing.
+    ``foreign`` are directories of the cgroup that were there before create, so that delete leaves them;
+    ``rdt_groups`` those that create made in the resctrl file system. ``warnings`` are create's, and not kept.
     """
 
-    __slots__ = ("annotations", "bundle", "cgroup_path", "created", "hooks", "id", "pid", "start_time", "status")
+    __slots__ = (
+        *("annotations", "bundle", "cgroup_path", "created", "foreign", "hooks", "id", "pid", "rdt_groups"),
+        *("start_time", "status", "warnings"),
+    )
 
     def __init__(self, container_id: str, bundle: str, cgroup_path: str, created: str) -> None:
         self.id = container_id
@@ -45,6 +50,9 @@ class State:
         self.created = created
         self.annotations: dict[str, str] = {}
         self.hooks: dict[str, Any] = {}
+        self.foreign: list[str] = []
+        self.rdt_groups: list[str] = []
+        self.warnings: list[str] = []
         self.status = "creating"
         self.pid = 0
         self.start_time = 0
@@ -107,6 +115,8 @@ def save(run_dir: str, state: State) -> None:
         "created": state.created,
         "annotations": state.annotations,
         "hooks": state.hooks,
+        "foreign": state.foreign,
+        "rdt_groups": state.rdt_groups,
         "pid": state.pid,
         "start_time": state.start_time,
         "boot_id": procfs.boot_id(),
@@ -135,6 +145,7 @@ def load(run_dir: str, container_id: str) -> State:
         raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
     state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
     state.annotations, state.hooks = document["annotations"], document["hooks"]
+    state.foreign, state.rdt_groups = document.get("foreign", []), document.get("rdt_groups", [])
     state.pid, state.start_time = document["pid"], document["start_time"]
     if not state.pid and document["boot_id"] == procfs.boot_id():
         return state  # still creating

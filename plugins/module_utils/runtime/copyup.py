@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filling a fresh tmpfs with what it covers: runc's mount option ``tmpcopyup``.
+
+What is covered is the image's, or a volume's that others write to meanwhile: nothing in it may lead us to files of
+the host, so every directory and file is opened below its parent's descriptor and no symlink is followed
+(CVE-2022-23648).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..kernel import safepath
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+def copy_up(covered: int, mounted: int) -> None:
+    """Copy all that is in the directory *covered* into the empty one *mounted*; both O_PATH descriptors.
+
+    Owners, modes, times and extended attributes come along; sockets do not. Raises OSError, also (ELOOP, ENOTDIR)
+    for what is swapped for a symlink while we look.
+    """
+    source = safepath.reopen(covered, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _copy_entries(source, mounted)
+    finally:
+        os.close(source)
+
+
+def _copy_entries(source: int, target: int) -> None:
+    for name in os.listdir(source):
+        found = os.stat(name, dir_fd=source, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            os.mkdir(name, 0o700, dir_fd=target)
+            _copy_opened(name, source, target, _DIRECTORY)
+        elif stat.S_ISREG(found.st_mode):
+            _copy_opened(name, source, target, _FILE)
+        elif not stat.S_ISSOCK(found.st_mode):
+            if stat.S_ISLNK(found.st_mode):
+                os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+            else:
+                os.mknod(name, found.st_mode, found.st_rdev, dir_fd=target)
+            os.chown(name, found.st_uid, found.st_gid, dir_fd=target, follow_symlinks=False)
+
+
+def _copy_opened(name: str, source: int, target: int, flags: int) -> None:
+    """A directory or a file with its content, and then what it has beside."""
+    inner = os.open(name, flags, dir_fd=source)
+    try:
+        copied = os.open(name, _DIRECTORY if flags == _DIRECTORY else _NEW_FILE, 0o600, dir_fd=target)
+        try:
+            if flags == _DIRECTORY:
+                _copy_entries(inner, copied)
+            else:
+                while os.sendfile(copied, inner, None, 1 << 20):
+                    pass
+            found = os.fstat(inner)
+            os.fchown(copied, found.st_uid, found.st_gid)
+            os.fchmod(copied, stat.S_IMODE(found.st_mode))
+            for attribute in os.listxattr(inner):
+                os.setxattr(copied, attribute, os.getxattr(inner, attribute))
+            os.utime(copied, ns=(found.st_atime_ns, found.st_mtime_ns))
+        finally:
+            os.close(copied)
+    finally:
+        os.close(inner)
