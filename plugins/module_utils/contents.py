@@ -70,6 +70,7 @@ from .container import (
     start,
     stop,
     userdb,
+    userns,
     values,
     wanted,
 )

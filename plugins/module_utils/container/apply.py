@@ -99,6 +99,7 @@ class Apply:
     def _make(self, plan: Plan) -> tuple[Record, Launch]:
         """A new container of the planned options, created but not started, and without the name."""
         from ..image.store import Store
+        from . import userns
         from .launch import Launch
         from .monitor import timestamp
         from .spec import new_spec
@@ -113,8 +114,10 @@ class Apply:
         }
         container_id = os.urandom(32).hex()
         created = timestamp(time.time_ns())
-        spec = new_spec(container_id, self.request.name, created, description, store.layer_paths(image), plan.options)
-        record = records.make(self.state, spec)
+        layers = store.layer_paths(image)
+        with userns.reserved(self.state, plan.options) as first_host_id:
+            spec = new_spec(container_id, self.request.name, created, description, layers, plan.options, first_host_id)
+            record = records.make(self.state, spec)
         try:
             store.pin(container_id, image)
             records.write_monitor_config(record, remove_at_end=not self.wait)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from . import spec as specs
+from . import userns
 from .errors import ContainerError
 from .resources import resources
 from .seccomp import for_container as seccomp_for
@@ -81,6 +82,12 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         "resources": {**resources(options), "devices": _device_rules(options, host)},
         "devices": _devices(options, host),
     }
+    if userns.is_private(options):
+        entries = [
+            {"containerID": inside, "hostID": outside, "size": size} for inside, outside, size in userns.mapping(spec)
+        ]
+        linux.update({"uidMappings": entries, "gidMappings": entries})
+        _check_ids(user)
     if options.get("sysctls"):
         linux["sysctl"] = dict(options["sysctls"])
     if not privileged:
@@ -104,6 +111,17 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         if "domainname" in options:
             document["domainname"] = options["domainname"]
     return document
+
+
+def _check_ids(user: User) -> None:
+    for kind, number in (("user", user.uid), *(("group", gid) for gid in (user.gid, *user.groups))):
+        if number >= userns.SIZE:
+            raise ContainerError(
+                f"user: the container's user namespace has no {kind} {number}, only 0 to {userns.SIZE - 1}",
+                step="user",
+                obj=str(number),
+                hint="Declare another user or userns_mode: host",
+            )
 
 
 def hostname(spec: Mapping[str, Any]) -> str:
@@ -158,7 +176,8 @@ def _namespaces(options: Mapping[str, Any]) -> list[dict[str, str]]:
         "network": options.get("network_mode"),
         "cgroup": options.get("cgroupns_mode"),
     }
-    return [{"type": "mount"}, *({"type": kind} for kind, mode in shared.items() if mode != "host")]
+    own = [{"type": "user"}] if userns.is_private(options) else []
+    return [{"type": "mount"}, *own, *({"type": kind} for kind, mode in shared.items() if mode != "host")]
 
 
 def _mounts(options: Mapping[str, Any], etc: str) -> list[dict[str, Any]]:
@@ -182,7 +201,7 @@ def _mounts(options: Mapping[str, Any], etc: str) -> list[dict[str, Any]]:
         mounts["/dev/shm"] = _mount("/dev/shm", "tmpfs", "shm", [*nothing, "mode=1777", f"size={size}"])
     for name in ("hosts", "hostname", "resolv.conf"):
         mounts[f"/etc/{name}"] = _mount(f"/etc/{name}", "bind", f"{etc}/{name}", ["rbind", "rprivate"])
-    declared = [*_volumes(options), *_declared_mounts(options), *_tmpfs(options)]
+    declared = [*_volumes(options), *_declared_mounts(options), *_tmpfs(options), *_device_mounts(options)]
     for mount in declared:
         mounts.pop(mount["destination"], None)  # a declared mount takes the place of a default one
     # Parents before what lies in them; the defaults keep their order.
@@ -231,7 +250,16 @@ def _tmpfs(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _device_mounts(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Devices where mknod(2) is not to be had: a runtime could bind the host's node in its own place only."""
+    if not userns.is_private(options):
+        return []
+    return [_mount(entry["target"], "bind", entry["source"], ["bind"]) for entry in options.get("devices", ())]
+
+
 def _devices(options: Mapping[str, Any], host: Host) -> list[dict[str, Any]]:
+    if userns.is_private(options):
+        return []
     chosen = {entry["target"]: host.devices[entry["source"]] for entry in options.get("devices", ())}
     if options.get("privileged"):
         chosen = {**host.privileged_devices, **chosen}

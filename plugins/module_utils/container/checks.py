@@ -66,6 +66,8 @@ def check_options(options: Mapping[str, Any], *, detach: bool = True) -> None:
     for name in ("hostname", "domainname"):
         if name in options and options.get("uts") == "host":
             _contradiction(name, "uts: host", "it would rename the host")
+    if options.get("userns_mode") == "private":
+        _check_userns(options)
     for name in options.get("sysctls", ()):
         if name.startswith("net.") and options.get("network_mode") == "host":
             _contradiction(f"sysctls: {name}", "network_mode: host", "it would change the host")
@@ -73,6 +75,21 @@ def check_options(options: Mapping[str, Any], *, detach: bool = True) -> None:
             _contradiction(f"sysctls: {name}", "ipc_mode: host", "it would change the host")
     if "shm_size" in options and options.get("ipc_mode") == "host":
         _contradiction("shm_size", "ipc_mode: host", "the host's /dev/shm is used")
+
+
+def _check_userns(options: Mapping[str, Any]) -> None:
+    """What a user namespace has no power over, or the kernel does not let it mount."""
+    for name in ("network_mode", "pid_mode", "ipc_mode"):
+        if options.get(name) == "host":
+            _contradiction(f"{name}: host", "userns_mode: private", "the kernel keeps what the host owns from it")
+    if options.get("privileged"):
+        _contradiction("privileged: true", "userns_mode: private", "it is root of its own namespace only")
+    if options.get("runtime"):
+        _contradiction(
+            f"runtime: {options['runtime']}",
+            "userns_mode: private",
+            "only the collection's own runtime reaches a root file system where root alone may enter",
+        )
 
 
 def _check_processor(options: Mapping[str, Any]) -> None:

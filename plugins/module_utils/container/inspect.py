@@ -124,6 +124,7 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
         "PidMode": _mode(options, "pid_mode"),
         "IpcMode": spec.setting(options, "ipc_mode"),
         "UTSMode": _mode(options, "uts"),
+        "UsernsMode": spec.setting(options, "userns_mode"),
         "CgroupnsMode": spec.setting(options, "cgroupns_mode"),
         "Binds": [
             f"{volume['source']}:{volume['target']}:{'ro' if volume['read_only'] else 'rw'},{volume['propagation']}"

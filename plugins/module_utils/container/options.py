@@ -92,6 +92,7 @@ _ROWS = (
     _option("pid_mode", "str", str, aliases=("pid",), choices=("private", "host"), default="private"),
     _option("ipc_mode", "str", str, aliases=("ipc",), choices=("private", "host"), default="private"),
     _option("uts", "str", str, choices=("private", "host"), default="private"),
+    _option("userns_mode", "str", str, aliases=("userns",), choices=("private", "host"), default="host"),
     _option("cgroupns_mode", "str", str, aliases=("cgroupns",), choices=("private", "host"), default="private"),
     # resources
     _option("memory", "str", values.size, LIMITS),

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 
 from ..kernel.files import fsync_directory, locked, read_bytes, write_atomic
 from ..statedir import StateDir
@@ -124,14 +125,24 @@ def make(state: StateDir, spec: dict[str, Any]) -> Record:
     os.symlink(spec["name"], os.path.join(path, "name"))
     for part in ("bundle", "bundle/rootfs", "work", "log", "etc"):
         os.mkdir(os.path.join(path, part), 0o700)
-    os.mkdir(os.path.join(path, "upper"), 0o755)  # the container's own root directory: others in it must pass
-    os.chmod(os.path.join(path, "upper"), 0o755)
+    _make_upper(os.path.join(path, "upper"), spec["layers"])
     os.chmod(os.path.join(path, "etc"), 0o755)
     write_atomic(os.path.join(path, "monitor.lock"), b"", durable=False)
     record = Record(path, spec)
     save(record)
     fsync_directory(state.containers)
     return record
+
+
+def _make_upper(path: str, layers: list[str]) -> None:
+    """The directory of what the container writes; as its root directory it has the image's mode and owner."""
+    os.mkdir(path)
+    os.chmod(path, 0o755)
+    for layer in layers[-1:]:
+        with contextlib.suppress(FileNotFoundError):  # a start will complain
+            image = os.stat(layer)
+            os.chown(path, image.st_uid, image.st_gid)
+            os.chmod(path, stat.S_IMODE(image.st_mode))
 
 
 def save(record: Record) -> None:

@@ -10,6 +10,7 @@
     image     name as declared, id (digest of its config), digest (of its manifest), config (the image config's
               ``config`` object: Env, Cmd, Entrypoint, User, WorkingDir, Labels, StopSignal …)
     layers    the directories of the image's layers, base first
+    first_host_id  what its id 0 is outside, in a user namespace of its own (container/userns.py); else it is not there
     options   the declared options in canonical form, less those that say what leaving them out says
 
 Defaults are not recorded: a later version with other defaults must not see a difference where nobody made one.
@@ -34,9 +35,10 @@ def new_spec(
     image: Mapping[str, Any],
     layers: list[str],
     options: Mapping[str, Any],
+    first_host_id: int = 0,
 ) -> dict[str, Any]:
     """A spec to be recorded; *image* as described above, *options* canonical."""
-    return {
+    spec: dict[str, Any] = {
         "version": VERSION,
         "id": container_id,
         "name": name,
@@ -45,6 +47,9 @@ def new_spec(
         "layers": list(layers),
         "options": dict(options),
     }
+    if first_host_id:
+        spec["first_host_id"] = first_host_id
+    return spec
 
 
 def desired_options(declared: Mapping[str, Any], recorded: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:

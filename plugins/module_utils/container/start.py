@@ -27,7 +27,7 @@ from ..kernel.errors import Error
 from ..kernel.files import write_atomic
 from ..kernel.mounts import mount_overlay
 from ..statedir import StateDir
-from . import bundle, records, runtimes, userdb
+from . import bundle, records, runtimes, userdb, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -162,11 +162,15 @@ def _mount(record: records.Record) -> None:
                 obj=record.name,
                 hint="Pull the image again with oci_image and force: true",
             )
+    own = record.path
+    if userns.is_private(record.spec["options"]):
+        userns.map_owners(record)
+        own = userns.directory(record)
     mount_overlay(
         os.path.join(record.path, "bundle/rootfs"),
         list(record.spec["layers"]),
-        os.path.join(record.path, "upper"),
-        os.path.join(record.path, "work"),
+        os.path.join(own, "upper"),
+        os.path.join(own, "work"),
     )
 
 
@@ -180,7 +184,7 @@ def _write_bundle(record: records.Record) -> None:
     host = bundle.Host(
         capabilities=capabilities.names(capabilities.permitted() & capabilities.bounding()),
         devices={entry["source"]: _device(entry["source"]) for entry in options.get("devices", ())},
-        etc=os.path.join(record.path, "etc"),
+        etc=os.path.join(userns.directory(record) if userns.is_private(options) else record.path, "etc"),
         privileged_devices=_all_devices() if options.get("privileged") else {},
         machine=os.uname().machine,
         release=os.uname().release,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -94,6 +95,15 @@ def test_the_root_file_system_is_the_containers_own(host):
     assert not os.path.exists(os.path.join(host.rootfs, "mine"))
     host.task(name="one", restart=True, force_kill=True)
     assert os.path.exists(os.path.join(host.root, "containers/one/upper/mine"))
+
+
+def test_the_root_directory_is_the_images(host, tmp_path):
+    shutil.copytree(host.rootfs, tmp_path / "rootfs", symlinks=True)
+    os.chmod(tmp_path / "rootfs", 0o751)
+    os.chown(tmp_path / "rootfs", 0, 2000)
+    host.rootfs = str(tmp_path / "rootfs")
+    host.image()
+    assert host.shell("stat -c %a:%u:%g /") == "751:0:2000\n"
 
 
 def test_a_read_only_root(host):

@@ -13,7 +13,7 @@ ALL = ["CAP_CHOWN", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"]
 FUSE = ("c", 10, 229, 0o666, 0, 0)
 
 
-def build(declared, user=ROOT, image=None):
+def build(declared, user=ROOT, image=None, first=0):
     document = spec.new_spec(
         "ab" * 32,
         "web",
@@ -21,6 +21,7 @@ def build(declared, user=ROOT, image=None):
         {"name": "img", "id": "sha256:1", "digest": "sha256:2", "config": image or {"Cmd": ["sh"]}},
         ["/layers/1"],
         options.without_defaults(options.normalise(declared)),
+        first,
     )
     host = bundle.Host(
         ALL, {"/dev/fuse": FUSE}, "/etc-dir", {"/dev/kvm": ("c", 10, 232, 0o600, 0, 0)}, "x86_64", "6.1.0"
@@ -170,6 +171,23 @@ def test_devices():
         "minor": 229,
         "access": "rw",
     }
+
+
+def test_a_user_namespace():
+    document = build({"userns_mode": "private", "devices": ["/dev/fuse:/dev/x:rw"]}, first=1 << 20)
+    assert "user" in namespaces(document)
+    entries = [{"containerID": 0, "hostID": 1 << 20, "size": 65536}]
+    assert document["linux"]["uidMappings"] == document["linux"]["gidMappings"] == entries
+    # No mknod(2) there: a node is bound, also where it has another name.
+    assert document["linux"]["devices"] == []
+    assert mount(document, "/dev/x")["source"] == "/dev/fuse"
+    assert document["linux"]["resources"]["devices"][-1]["access"] == "rw"
+
+
+@pytest.mark.parametrize("user", [User(65536, 0, [], "/"), User(0, 65536, [], "/"), User(0, 0, [5, 1 << 17], "/")])
+def test_a_user_namespace_does_not_have_every_id(user):
+    with pytest.raises(ContainerError, match="only 0 to 65535"):
+        build({"userns_mode": "private"}, user, first=1 << 20)
 
 
 def test_privileged():

@@ -7,7 +7,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import inspect, monitor, records, spec
+from ansible_collections.agentless.oci.plugins.module_utils.container import inspect, monitor, records, spec, userns
 from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
 from ansible_collections.agentless.oci.plugins.module_utils.container.observe import Observed
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
@@ -50,6 +50,33 @@ def test_leftovers_of_others_are_not_ours(state):
     assert records.leftovers(state, "web") == [mine.path]
     assert records.leftovers(state, "db") == [other.path]
     assert records.leftovers(StateDir(state.root + "/none"), "web") == []
+
+
+def test_the_root_directory_is_as_the_images(state, tmp_path):
+    layers = [tmp_path / "lower", tmp_path / "upper"]
+    for layer, mode in zip(layers, (0o700, 0o1711)):
+        layer.mkdir()
+        layer.chmod(mode)
+    document = spec.new_spec("1" * 64, "web", "", {}, [str(layer) for layer in layers], {})
+    found = os.stat(os.path.join(records.make(state, document).path, "upper"))
+    expected = os.stat(layers[1])
+    assert (found.st_mode, found.st_uid, found.st_gid) == (expected.st_mode, expected.st_uid, expected.st_gid)
+    assert found.st_mode & 0o7777 == 0o1711
+
+
+def test_a_user_namespace_gets_ids_that_nobody_has(state):
+    with userns.reserved(state, {}) as first:
+        assert first == 0
+    given = []
+    for number in range(3):
+        with userns.reserved(state, {"userns_mode": "private"}) as first:
+            given.append(first)
+            records.make(state, spec.new_spec(f"{number:064x}", "web", "", {}, ["/layers/1"], {}, first))
+    assert given == [16 << 16, 17 << 16, 18 << 16]
+    records.remove_directory(records.directory(state, f"{1:064x}"))
+    assert userns.choose(userns.taken(state)) == 17 << 16
+    with pytest.raises(ContainerError, match="no range of user ids is free"):
+        userns.choose({number << 16 for number in range(1 << 16)})
 
 
 def test_removal_leaves_nothing(state):
