@@ -16,10 +16,17 @@ import os
 from . import constants as c
 from . import syscalls
 
+_answer: list[bool] = []
+
 
 def is_protected() -> bool:
-    """Whether this process's own executable lies on a read-only mount."""
-    return bool(os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY)
+    """Whether this process's own executable lies on a read-only mount.
+
+    /proc is asked once: to a forked child that has gone into a container it may be the image's.
+    """
+    if not _answer:
+        _answer.append(bool(os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY))
+    return _answer[0]
 
 
 def exec_protected(arguments: list[str], environment: dict[str, str]) -> None:
