@@ -80,11 +80,12 @@ def reopen(fd: int, flags: int) -> int:
     return os.open(f"/proc/self/fd/{fd}", (flags & ~os.O_NOFOLLOW) | os.O_CLOEXEC)
 
 
-def mkdirs_in_root(rootfd: int, path: str, mode: int = 0o755) -> int:
+def mkdirs_in_root(rootfd: int, path: str, mode: int = 0o755, *, links: int = _MAX_LINKS) -> int:
     """Make directory *path* and its missing parents inside the root; an O_PATH descriptor of it.
 
-    Existing components are resolved as :func:`open_in_root` does; missing ones are made one by one below a pinned
-    parent, so no symlink that appears meanwhile is followed. Raises OSError (ENOTDIR for a file in the way).
+    Existing components are resolved as :func:`open_in_root` does; a symlink to nowhere is resolved by making what it
+    names, *links* of them at most. Missing ones are made one by one below a pinned parent, so no symlink that appears
+    meanwhile is followed. Raises OSError (ENOTDIR for a file in the way).
     """
     parts = [part for part in path.split("/") if part and part != "."]
     existing, fd = len(parts), -1
@@ -96,6 +97,10 @@ def mkdirs_in_root(rootfd: int, path: str, mode: int = 0o755) -> int:
                 raise
             existing -= 1
     try:
+        if existing < len(parts):
+            named = _through_link("/".join(parts[:existing]), parts[existing], fd, links)
+            if named:
+                return mkdirs_in_root(rootfd, "/".join([named, *parts[existing + 1 :]]), mode, links=links - 1)
         for part in parts[existing:]:
             if part == "..":
                 raise OSError(errno.EINVAL, "'..' below a missing directory", path)
@@ -106,14 +111,34 @@ def mkdirs_in_root(rootfd: int, path: str, mode: int = 0o755) -> int:
             fd = below
         if not stat.S_ISDIR(os.fstat(fd).st_mode):
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-        return fd
-    except BaseException:
-        os.close(fd)
-        raise
+        made, fd = fd, -1
+        return made
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
-def make_file_in_root(rootfd: int, path: str, mode: int = 0o644) -> int:
-    """An O_PATH descriptor of *path*, made as an empty file (with its parents) when missing."""
+def _through_link(directory: str, name: str, parent: int, links: int) -> str:
+    """What the symlink *name* in *directory* (open as *parent*) names, as a path below the root; "" for no symlink.
+
+    Only a name to be resolved in its turn: nothing is decided by it. Raises OSError (ELOOP) with no *links* left.
+    """
+    try:
+        target = os.readlink(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EINVAL, errno.ENOTDIR):
+            raise
+        return ""
+    if not links:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
+    return target if target.startswith("/") else f"{directory}/{target}"
+
+
+def make_file_in_root(rootfd: int, path: str, mode: int = 0o644, *, links: int = _MAX_LINKS) -> int:
+    """An O_PATH descriptor of *path*, made as an empty file (with its parents) when missing.
+
+    Symlinks to nowhere are treated as by :func:`mkdirs_in_root`.
+    """
     try:
         return open_in_root(rootfd, path, os.O_PATH)
     except FileNotFoundError:
@@ -121,6 +146,9 @@ def make_file_in_root(rootfd: int, path: str, mode: int = 0o644) -> int:
     directory, name = os.path.split(path.rstrip("/"))
     parent = mkdirs_in_root(rootfd, directory)
     try:
+        named = _through_link(directory, name, parent, links)
+        if named:
+            return make_file_in_root(rootfd, named, mode, links=links - 1)
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=parent)
         os.close(fd)
         return os.open(name, _O_PATH_NOFOLLOW, dir_fd=parent)

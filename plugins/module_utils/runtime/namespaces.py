@@ -15,6 +15,8 @@ from .errors import RuntimeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .channel import Channel
     from .config import Config
 
@@ -47,14 +49,30 @@ def enter(config: Config, joined: dict[str, int], channel: Channel) -> None:
     """
     join(joined)
     if config.namespaces.get("user") == "":
-        syscalls.unshare(NAMESPACES["user"])
+        _unshare(("user",))
         channel.ask({"map": os.getpid()})  # sync 2: the parent writes our id maps
         _become_root()
+    _unshare([kind for kind, path in config.namespaces.items() if not path and kind != "user"])
+
+
+def _unshare(kinds: Iterable[str]) -> None:
     flags = 0
-    for kind, path in config.namespaces.items():
-        if not path and kind != "user":
-            flags |= NAMESPACES[kind]
-    syscalls.unshare(flags)
+    for kind in kinds:
+        flags |= NAMESPACES[kind]
+    try:
+        syscalls.unshare(flags)
+    except OSError as error:
+        hints = {
+            errno.ENOSPC: "The host allows no more of them: see /proc/sys/user/max_*_namespaces",
+            errno.EINVAL: "The kernel has not all of these kinds",
+        }
+        raise RuntimeFault(
+            f"linux.namespaces: cannot make new namespaces ({', '.join(kinds)}): {error.strerror}",
+            step="namespaces",
+            obj="linux.namespaces",
+            errno=error.errno or 0,
+            hint=hints.get(error.errno or 0, ""),
+        ) from error
 
 
 def join(namespaces: dict[str, int]) -> None:
@@ -68,16 +86,30 @@ def join(namespaces: dict[str, int]) -> None:
             syscalls.setns(fd, NAMESPACES[kind])
         except OSError as error:
             if error.errno != errno.EPERM or "user" not in namespaces:
-                raise
+                raise _cannot_join(kind, error) from error
         else:
             del waiting[kind]
     if "user" in namespaces:
-        syscalls.setns(namespaces["user"], NAMESPACES["user"])
-        _become_root()
+        waiting = {"user": namespaces["user"], **waiting}
     for kind, fd in waiting.items():
-        syscalls.setns(fd, NAMESPACES[kind])
+        try:
+            syscalls.setns(fd, NAMESPACES[kind])
+        except OSError as error:
+            raise _cannot_join(kind, error) from error
+        if kind == "user":
+            _become_root()
     for fd in namespaces.values():
         os.close(fd)
+
+
+def _cannot_join(kind: str, error: OSError) -> RuntimeFault:
+    return RuntimeFault(
+        f"linux.namespaces: cannot join the {kind} namespace: {error.strerror}",
+        step="namespaces",
+        obj=kind,
+        errno=error.errno or 0,
+        hint=f"Its path leads to something else than a {kind} namespace" if error.errno == errno.EINVAL else "",
+    )
 
 
 def _become_root() -> None:

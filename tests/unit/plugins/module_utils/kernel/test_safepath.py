@@ -85,9 +85,25 @@ def test_mkdirs_through_symlinks_lands_inside(root):
 def test_a_dangling_symlink_is_no_way_to_make_directories_outside(root, tmp_path):
     fd, top = root
     (top / "trap").symlink_to("../outside")
-    with pytest.raises(OSError):
-        safepath.mkdirs_in_root(fd, "trap/x")
+    os.close(safepath.mkdirs_in_root(fd, "trap/x"))
     assert sorted(os.listdir(tmp_path)) == ["root", "secret"]
+    assert (top / "outside" / "x").is_dir()
+
+
+def test_what_a_dangling_symlink_names_is_made(root):
+    """As images have it: /etc/resolv.conf leads to a file that only a running system has."""
+    fd, top = root
+    (top / "dir" / "resolv.conf").symlink_to("../run/resolve/stub.conf")
+    os.close(safepath.make_file_in_root(fd, "dir/resolv.conf"))
+    assert stat.S_ISREG(os.lstat(str(top / "run" / "resolve" / "stub.conf")).st_mode)
+    os.close(safepath.mkdirs_in_root(fd, "dangling/deeper"))
+    assert (top / "not" / "there" / "deeper").is_dir()
+    for first, second in (("ring", "rang"), ("rang", "/ring")):
+        (top / first).symlink_to(second)
+    for make in (safepath.mkdirs_in_root, safepath.make_file_in_root):
+        with pytest.raises(OSError) as caught:
+            make(fd, "ring")
+        assert caught.value.errno == errno.ELOOP
 
 
 def test_make_file(root):
