@@ -221,7 +221,8 @@ options:
   memory:
     description:
       - Most memory the container may use, for example V(512m). V(0) is no limit. Changed in place.
-      - What no longer fits is swapped out; see O(memory_swap).
+      - What no longer fits is swapped out. Without O(memory_swap) there is no limit to that but the host's swap space,
+        unlike with Docker, which then allows as much swap space as memory.
     type: str
   memory_reservation:
     description:
@@ -230,7 +231,7 @@ options:
   memory_swap:
     description:
       - Most memory and swap space together, at least O(memory). V(-1) is no limit. Changed in place.
-      - By default swap space is not limited.
+      - Without it swap space is not limited, also where O(memory) is. The same value as O(memory) means no swap space.
     type: str
   memory_swappiness:
     description:

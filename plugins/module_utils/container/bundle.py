@@ -14,7 +14,6 @@ from . import spec as specs
 from . import userns
 from .errors import ContainerError
 from .resources import resources
-from .seccomp import for_container as seccomp_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ def cgroups_path(name: str, container_id: str) -> str:
 
 def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
     """The ``config.json`` of the container that *spec* describes. Raises ContainerError where there is no command."""
+    from .seccomp import for_container as seccomp_for
+
     options, image = spec["options"], spec["image"]["config"]
     privileged = options.get("privileged", False)
     args = specs.process_args(options, image)
@@ -107,7 +108,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         "linux": linux,
     }
     if options.get("uts") != "host":
-        document["hostname"] = hostname(spec)
+        document["hostname"] = specs.hostname(spec)
         if "domainname" in options:
             document["domainname"] = options["domainname"]
     return document
@@ -124,14 +125,9 @@ def _check_ids(user: User) -> None:
             )
 
 
-def hostname(spec: Mapping[str, Any]) -> str:
-    """The declared host name, else the beginning of the id as with Docker."""
-    return str(spec["options"].get("hostname") or spec["id"][:12])
-
-
 def _process(spec: Mapping[str, Any], args: list[str], user: User, capabilities: list[str]) -> dict[str, Any]:
     options, image = spec["options"], spec["image"]["config"]
-    environment = {"PATH": PATH, "HOSTNAME": hostname(spec), "HOME": user.home}
+    environment = {"PATH": PATH, "HOSTNAME": specs.hostname(spec), "HOME": user.home}
     if options.get("uts") == "host":
         del environment["HOSTNAME"]
     environment.update(specs.environment(options, image))

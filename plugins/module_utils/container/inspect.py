@@ -62,7 +62,6 @@ def _state(observed: Observed, status: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
-    from .bundle import hostname
     from .plan import MASK
 
     options, image = document["options"], document["image"]
@@ -70,7 +69,7 @@ def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
     environment = spec.environment(options, config)
     return {
         "Image": image["name"],
-        "Hostname": hostname(document),
+        "Hostname": spec.hostname(document),
         "Domainname": options.get("domainname", ""),
         "User": options.get("user") or config.get("User") or "",
         "Cmd": options.get("command") or (None if "entrypoint" in options else config.get("Cmd")),

@@ -71,6 +71,11 @@ def process_args(options: Mapping[str, Any], config: Mapping[str, Any]) -> list[
     return [*(config.get("Entrypoint") or []), *(options.get("command") or config.get("Cmd") or [])]
 
 
+def hostname(spec: Mapping[str, Any]) -> str:
+    """The declared host name, else the beginning of the id as with Docker."""
+    return str(spec["options"].get("hostname") or spec["id"][:12])
+
+
 def environment(options: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
     """The image's environment with the declared one on top."""
     result = {}

@@ -27,7 +27,7 @@ from ..kernel.errors import Error
 from ..kernel.files import write_atomic
 from ..kernel.mounts import mount_overlay
 from ..statedir import StateDir
-from . import bundle, records, runtimes, userdb, userns
+from . import bundle, records, runtimes, spec, userdb, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -213,7 +213,7 @@ def _user(record: records.Record) -> userdb.User:
 
 def _write_etc(record: records.Record) -> None:
     """hosts, hostname and resolv.conf, written anew at every start; the container may change them meanwhile."""
-    options, name = record.spec["options"], bundle.hostname(record.spec)
+    options, name = record.spec["options"], spec.hostname(record.spec)
     host_network = options.get("network_mode") == "host"
     resolv = _host_file("/etc/resolv.conf") if host_network else b""
     if options.get("uts") == "host":

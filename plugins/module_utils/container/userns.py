@@ -15,8 +15,6 @@ import contextlib
 import json
 import os
 
-from ..kernel import constants as c
-from ..kernel import idmap, syscalls
 from ..kernel.files import locked, read_bytes
 from .errors import ContainerError
 
@@ -84,6 +82,9 @@ def map_owners(record: Record) -> None:
 
     Raises KernelError where the kernel or the file system cannot (Linux 5.19).
     """
+    from ..kernel import constants as c
+    from ..kernel import idmap, syscalls
+
     # The overlay makes whiteouts, and for a moment each file that it copies up, as root of the host, who mounts it:
     # that has to be some id on disk as well, one that the container does not have.
     entries = [*mapping(record.spec), (SIZE, 0, 1)]

@@ -192,14 +192,12 @@ class Plan:
 
 def plan(request: ImageRequest, store: Store) -> Plan:
     """Find out what is and what shall be. Changes nothing. Raises ImageError."""
-    from .pull import has_all_blobs
-
     image = store.find(request.name)
     made = Plan(request, image)
     local = None
     if image is not None:
         local = Local(
-            image.id, image.digest, image.origin, image.platform, store.is_complete(image), has_all_blobs(store, image)
+            image.id, image.digest, image.origin, image.platform, store.is_complete(image), _has_blobs(store, image)
         )
     remote_id: str | None = None
     if request.state == "present":
@@ -222,6 +220,10 @@ def plan(request: ImageRequest, store: Store) -> Plan:
         pushed = {name: is_pushed(request, name, image, digest) for name in request.push_names()}
     made.actions = decide(request, local, remote_id, tagged, pushed)
     return made
+
+
+def _has_blobs(store: Store, image: Image) -> bool:
+    return all(store.has_blob(str(layer["digest"])) for layer in image.manifest["layers"])
 
 
 def _ask_registry(request: ImageRequest, local: Local | None, made: Plan) -> str | None:

@@ -111,10 +111,6 @@ def unpack_present(store: Store, image: Image) -> None:
     bring_layers(store, None, layer_tasks(store, image.manifest, image.config, image.name), image.name, None)
 
 
-def has_all_blobs(store: Store, image: Image) -> bool:
-    return all(store.has_blob(str(layer["digest"])) for layer in image.manifest["layers"])
-
-
 def _config(store: Store, registry: Registry, descriptor: dict[str, Any]) -> bytes:
     from ..kernel.files import read_bytes
 

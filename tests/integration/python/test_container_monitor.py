@@ -57,6 +57,17 @@ def test_no_memory_left(host):
     assert host.status()["OOMKilled"] is True
 
 
+def test_no_memory_left_for_process_1_itself(host):
+    greedy = ["awk", 'BEGIN { text = "x"; while (1) text = text text }']
+    host.run(command=greedy, memory="20m", memory_swap="20m")
+    host.ended()
+    state = host.status()
+    assert (state["OOMKilled"], state["ExitCode"], state["Status"]) == (True, 137, "exited")
+    host.run(command=["true"])
+    host.ended()
+    assert host.status()["OOMKilled"] is False
+
+
 def test_much_output_is_all_there_and_rotated(host):
     host.run(
         command=script("i=0; while [ $i -lt 3000 ]; do echo line $i of many; i=$((i+1)); done"),

@@ -58,6 +58,12 @@ def test_output_exit_code_and_end(host, other):
     assert not int(seen[1], 16) & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)  # which Python ignores
 
 
+def test_no_memory_left(host, other):
+    host.run(command=["awk", 'BEGIN { text = "x"; while (1) text = text text }'], memory="20m", memory_swap="20m")
+    host.ended()
+    assert host.status()["OOMKilled"] is True
+
+
 def test_the_monitor_starts_it_again_with_it(host, other):
     first = host.run(command=WAIT, memory="100m", restart_policy="always")["container"]
     host.run(command=WAIT, memory="150m", restart_policy="always")

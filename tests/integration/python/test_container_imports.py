@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task pays for: the parts of the core that it imports."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from ansible_collections.agentless.oci.plugins.module_utils.container import records
+
+IMAGE = "localhost/tests/busybox:1"
+WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
+
+# What a task needs only where something is to be done: the registry's client, the unpacker, starting, removing.
+COSTLY = (
+    *("image.pull", "image.registry", "image.transport", "image.unpack", "image.importer"),
+    *("image.workers", "image.inflate", "container.launch", "container.start", "container.stop", "container.apply"),
+    *("container.bundle", "container.seccomp", "runtime.lifecycle", "runtime.create", "runtime.libseccomp"),
+)
+IMPORTED = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import entry
+entry.register()
+from aoci.container.module import Task
+actions = Task(json.load(sys.stdin), entry.__file__).run()["actions"]
+print(json.dumps([actions, [name[5:] for name in sys.modules if name.startswith("aoci.")], list(sys.modules)]))
+"""
+
+
+def imported(host, **given):
+    """The task's actions, the modules of the core it has imported, and all."""
+    core = os.path.dirname(os.path.dirname(os.path.abspath(records.__file__)))
+    parameters = json.dumps(host.parameters(image=IMAGE, command=WAIT, **given))
+    argv = [sys.executable, "-I", "-S", "-c", IMPORTED, core]
+    return json.loads(subprocess.run(argv, input=parameters, check=True, capture_output=True, text=True).stdout)
+
+
+def test_a_task_without_a_change_imports_nothing_that_it_does_not_need(host):
+    actions, core, _all = imported(host)
+    assert actions == ["created container web", "started"]
+    assert "container.apply" in core  # so the names above are spelled right
+    actions, core, everything = imported(host)
+    assert actions == []
+    assert set(core) & set(COSTLY) == set()
+    assert set(everything) & {"requests", "http.client", "tarfile", "subprocess", "threading", "zlib"} == set()
