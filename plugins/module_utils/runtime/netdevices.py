@@ -9,6 +9,7 @@ privilege over the host's devices. Until the container is made they can be given
 
 from __future__ import annotations
 
+import errno
 import os
 
 from ..kernel import constants as c
@@ -81,13 +82,7 @@ class Handover:
                 )
         for name, inside in devices.items():
             try:
-                link = known[name]
-                addresses = self._here.addresses(link.index)  # the kernel takes them away on the way
-                index = _move(self._here, link.index, there, self._theirs, inside)
-                self._moved.append((link, index, addresses))
-                for address in addresses:
-                    there.add_address(index, address)
-                there.set_up(index)
+                self._move_one(known[name], there, inside)
             except OSError as error:
                 raise RuntimeFault(
                     f"linux.netDevices.{name}: cannot make it {inside} of the container: {error.strerror}",
@@ -96,11 +91,29 @@ class Handover:
                     errno=error.errno or 0,
                 ) from error
 
+    def _move_one(self, link: Link, there: Rtnetlink, inside: str) -> None:
+        addresses = self._here.addresses(link.index)  # the kernel takes them away on the way
+        before = there.links()
+        if any(other.name == inside for other in before.values()):
+            # The kernel would refuse the name only when the device has gone over already.
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+        try:
+            self._here.move(link.index, self._theirs, inside)
+        finally:
+            arrived = _arrived(there, before)
+            if arrived:
+                self._moved.append((link, arrived, addresses))
+        for address in addresses:
+            there.add_address(arrived, address)
+        there.set_up(arrived)
+
     def give_back(self) -> None:
         """Put everything back as it was: the container is not to be. Raises OSError."""
         for link, index, addresses in reversed(self._moved):
             assert self._there is not None
-            back = _move(self._there, index, self._here, self._ours, link.name)
+            before = self._here.links()
+            self._there.move(index, self._ours, link.name)
+            back = _arrived(self._here, before)
             for address in addresses:
                 self._here.add_address(back, address)
             if link.up:
@@ -116,8 +129,6 @@ class Handover:
             os.close(self._theirs)
 
 
-def _move(source: Rtnetlink, index: int, target: Rtnetlink, namespace: int, name: str) -> int:
-    """Move one device from *source* to *target*, the network *namespace*; its index there, which may be another."""
-    before = target.links()
-    source.move(index, namespace, name)
-    return next(number for number in target.links() if number not in before)
+def _arrived(where: Rtnetlink, before: dict[int, Link]) -> int:
+    """The index of the device that is in the namespace of *where* and was not *before*; 0 when there is none."""
+    return next((index for index in where.links() if index not in before), 0)

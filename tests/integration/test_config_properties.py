@@ -1,0 +1,406 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Properties of config.json by what they do to a process: those that only some containers have."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+
+import pytest
+from bundles import config
+
+USERNS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+
+
+def shell(rootfs, script):
+    return config(rootfs, "sh", "-c", script)
+
+
+def out(runtime, document):
+    done = runtime.run(document)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(runtime, document):
+    """The one message of a container that cannot be made; nothing of it is left."""
+    done = runtime.run(document)
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.count("\n") == 1
+    assert not os.path.isdir(runtime.run_dir) or os.listdir(runtime.run_dir) == []
+    return done.stderr
+
+
+def without(document, *kinds):
+    """*document* with the namespaces *kinds* left to the host."""
+    spaces = document["linux"]["namespaces"]
+    document["linux"]["namespaces"] = [entry for entry in spaces if entry["type"] not in kinds]
+    if "uts" in kinds:
+        del document["hostname"]
+    return document
+
+
+def in_user_namespace(document):
+    document["linux"]["namespaces"].append({"type": "user"})
+    document["linux"].update(uidMappings=USERNS, gidMappings=USERNS)
+    return document
+
+
+def detached(runtime, document, name):
+    """A running container *name*; the host's pid of its first process."""
+    done = runtime("run", "-d", "-b", runtime.bundle(document), name, capture_output=False)
+    assert done.returncode == 0
+    return runtime.state(name)["pid"]
+
+
+class TestScheduling:
+    @pytest.mark.parametrize("userns", [False, True], ids=["host", "userns"])
+    @pytest.mark.parametrize(
+        ("policy", "number", "nice"),
+        [("SCHED_OTHER", 0, -7), ("SCHED_BATCH", 3, 4), ("SCHED_IDLE", 5, 0)],
+    )
+    def test_policy_and_nice(self, runtime, rootfs, policy, number, nice, userns):
+        document = shell(rootfs, "sleep 30")
+        document["process"]["scheduler"] = {"policy": policy, "nice": nice}
+        pid = detached(runtime, in_user_namespace(document) if userns else document, "sched")
+        assert os.sched_getscheduler(pid) == number
+        assert os.getpriority(os.PRIO_PROCESS, pid) == nice
+
+    def test_reset_on_fork(self, runtime, rootfs):
+        document = shell(rootfs, "sleep 30 & wait")
+        document["process"]["scheduler"] = {
+            "policy": "SCHED_BATCH", "nice": -3, "flags": ["SCHED_FLAG_RESET_ON_FORK"],
+        }  # fmt: skip
+        pid = detached(runtime, document, "sched")
+        assert os.sched_getscheduler(pid) == os.SCHED_BATCH | os.SCHED_RESET_ON_FORK
+        child = _child(pid)
+        assert os.sched_getscheduler(child) == os.SCHED_BATCH  # only real-time policies are taken back, sched(7)
+        assert os.getpriority(os.PRIO_PROCESS, child) == 0
+
+    @pytest.mark.parametrize("policy", ["SCHED_FIFO", "SCHED_RR"])
+    def test_real_time(self, runtime, rootfs, policy):
+        document = shell(rootfs, "sleep 30")
+        document["process"]["scheduler"] = {"policy": policy, "priority": 12}
+        real_time = f"/sys/fs/cgroup/cpu/{runtime.prefix}/cpu.rt_runtime_us"
+        if os.path.exists("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"):  # v1: the cgroup has to be given some, too
+            message = refused(runtime, document)
+            assert "process.scheduler: the kernel refuses it: Operation not permitted" in message
+            assert "resources.cpu.realtimeRuntime" in message
+            os.makedirs(os.path.dirname(real_time), exist_ok=True)
+            with open(real_time, "w", encoding="ascii") as file:
+                file.write("20000")
+            document["linux"]["resources"] = {"cpu": {"realtimeRuntime": 10000, "realtimePeriod": 1000000}}
+        pid = detached(runtime, document, "rt")
+        assert os.sched_getscheduler(pid) == getattr(os, policy)
+        assert os.sched_getparam(pid).sched_priority == 12
+
+    def test_deadline(self, runtime, rootfs):
+        document = shell(rootfs, "sleep 30")
+        document["process"]["scheduler"] = {
+            "policy": "SCHED_DEADLINE", "runtime": 1_000_000, "deadline": 50_000_000, "period": 100_000_000,
+            "flags": ["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM"],
+        }  # fmt: skip
+        pid = detached(runtime, document, "deadline")
+        seen = subprocess.run(["chrt", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
+        assert "policy: SCHED_DEADLINE|SCHED_RESET_ON_FORK" in seen
+        assert seen.strip().endswith("1000000/50000000/100000000")
+
+    def test_what_the_kernel_lacks_is_named(self, runtime, rootfs):
+        document = config(rootfs, "true")
+        document["process"]["scheduler"] = {"policy": "SCHED_ISO"}
+        assert "process.scheduler: the kernel refuses it: Invalid argument" in refused(runtime, document)
+
+    @pytest.mark.parametrize("userns", [False, True], ids=["host", "userns"])
+    @pytest.mark.parametrize(
+        ("kind", "level", "shown"),
+        [("IOPRIO_CLASS_RT", 2, "realtime: prio 2"), ("IOPRIO_CLASS_BE", 6, "best-effort: prio 6"),
+         ("IOPRIO_CLASS_IDLE", 0, "idle")],
+    )  # fmt: skip
+    def test_io_priority(self, runtime, rootfs, kind, level, shown, userns):
+        document = shell(rootfs, "sleep 30")
+        document["process"]["ioPriority"] = {"class": kind, "priority": level}
+        pid = detached(runtime, in_user_namespace(document) if userns else document, "io")
+        seen = subprocess.run(["ionice", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
+        assert seen.strip() == shown
+
+    def test_exec_gets_its_own(self, runtime, rootfs):
+        document = shell(rootfs, "sleep 30")
+        document["process"]["scheduler"] = {"policy": "SCHED_BATCH", "nice": 3}
+        document["process"]["execCPUAffinity"] = {"initial": "0", "final": "1"}
+        detached(runtime, document, "box")
+        script = "grep Cpus_allowed_list /proc/self/status; cut -d' ' -f19 /proc/self/stat"
+        assert runtime("exec", "box", "sh", "-c", script).stdout.split() == ["Cpus_allowed_list:", "1", "3"]
+        first = runtime("exec", "box", "grep", "Cpus_allowed_list", "/proc/1/status").stdout.split()[1]
+        assert first != "1"  # execCPUAffinity does not touch the first process
+
+    @pytest.mark.skipif(os.cpu_count() < 2, reason="needs two CPUs")
+    def test_exec_affinity_ends_with_the_cgroups_cpus(self, runtime, rootfs):
+        document = shell(rootfs, "sleep 30")
+        document["linux"]["resources"] = {"cpu": {"cpus": "1"}}
+        document["process"]["execCPUAffinity"] = {"initial": "0"}
+        detached(runtime, document, "box")
+        done = runtime("exec", "box", "grep", "Cpus_allowed_list", "/proc/self/status")
+        assert done.stdout.split() == ["Cpus_allowed_list:", "1"]
+
+    def test_an_affinity_for_cpus_that_are_not_there(self, runtime, rootfs):
+        document = shell(rootfs, "sleep 30")
+        document["process"]["execCPUAffinity"] = {"initial": "4000"}
+        detached(runtime, document, "box")
+        done = runtime("exec", "box", "true")
+        assert done.returncode == 255
+        assert "process.execCPUAffinity.initial: the kernel refuses it: Invalid argument" in done.stderr
+
+    @pytest.mark.skipif(os.cpu_count() < 2, reason="needs two CPUs")
+    def test_the_callers_affinity_is_not_the_containers(self, runtime, rootfs):
+        runtime.python = ["taskset", "-c", "0", *runtime.python]
+        seen = out(runtime, config(rootfs, "grep", "Cpus_allowed_list", "/proc/self/status"))
+        assert seen.split()[1] != "0"
+
+
+def _child(pid):
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+        if children:
+            return int(children[0])
+    raise AssertionError("it has no child")
+
+
+class TestMemoryPolicy:
+    @pytest.mark.parametrize(
+        ("policy", "shown"),
+        [
+            ({"mode": "MPOL_BIND", "nodes": "0"}, "bind:0"),
+            ({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}, "bind=static:0"),
+            ({"mode": "MPOL_INTERLEAVE", "nodes": "0"}, "interleave:0"),
+            ({"mode": "MPOL_PREFERRED", "nodes": "0"}, "prefer:0"),
+            ({"mode": "MPOL_LOCAL"}, "local"),
+            ({"mode": "MPOL_DEFAULT"}, "default"),
+        ],
+    )
+    def test_it_is_the_programs(self, runtime, rootfs, policy, shown):
+        document = config(rootfs, "cat", "/proc/self/numa_maps")
+        document["linux"]["memoryPolicy"] = policy
+        assert {line.split()[1] for line in out(runtime, document).splitlines() if "stack" in line} == {shown}
+
+    def test_nodes_that_are_not_there(self, runtime, rootfs):
+        document = config(rootfs, "true")
+        document["linux"]["memoryPolicy"] = {"mode": "MPOL_BIND", "nodes": "63"}
+        assert "linux.memoryPolicy: the kernel refuses it: Invalid argument" in refused(runtime, document)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the machine's other name is known for x86_64")
+@pytest.mark.parametrize(("domain", "machine"), [("LINUX", "x86_64"), ("LINUX32", "i686")])
+def test_personality(runtime, rootfs, domain, machine):
+    document = shell(rootfs, "uname -m; sleep 30")
+    document["linux"]["personality"] = {"domain": domain}
+    with open(os.path.join(runtime.directory, "out"), "w+", encoding="ascii") as seen:
+        done = runtime("run", "-d", "-b", runtime.bundle(document), "old", capture_output=False, stdout=seen)
+        assert done.returncode == 0
+        assert runtime("exec", "old", "uname", "-m").stdout == machine + "\n"
+        seen.seek(0)
+        assert seen.read() == machine + "\n"
+
+
+class TestTimeOffsets:
+    @pytest.mark.parametrize("userns", [False, True], ids=["host", "userns"])
+    def test_the_clocks_inside(self, runtime, rootfs, userns):
+        document = shell(rootfs, "cut -d. -f1 /proc/uptime; cat /proc/self/timens_offsets; sleep 30")
+        document["linux"]["namespaces"].append({"type": "time"})
+        document["linux"]["timeOffsets"] = {
+            "monotonic": {"secs": 86400, "nanosecs": 5},
+            "boottime": {"secs": 864000},
+        }
+        if userns:
+            in_user_namespace(document)
+        with open(os.path.join(runtime.directory, "out"), "w+", encoding="ascii") as seen:
+            done = runtime("run", "-d", "-b", runtime.bundle(document), "late", capture_output=False, stdout=seen)
+            assert done.returncode == 0
+            lines = _lines(seen, 3)
+        uptime = int(float(open("/proc/uptime", encoding="ascii").read().split()[0]))  # noqa: SIM115
+        assert 0 <= uptime + 864000 - int(lines[0]) <= 2
+        assert [line.split() for line in lines[1:]] == [["monotonic", "86400", "5"], ["boottime", "864000", "0"]]
+        done = runtime("exec", "late", "cut", "-d.", "-f1", "/proc/uptime")
+        assert 0 <= int(done.stdout) - int(lines[0]) <= 5
+
+    def test_a_clock_before_its_start(self, runtime, rootfs):
+        document = config(rootfs, "true")
+        document["linux"]["namespaces"].append({"type": "time"})
+        document["linux"]["timeOffsets"] = {"boottime": {"secs": -(10**9)}}
+        message = refused(runtime, document)
+        assert "linux.timeOffsets: cannot set the clocks: Numerical result out of range" in message
+
+
+def _lines(file, count):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        file.seek(0)
+        lines = file.read().splitlines()
+        if len(lines) >= count:
+            return lines
+        time.sleep(0.02)
+    raise AssertionError(lines)
+
+
+class TestNamespaces:
+    @pytest.mark.parametrize("kind", ["pid", "network", "uts", "ipc", "cgroup"])
+    def test_left_to_the_host(self, runtime, rootfs, kind):
+        file = {"network": "net"}.get(kind, kind)
+        seen = out(runtime, without(config(rootfs, "readlink", f"/proc/self/ns/{file}"), kind))
+        assert seen.strip() == os.readlink(f"/proc/self/ns/{file}")
+
+    def test_all_joined(self, runtime, rootfs):
+        first = in_user_namespace(shell(rootfs, "sleep 30"))
+        first["linux"]["namespaces"].append({"type": "time"})
+        pid = detached(runtime, first, "first")
+        files = {"pid": "pid", "network": "net", "uts": "uts", "ipc": "ipc", "cgroup": "cgroup", "user": "user",
+                 "time": "time"}  # fmt: skip
+        script = f"for n in {' '.join(files.values())}; do readlink /proc/self/ns/$n; done; hostname; id -u"
+        second = shell(rootfs, script)
+        second["linux"]["namespaces"] = [
+            {"type": "mount"},
+            *({"type": kind, "path": f"/proc/{pid}/ns/{file}"} for kind, file in files.items()),
+        ]
+        del second["hostname"]
+        seen = out(runtime, second).split("\n")
+        assert seen[:7] == [os.readlink(f"/proc/{pid}/ns/{file}") for file in files.values()]
+        assert seen[7:9] == ["box", "0"]
+
+    @pytest.mark.parametrize(
+        ("path", "words"),
+        [
+            ("/proc/self/ns/net", "cannot join the uts namespace: Invalid argument"),
+            ("/etc/passwd", "cannot join the uts namespace: Invalid argument"),
+            ("/no/such/ns", "cannot open the uts namespace /no/such/ns: No such file or directory"),
+        ],
+    )
+    def test_a_path_to_something_else(self, runtime, rootfs, path, words):
+        document = config(rootfs, "true")
+        for entry in document["linux"]["namespaces"]:
+            if entry["type"] == "uts":
+                entry["path"] = path
+        assert f"linux.namespaces: {words}" in refused(runtime, document)
+
+    def test_names(self, runtime, rootfs):
+        document = shell(rootfs, "hostname; cat /proc/sys/kernel/domainname")
+        document.update(hostname="x" * 64, domainname="example.org")
+        assert out(runtime, document).split() == ["x" * 64, "example.org"]
+
+    def test_sysctls_of_the_container(self, runtime, rootfs):
+        document = shell(
+            rootfs, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/sys/fs/mqueue/msg_max"
+        )
+        document["linux"]["sysctl"] = {
+            "net.ipv4.ip_forward": "1", "kernel.msgmax": "4096", "fs.mqueue.msg_max": "7",
+        }  # fmt: skip
+        assert out(runtime, document).split() == ["1", "4096", "7"]
+
+    def test_annotations_come_with_the_state(self, runtime, rootfs):
+        document = shell(rootfs, "sleep 30")
+        document["annotations"] = {"org.example.key": "välue", "empty": ""}
+        detached(runtime, document, "noted")
+        assert runtime.state("noted")["annotations"] == document["annotations"]
+
+    def test_unknown_capabilities_are_a_warning(self, runtime, rootfs):
+        document = config(rootfs, "true")
+        document["process"]["capabilities"] = {"bounding": ["CAP_MOON"]}
+        done = runtime.run(document)
+        assert done.returncode == 0
+        assert done.stderr == "aoci: warning: process.capabilities: CAP_MOON is unknown and not granted\n"
+
+
+class TestLabels:
+    @pytest.mark.parametrize("name", ["apparmorProfile", "selinuxLabel", "mountLabel"])
+    def test_without_the_security_module(self, runtime, rootfs, name):
+        if os.path.exists("/sys/fs/selinux/enforce") or os.path.exists("/sys/module/apparmor"):
+            pytest.skip("this host has a security module")
+        document = config(rootfs, "true")
+        document["linux" if name == "mountLabel" else "process"][name] = "box"
+        message = refused(runtime, document)
+        assert f"{name}: this host has no" in message
+
+    def test_rdt_without_resctrl(self, runtime, rootfs):
+        if os.path.exists("/sys/fs/resctrl/tasks"):
+            pytest.skip("this host has RDT")
+        document = config(rootfs, "true")
+        document["linux"]["intelRdt"] = {"closID": "gold", "l3CacheSchema": "L3:0=f"}
+        assert "linux.intelRdt: this host has no resctrl file system" in refused(runtime, document)
+
+
+@pytest.fixture
+def veth():
+    """A pair of network devices on the host, (name, peer's name), with addresses on the first."""
+    name, peer = f"aov{os.getpid() % 100000}", f"aop{os.getpid() % 100000}"
+    _ip("link", "add", name, "type", "veth", "peer", "name", peer)
+    try:
+        _ip("addr", "add", "192.0.2.7/24", "brd", "+", "dev", name)
+        _ip("addr", "add", "2001:db8::7/64", "dev", name, "nodad")
+        _ip("addr", "add", "169.254.3.4/16", "scope", "link", "dev", name)
+        yield name, peer
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            _ip("link", "del", peer)
+
+
+def _ip(*words):
+    return subprocess.run(["ip", *words], capture_output=True, text=True, check=True).stdout
+
+
+class TestNetDevices:
+    @pytest.mark.parametrize("userns", [False, True], ids=["host", "userns"])
+    @pytest.mark.parametrize("inside", ["", "eth0", "net%d"])
+    def test_a_device_moves_with_its_addresses(self, runtime, rootfs, veth, inside, userns):
+        document = shell(rootfs, "sleep 30")
+        document["linux"]["netDevices"] = {veth[0]: {"name": inside} if inside else {}}
+        document["linux"]["sysctl"] = {"net.ipv4.ip_forward": "0"}
+        pid = detached(runtime, in_user_namespace(document) if userns else document, "net")
+        name = {"": veth[0], "net%d": "net0"}.get(inside, inside)
+        seen = subprocess.run(
+            ["nsenter", "-t", str(pid), "-n", "ip", "-o", "addr", "show", "dev", name],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert "192.0.2.7/24 brd 192.0.2.255 scope global" in seen
+        assert "2001:db8::7/64 scope global" in seen
+        assert "169.254.3.4" not in seen  # not of global scope
+        flags = subprocess.run(
+            ["nsenter", "-t", str(pid), "-n", "ip", "link", "show", "dev", name],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert ",UP" in flags or "<UP" in flags
+        assert not os.path.exists(f"/sys/class/net/{veth[0]}")
+
+    def test_a_name_that_is_taken(self, runtime, rootfs, veth):
+        document = config(rootfs, "true")
+        document["linux"]["netDevices"] = {veth[0]: {"name": "lo"}}
+        assert f"linux.netDevices.{veth[0]}: cannot make it lo of the container: File exists" in refused(
+            runtime, document
+        )
+        assert os.path.exists(f"/sys/class/net/{veth[0]}")
+
+    def test_a_device_that_is_not_there(self, runtime, rootfs):
+        document = config(rootfs, "true")
+        document["linux"]["netDevices"] = {"nosuchdev": {}}
+        assert "linux.netDevices.nosuchdev: the host has no such network device" in refused(runtime, document)
+
+    def test_what_was_moved_comes_back_when_create_fails(self, runtime, rootfs, veth):
+        _ip("link", "set", veth[0], "up")
+        document = config(rootfs, "no-such-program")
+        document["linux"]["netDevices"] = {veth[0]: {"name": "eth0"}}
+        assert "no program no-such-program" in refused(runtime, document)
+        seen = _ip("-o", "addr", "show", "dev", veth[0])
+        assert "192.0.2.7/24" in seen
+        assert "2001:db8::7/64" in seen
+        assert "UP" in _ip("link", "show", "dev", veth[0])
+
+    def test_into_the_hosts_own_namespace(self, runtime, rootfs, veth):
+        document = config(rootfs, "true")
+        for entry in document["linux"]["namespaces"]:
+            if entry["type"] == "network":
+                entry["path"] = "/proc/self/ns/net"
+        document["linux"]["netDevices"] = {veth[0]: {}}
+        assert "linux.netDevices: the container has the host's network namespace" in refused(runtime, document)
