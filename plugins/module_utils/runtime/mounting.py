@@ -42,22 +42,16 @@ class Trees:
         self.cgroups: dict[str, int] = {}
 
 
-def outer_propagation(config: Config) -> int:
-    """How the host's mounts and our copies of them stay related, before any option says otherwise.
-
-    By default the host's mounts appear here and ours not there; *rootfsPropagation* shared or private changes that.
-    """
-    wanted = PROPAGATION.get(config.rootfs_propagation, c.MS_SLAVE | c.MS_REC)
-    return c.MS_PRIVATE | wanted & c.MS_REC if wanted & c.MS_UNBINDABLE else wanted  # the root is yet to be bound
-
-
 def open_trees(config: Config, cgroup_paths: dict[str, str], joined: dict[str, int]) -> Trees:
     """Open every bind source, and the container's own cgroup directories. Raises RuntimeFault naming the mount.
 
     *joined* are descriptors of the namespaces to be joined.
     """
     trees = Trees()
-    propagation = outer_propagation(config)
+    # How the host's mounts and our copies of them are related before any option says otherwise: by default the
+    # host's mounts appear here, and ours not there.
+    wanted = PROPAGATION.get(config.rootfs_propagation, c.MS_SLAVE)
+    propagation = (c.MS_PRIVATE if wanted & c.MS_UNBINDABLE else wanted) | c.MS_REC
     for index, entry in enumerate(config.mounts):
         if entry.type == "cgroup":
             options = MountOptions(["bind", *(["ro"] if entry.options.flags & c.MS_RDONLY else [])])

@@ -17,7 +17,6 @@ import stat
 from ..kernel import constants as c
 from ..kernel import mounts, safepath, syscalls
 from ..kernel.mounts import PROPAGATION, MountOptions
-from . import mounting
 from .errors import RuntimeFault
 
 TYPE_CHECKING = False
@@ -34,7 +33,10 @@ def enter_root(config: Config) -> int:
 
     Returns a descriptor of it. By working directory, since a mapped root may not be able to walk to it.
     """
-    syscalls.mount(None, "/", None, mounting.outer_propagation(config))
+    wanted = PROPAGATION.get(config.rootfs_propagation, 0)
+    apart = c.MS_PRIVATE if wanted & (c.MS_PRIVATE | c.MS_UNBINDABLE) else c.MS_SLAVE
+    # Never shared, or what we mount would be the host's too; pivot_root(2) refuses that as well.
+    syscalls.mount(None, "/", None, apart | c.MS_REC)
     try:
         tree = syscalls.open_tree(c.AT_FDCWD, ".", c.OPEN_TREE_CLONE | c.AT_RECURSIVE)
     except OSError as error:
@@ -43,7 +45,7 @@ def enter_root(config: Config) -> int:
         syscalls.mount(".", ".", None, c.MS_BIND | c.MS_REC)
         return os.open(config.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     place = os.open(".", os.O_PATH | os.O_CLOEXEC)
-    if not PROPAGATION.get(config.rootfs_propagation, 0) & c.MS_SLAVE:  # a slave hears of the host's mounts
+    if not wanted & c.MS_SLAVE:  # a slave hears of the host's mounts
         syscalls.mount_setattr(tree, 0, 0, propagation=c.MS_PRIVATE, recursive=True)
     syscalls.move_mount(tree, place)
     os.close(place)
