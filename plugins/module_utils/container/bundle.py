@@ -60,6 +60,8 @@ _DEVICE_RULES = (
     ("c", 136, None, "rwm"),  # pts/*
 )
 
+_INFINITY = (1 << 64) - 1  # RLIM_INFINITY, what -1 is in a number without sign (config.md, "rlimits")
+
 
 def cgroups_path(name: str, container_id: str) -> str:
     """Where the container's cgroup lies, below the root of every hierarchy."""
@@ -110,7 +112,10 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
     if options.get("uts") != "host":
         document["hostname"] = specs.hostname(spec)
         if "domainname" in options:
-            document["domainname"] = options["domainname"]
+            if options.get("runtime"):  # which knows the older of the two ways at least
+                linux.setdefault("sysctl", {})["kernel.domainname"] = options["domainname"]
+            else:
+                document["domainname"] = options["domainname"]
     return document
 
 
@@ -145,7 +150,11 @@ def _process(spec: Mapping[str, Any], args: list[str], user: User, capabilities:
         # Always said: the monitor that starts the container again has a value of its own, which would be inherited.
         "oomScoreAdj": options.get("oom_score_adj", 0),
         "rlimits": [
-            {"type": f"RLIMIT_{limit['name'].upper()}", "soft": limit["soft"], "hard": limit["hard"]}
+            {
+                "type": f"RLIMIT_{limit['name'].upper()}",
+                "soft": limit["soft"] & _INFINITY,
+                "hard": limit["hard"] & _INFINITY,
+            }
             for limit in options.get("ulimits", ())
         ],
     }

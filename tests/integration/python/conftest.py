@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures of the tests of containers.
 
-host   a Host with a small image in a state directory of its own; afterwards nothing of a container may be left
+host   a Host with a small image in a state directory of its own; afterwards nothing of a container may be left.
+       AGENTLESS_OCI_TEST_RUNTIME in the environment names another runtime for all its containers
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Host:
         self.rootfs = rootfs
         self.state = StateDir(root)
         self.given = {}  # options that every task gives
+        if os.environ.get("AGENTLESS_OCI_TEST_RUNTIME"):
+            self.given["runtime"] = os.environ["AGENTLESS_OCI_TEST_RUNTIME"]
         self.image()
 
     def image(self, name=IMAGE, **config):

@@ -63,7 +63,7 @@ def spawn(host, **given):
         ({"devices": ["/dev/nosuch"]}, "devices: /dev/nosuch"),
         ({"devices": ["/etc/passwd"]}, "/etc/passwd is not a device"),
         ({"mounts": [{"target": "/x", "source": "/nosuch", "type": "bind"}]}, "/nosuch"),
-        ({"ulimits": ["nofile:-1:-1"]}, "NOFILE"),
+        ({"ulimits": ["nofile:-1:-1"]}, "limit"),
         ({"image": "localhost/tests/nosuch:1", "pull": "never"}, "nosuch"),
         ({"image": "UPPER/Case:?"}, "UPPER"),
         ({"sysctls": {"net.nosuch": "1"}}, "net/nosuch"),

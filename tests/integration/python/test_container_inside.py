@@ -54,6 +54,7 @@ def test_working_directory_and_entrypoint(host):
 
 def test_limits_of_the_process(host):
     assert host.shell("ulimit -n; ulimit -Hn", ulimits=["nofile:100:200"]).split() == ["100", "200"]
+    assert host.shell("ulimit -c; ulimit -Hc", ulimits=["core:0:-1"]).split() == ["0", "unlimited"]
     assert host.shell("cat /proc/self/oom_score_adj", oom_score_adj=300).strip() == "300"
 
 

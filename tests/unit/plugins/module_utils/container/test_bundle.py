@@ -198,6 +198,14 @@ def test_privileged():
     assert "readonlyPaths" not in linux
 
 
+def test_for_another_runtime():
+    document = build({"runtime": "runc", "domainname": "lan", "ulimits": ["core:0:-1"]})
+    assert document["ociVersion"] == "1.0.2"
+    assert "domainname" not in document
+    assert document["linux"]["sysctl"] == {"kernel.domainname": "lan"}
+    assert document["process"]["rlimits"] == [{"type": "RLIMIT_CORE", "soft": 0, "hard": (1 << 64) - 1}]
+
+
 def allowed(document):
     entries = document["linux"]["seccomp"]["syscalls"]
     return {name for entry in entries if entry["action"] == "SCMP_ACT_ALLOW" for name in entry["names"]}
