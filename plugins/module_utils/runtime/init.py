@@ -168,6 +168,7 @@ def _inner(given: Inheritance, trees: mounting.Trees, step: child.Step) -> None:
     try:
         if starter.receive() is None:
             os._exit(1)
+        starter.send({"taken": True})  # whoever else asks is told nothing, and knows by that
         hooks.run_all(config.hooks["startContainer"], {**given.state, "status": "created", "pid": os.getpid()}, "/")
         process.execute(config, program, last_capabilities, starter)
     except BaseException as error:  # noqa: BLE001  the one who started us is the one to tell

@@ -28,7 +28,7 @@ __all__ = ["create", "delete", "kill", "pause", "resume", "start", "state", "upd
 def state(run_dir: str, container_id: str) -> State:
     """The container's state, its status looked up now. Raises NoSuchContainer."""
     found = states.load(run_dir, container_id)
-    if found.status == "running" and open_cgroup(found.cgroup_path).frozen():
+    if found.status in ("created", "running") and open_cgroup(found.cgroup_path).frozen():
         found.status = "paused"
     return found
 
@@ -38,7 +38,7 @@ def start(run_dir: str, container_id: str) -> None:
 
     Raises WrongState unless it is in status created, RuntimeFault with the reason when the program cannot be run.
     """
-    found = states.load(run_dir, container_id)
+    found = state(run_dir, container_id)
     if found.status != "created":
         raise WrongState(
             f"cannot start container {container_id}: it is {found.status}, not created",
@@ -57,6 +57,12 @@ def start(run_dir: str, container_id: str) -> None:
         ) from error
     try:
         starter.send({"start": True})
+        if starter.receive() is None:
+            raise WrongState(
+                f"cannot start container {container_id}: it ended, or somebody else has just started it",
+                step="start",
+                obj=container_id,
+            )
         message = starter.receive()  # ends when execve(2) closes the other side, or raises what went wrong
         if message is not None:
             seccomp.hand_over(starter, message, found.pid, found.as_dict())
@@ -82,9 +88,9 @@ def _poststart(found: State) -> None:
 def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = False) -> None:
     """Send signal *number* to the container's first process, or to all. Raises WrongState when it is not alive."""
     found = state(run_dir, container_id)
-    if found.status == "stopped" and not all_processes:
+    if found.status not in ("created", "running", "paused") and not all_processes:
         raise WrongState(
-            f"cannot send a signal to container {container_id}: it is stopped", step="kill", obj=container_id
+            f"cannot send a signal to container {container_id}: it is {found.status}", step="kill", obj=container_id
         )
     if all_processes:
         open_cgroup(found.cgroup_path).kill(number)
@@ -122,7 +128,8 @@ def resume(run_dir: str, container_id: str) -> None:
 def delete(run_dir: str, container_id: str, *, force: bool = False) -> list[str]:
     """Remove what create made: processes that are left, the cgroup, the state. Gives warnings of poststop hooks.
 
-    Raises WrongState when the container runs and *force* is not set, NoSuchContainer unless *force*.
+    Raises WrongState unless the container is stopped or *force* is set, NoSuchContainer unless *force*. What a create
+    that was killed has left is still "creating".
     """
     try:
         found = state(run_dir, container_id)
@@ -131,7 +138,7 @@ def delete(run_dir: str, container_id: str, *, force: bool = False) -> list[str]
             raise
         states.forget(run_dir, container_id)  # a directory without state: killed in the moment of its making
         return []
-    if found.status not in ("stopped", "creating") and not force:
+    if found.status != "stopped" and not force:
         raise WrongState(
             f"cannot delete container {container_id}: it is {found.status}",
             step="delete",

@@ -1,0 +1,252 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations by the letter of runtime-spec runtime.md: states, what is refused in each, what delete leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+from bundles import AOCI, cgroups, config
+
+FOREVER = "trap 'exit 9' TERM; while :; do sleep 0.1; done"
+
+
+def shell(rootfs, script):
+    return config(rootfs, "sh", "-c", script)
+
+
+def create(runtime, document, name):
+    bundle = runtime.bundle(document)
+    done = runtime("create", "-b", bundle, name, capture_output=False)
+    assert done.returncode == 0
+    return bundle
+
+
+def wait_for(runtime, name, status):
+    deadline = time.monotonic() + 10
+    while runtime.state(name)["status"] != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def in_status(runtime, rootfs, status):
+    """A container "box" in *status*."""
+    create(runtime, shell(rootfs, FOREVER), "box")
+    if status in ("running", "paused", "stopped"):
+        assert runtime("start", "box").returncode == 0
+    if status == "paused":
+        assert runtime("pause", "box").returncode == 0
+    if status == "stopped":
+        assert runtime("kill", "box", "KILL").returncode == 0
+        wait_for(runtime, "box", "stopped")
+    if status == "creating":  # as a create leaves it that is killed early
+        path = os.path.join(runtime.run_dir, "box", "state.json")
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        assert runtime("kill", "box", "KILL").returncode == 0
+        document.update(pid=0, start_time=0)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+
+
+STATUSES = ("creating", "created", "running", "paused", "stopped")
+ALLOWED = {
+    "start": ("created",),
+    "kill": ("created", "running", "paused"),
+    "delete": ("stopped",),
+    "delete --force": STATUSES,
+    "pause": ("created", "running"),
+    "resume": ("paused",),
+    "exec": ("created", "running"),
+    "update": ("created", "running", "paused"),
+}
+WORDS = {
+    "start": ["start", "box"],
+    "kill": ["kill", "box", "CONT"],
+    "delete": ["delete", "box"],
+    "delete --force": ["delete", "--force", "box"],
+    "pause": ["pause", "box"],
+    "resume": ["resume", "box"],
+    "exec": ["exec", "box", "true"],
+    "update": ["update", "--pids-limit", "50", "box"],
+}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_each_status_allows(runtime, rootfs, status):
+    in_status(runtime, rootfs, status)
+    before = runtime.state("box")
+    assert before["status"] == status
+    forbidden = [name for name in WORDS if status not in ALLOWED[name]]
+    for name in forbidden:
+        done = runtime(*WORDS[name])
+        assert done.returncode in (1, 255), name
+        assert f"it is {status}" in done.stderr, (name, done.stderr)
+        assert runtime.state("box") == before, name  # as if it had never been tried
+
+
+@pytest.mark.parametrize(("name", "status"), [(name, status) for name in WORDS for status in ALLOWED[name]])
+def test_what_is_allowed_works(runtime, rootfs, name, status):
+    in_status(runtime, rootfs, status)
+    done = runtime(*WORDS[name])
+    assert (done.returncode, done.stderr) == (0, "")
+    if name.startswith("delete"):
+        assert "does not exist" in runtime("state", "box").stderr
+        assert os.listdir(runtime.run_dir) == []
+        assert cgroups(runtime.prefix) == []
+
+
+def test_a_created_container_can_be_paused(runtime, rootfs):
+    create(runtime, shell(rootfs, FOREVER), "box")
+    assert runtime("pause", "box").returncode == 0
+    assert runtime.state("box")["status"] == "paused"
+    assert "it is paused, not created" in runtime("start", "box").stderr
+    assert runtime("resume", "box").returncode == 0
+    assert runtime.state("box")["status"] == "created"
+    assert runtime("start", "box").returncode == 0
+
+
+@pytest.mark.parametrize("words", [["state"], ["start"], ["kill", "box", "TERM"], ["delete"], ["pause"], ["resume"]])
+def test_a_container_that_does_not_exist(runtime, words):
+    done = runtime(words[0], "box", *words[2:])
+    assert (done.returncode, done.stderr) == (1, "aoci: container box does not exist\n")
+
+
+def test_delete_force_of_nothing_is_fine(runtime):
+    assert runtime("delete", "--force", "box").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", ".hidden", "a b", "ä", "x" * 1025])
+def test_ids_that_are_none(runtime, rootfs, name):
+    done = runtime("create", "-b", runtime.bundle(config(rootfs, "true")), name)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert not os.path.isdir(runtime.run_dir) or os.listdir(runtime.run_dir) == []
+
+
+def test_an_id_in_use_keeps_its_container(runtime, rootfs):
+    create(runtime, shell(rootfs, FOREVER), "box")
+    before = runtime.state("box")
+    other = runtime.bundle(shell(rootfs, "true"))
+    done = runtime("create", "-b", other, "box")
+    assert done.returncode == 1
+    assert "a container with the id box exists already" in done.stderr
+    assert runtime.state("box") == before
+    assert runtime("start", "box").returncode == 0
+    assert len({os.path.basename(path) for path in cgroups(runtime.prefix)}) == 1  # the other one made none
+
+
+def test_an_id_is_free_after_delete(runtime, rootfs):
+    for turn in range(3):
+        create(runtime, shell(rootfs, f"exit {turn}"), "box")
+        assert runtime("start", "box").returncode == 0
+        wait_for(runtime, "box", "stopped")
+        assert runtime("delete", "box").returncode == 0
+
+
+def test_create_runs_nothing_of_the_users(runtime, rootfs, tmp_path):
+    (tmp_path / "out").mkdir()
+    document = shell(rootfs, "echo ran > /out/file")
+    document["mounts"].append({"destination": "/out", "source": str(tmp_path / "out"), "options": ["bind"]})
+    create(runtime, document, "box")
+    time.sleep(0.3)
+    assert os.listdir(tmp_path / "out") == []
+    assert runtime("start", "box").returncode == 0
+    wait_for(runtime, "box", "stopped")
+    assert (tmp_path / "out" / "file").read_text() == "ran\n"
+
+
+def test_a_changed_config_changes_nothing(runtime, rootfs):
+    document = shell(rootfs, FOREVER)
+    document["annotations"] = {"a": "1"}
+    bundle = create(runtime, document, "box")
+    with open(os.path.join(bundle, "config.json"), "w", encoding="utf-8") as file:
+        json.dump({**document, "process": {**document["process"], "args": ["false"], "cwd": "/tmp"}}, file)
+    assert runtime("start", "box").returncode == 0
+    assert runtime.state("box")["annotations"] == {"a": "1"}
+    assert runtime("exec", "box", "pwd").stdout == "/\n"
+    os.unlink(os.path.join(bundle, "config.json"))
+    assert runtime("delete", "--force", "box").returncode == 0
+
+
+def test_the_state_document(runtime, rootfs):
+    bundle = create(runtime, shell(rootfs, FOREVER), "box")
+    state = runtime.state("box")
+    assert state["ociVersion"] == "1.3.0"
+    assert (state["id"], state["status"], state["bundle"]) == ("box", "created", bundle)
+    assert os.path.exists(f"/proc/{state['pid']}")
+    assert runtime("kill", "box", "KILL").returncode == 0
+    wait_for(runtime, "box", "stopped")
+    assert runtime.state("box")["pid"] == 0
+
+
+def test_two_starts_at_once(runtime, rootfs, tmp_path):
+    """One of them starts it, the others are told; startContainer makes the moment long."""
+    hook = tmp_path / "hook"
+    hook.write_text("#!/bin/sh\nsleep 0.5\n")
+    hook.chmod(0o755)
+    document = shell(rootfs, FOREVER)
+    document["mounts"].append({"destination": "/hook", "source": str(hook), "options": ["bind"]})
+    document["hooks"] = {"startContainer": [{"path": "/hook"}]}
+    create(runtime, document, "box")
+    command = [*runtime.python, AOCI, "--root", runtime.run_dir, "start", "box"]
+    starts = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _turn in range(3)]
+    ended = [(process.communicate(timeout=30)[1], process.returncode) for process in starts]
+    assert sorted(code for _said, code in ended) == [0, 1, 1], ended
+    for said, code in ended:
+        assert not code or "cannot start container box" in said or "cannot reach" in said
+
+
+class TestForeignCgroup:
+    @pytest.fixture
+    def group(self, runtime):
+        """A cgroup that is there before create, in every hierarchy; its path from their roots."""
+        path = f"/{runtime.prefix}/before"
+        for directory in self._directories(path):
+            os.makedirs(directory)
+            for name in ("cpuset.cpus", "cpuset.mems"):  # v1's begin empty, and take no process
+                for where in (os.path.dirname(directory), directory):
+                    if "cpuset" in where and os.path.exists(f"{where}/{name}"):
+                        with open(f"/sys/fs/cgroup/cpuset/{name}", encoding="ascii") as whole:
+                            value = whole.read()
+                        with open(f"{where}/{name}", "w", encoding="ascii") as file:
+                            file.write(value)
+        yield path
+        for directory in self._directories(path):
+            os.rmdir(directory)
+
+    def _directories(self, path):
+        if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+            return [f"/sys/fs/cgroup{path}"]
+        roots = {os.path.realpath(f"/sys/fs/cgroup/{name}") for name in os.listdir("/sys/fs/cgroup")}
+        return [root + path for root in sorted(roots) if os.path.isdir(root)]
+
+    def test_delete_leaves_it(self, runtime, rootfs, group):
+        document = shell(rootfs, FOREVER)
+        document["linux"]["cgroupsPath"] = group
+        create(runtime, document, "box")
+        assert runtime("start", "box").returncode == 0
+        assert runtime("delete", "--force", "box").returncode == 0
+        assert all(os.path.isdir(directory) for directory in self._directories(group))
+        for directory in self._directories(group):
+            with open(f"{directory}/cgroup.procs", encoding="ascii") as file:
+                assert file.read() == ""
+
+    def test_a_create_that_fails_leaves_it(self, runtime, rootfs, group):
+        document = config(rootfs, "no-such-program")
+        document["linux"]["cgroupsPath"] = group
+        assert runtime.run(document).returncode == 1
+        assert all(os.path.isdir(directory) for directory in self._directories(group))
+
+    def test_one_with_processes_is_refused(self, runtime, rootfs):
+        document = shell(rootfs, FOREVER)
+        create(runtime, document, "box")
+        done = runtime("create", "-b", runtime.bundle(document), "other")
+        assert done.returncode == 1
+        assert "is in use by other processes" in done.stderr
+        assert runtime.state("box")["status"] == "created"
