@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..kernel import capabilities, mounts
-from ..runtime import seccomp
+from ..runtime import memory_policy, seccomp
 from ..runtime.config import NAMESPACES
 from ..runtime.hooks import KINDS
 from ..runtime.state import OCI_VERSION
@@ -35,11 +35,12 @@ def features() -> dict[str, Any]:
                 "knownFlags": sorted(seccomp.FLAGS),
                 "supportedFlags": sorted(seccomp.FLAGS),
             },
-            "apparmor": {"enabled": False},
-            "selinux": {"enabled": False},
-            "intelRdt": {"enabled": False},
-            "mountExtensions": {"idmap": {"enabled": False}},
-            "netDevices": {"enabled": False},
+            "apparmor": {"enabled": True},
+            "selinux": {"enabled": True},
+            "intelRdt": {"enabled": True, "schemata": True, "monitoring": True},
+            "memoryPolicy": {"modes": sorted(memory_policy.MODES), "flags": sorted(memory_policy.FLAGS)},
+            "mountExtensions": {"idmap": {"enabled": True}},
+            "netDevices": {"enabled": True},
         },
     }
 
