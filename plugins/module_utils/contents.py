@@ -140,6 +140,7 @@ from .runtime import (
     netdevices,
     process,
     programfile,
+    resources,
     rootfs,
     scheduling,
     seccomp,

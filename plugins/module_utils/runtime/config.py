@@ -186,7 +186,12 @@ class Config:
                 raise ConfigError(f"{kind} is set without a uts namespace", step="config", obj=kind)
         self.devices = [_device(entry) for entry in get(document, "linux.devices", list, [])]
         self.cgroups_path = text(document, "linux.cgroupsPath", "")
-        self.resources: dict[str, Any] = devices.with_defaults(get(document, "linux.resources", dict, {}))
+        self.resources: dict[str, Any] = get(document, "linux.resources", dict, {})
+        if self.resources:
+            from . import resources
+
+            resources.check(self.resources)
+            self.resources = devices.with_defaults(self.resources)
         self.seccomp: dict[str, Any] | None = get(document, "linux.seccomp", dict, None)
         self.seccomp_program = b""  # compiled by whoever forks the process that it is for
         if self.seccomp is not None:

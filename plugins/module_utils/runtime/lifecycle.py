@@ -155,5 +155,8 @@ def update(run_dir: str, container_id: str, resources: dict[str, Any]) -> None:
         raise WrongState(
             f"cannot update container {container_id}: it is {found.status}", step="update", obj=container_id
         )
+    from .resources import check
+
+    check(resources)
     cgroup = open_cgroup(found.cgroup_path, owner="container")
     cgroup.apply(cgroup.plan(devices.with_defaults(resources)))
