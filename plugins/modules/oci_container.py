@@ -204,7 +204,7 @@ options:
         are ids of the host that nobody else has, from 1048576 on, 65536 for each container.
       - The files of the image and those that the container writes are on disk with the owners that it sees. Files of
         O(volumes) and O(mounts) keep the host's owners, which the container sees as V(nobody) and cannot be, unless
-        they belong to its own ids on the host.
+        they belong to its own ids on the host, or the volume has the option V(idmap).
       - Needs Linux 5.19, and a file system for the state directory that has id-mapped mounts, as ext4, XFS and btrfs.
         Excludes O(privileged), O(runtime) and the host's network, processes and IPC.
       - With V(host), the default, root in the container is root of the host, held back by O(cap_drop),
@@ -299,8 +299,10 @@ options:
   volumes:
     description:
       - Files and directories of the host for the container, each as V(/host/path:/container/path) or with options
-        behind another colon, V(ro), V(rw) or a propagation, separated by commas. A source that does not exist becomes
-        a directory.
+        behind another colon, V(ro), V(rw), V(idmap) or a propagation, separated by commas. A source that does not
+        exist becomes a directory.
+      - With V(idmap) and O(userns_mode=private) the files have in the container the owners that they have on the host.
+        Root in the container then reads and writes there as root of the host would.
       - Named volumes are not supported yet.
     type: list
     elements: str

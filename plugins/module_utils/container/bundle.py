@@ -223,7 +223,10 @@ def _volumes(options: Mapping[str, Any]) -> list[dict[str, Any]]:
             volume["target"],
             "bind",
             volume["source"],
-            ["rbind", volume["propagation"], "ro" if volume["read_only"] else "rw"],
+            [
+                *("rbind", volume["propagation"], "ro" if volume["read_only"] else "rw"),
+                *(["idmap"] if volume.get("idmap") else ()),
+            ],
         )
         for volume in options.get("volumes", ())
     ]

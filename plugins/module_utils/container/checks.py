@@ -110,6 +110,11 @@ def _check_memory(options: Mapping[str, Any]) -> None:
 
 
 def _check_mounts(options: Mapping[str, Any]) -> None:
+    for volume in options.get("volumes", ()):
+        if volume.get("idmap") and options.get("userns_mode") != "private":
+            _contradiction(
+                f"volumes: {volume['target']}: idmap", "userns_mode: host", "there are no owners to translate"
+            )
     taken: dict[str, str] = {}
     for name in ("volumes", "mounts", "tmpfs"):
         for mount in options.get(name, ()):

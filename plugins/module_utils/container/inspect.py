@@ -127,6 +127,7 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
         "CgroupnsMode": spec.setting(options, "cgroupns_mode"),
         "Binds": [
             f"{volume['source']}:{volume['target']}:{'ro' if volume['read_only'] else 'rw'},{volume['propagation']}"
+            + (",idmap" if volume.get("idmap") else "")
             for volume in options.get("volumes", [])
         ],
         "Tmpfs": {entry["target"]: ",".join(entry["options"]) for entry in options.get("tmpfs", [])},

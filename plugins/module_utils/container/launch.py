@@ -23,11 +23,13 @@ import socket
 import sys
 
 from ..kernel import selfexe, syscalls
+from ..runtime import programfile
 from .bundle import PATH
 from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ..statedir import StateDir
@@ -49,7 +51,7 @@ class Launch:
         self.channel, theirs = socket.socketpair()
         self.child = os.fork()
         if self.child == 0:
-            _become_monitor(theirs.fileno(), state.root, record.path, entry)
+            _become_monitor(theirs.fileno(), state.root, record, entry)
         theirs.close()
         try:
             self._expect("created")
@@ -92,8 +94,19 @@ class Launch:
             return "no word of why"
 
 
-def _become_monitor(report: int, root: str, path: str, entry: str) -> None:
+def _directly(options: Mapping[str, Any]) -> bool:
+    """Whether the forked task itself may create the container, without starting another interpreter first.
+
+    For those of which runtime/programfile.py can say beforehand that the program cannot reach our executable.
+    """
+    if options.get("runtime") or options.get("pid_mode") == "host" or not programfile.supported():
+        return False
+    return not any(item.startswith("seccomp={") for item in options.get("security_opts", ()))
+
+
+def _become_monitor(report: int, root: str, record: Record, entry: str) -> None:
     """In the forked child: a session of its own, no terminal, no descriptor of the task's, and the core's program."""
+    path, environment = record.path, {"PATH": PATH, "LC_ALL": "C.UTF-8"}
     try:
         os.setsid()
         null = fcntl.fcntl(os.open(os.devnull, os.O_RDWR), fcntl.F_DUPFD, 10)  # out of the way of what follows
@@ -105,8 +118,15 @@ def _become_monitor(report: int, root: str, path: str, entry: str) -> None:
         syscalls.close_on_exec(REPORT + 1)
         os.chdir("/")
         os.umask(0o022)
-        arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT)]
-        selfexe.exec_protected(arguments, {"PATH": PATH, "LC_ALL": "C.UTF-8"})
+        if _directly(record.spec["options"]):
+            from .start import run
+
+            os.environ.clear()
+            os.environ.update(environment)
+            run(["monitor-start", path, str(REPORT)], root)
+        else:
+            arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT)]
+            selfexe.exec_protected(arguments, environment)
     except OSError as error:
         message = {"error": f"cannot start the monitor: {error.strerror}", "step": "monitor", "hint": ""}
         os.write(REPORT, json.dumps(message).encode() + b"\n")

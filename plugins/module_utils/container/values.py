@@ -229,7 +229,7 @@ def devices(value: Iterable[str]) -> list[dict[str, str]]:
 
 
 def volumes(value: Iterable[str]) -> list[dict[str, Any]]:
-    """``SOURCE:TARGET[:OPTIONS]`` bind mounts; options ro, rw, a propagation, and those that say nothing here."""
+    """``SOURCE:TARGET[:OPTIONS]`` bind mounts; options ro, rw, idmap, a propagation, those that say nothing here."""
     result: dict[str, dict[str, Any]] = {}
     for item in value:
         parts = str(item).split(":")
@@ -246,6 +246,8 @@ def volumes(value: Iterable[str]) -> list[dict[str, Any]]:
                 entry["read_only"] = option == "ro"
             elif option in PROPAGATIONS:
                 entry["propagation"] = option
+            elif option == "idmap":
+                entry["idmap"] = True
             elif option not in ("z", "Z", "consistent", "cached", "delegated"):
                 raise ValueError(f"{item!r}: unknown option {option!r}")
         _once(result, entry["target"], entry)

@@ -122,6 +122,15 @@ def test_what_the_host_owns_is_out_of_reach(host, tmp_path):
     assert lines[2:4] == ["0", "ymknod: /n: Operation not permitted"]
 
 
+def test_a_volume_with_the_hosts_owners(host, tmp_path):
+    (tmp_path / "secret").write_text("x\n")
+    (tmp_path / "secret").chmod(0o600)
+    script = "stat -c %u:%g /v/secret; cat /v/secret; echo y > /v/new; chown 7:8 /v/new"
+    assert host.shell(script, volumes=[f"{tmp_path}:/v:idmap"]).split() == ["0:0", "x"]
+    assert owner(tmp_path / "new") == (7, 8)
+    assert owner(tmp_path / "secret") == (0, 0)
+
+
 def test_each_has_ids_of_its_own_and_keeps_them(host):
     first = host.run(name="one", command=WAIT)["container"]["State"]
     second = host.run(name="two", command=WAIT)["container"]["State"]

@@ -49,6 +49,11 @@ M = 1 << 20
                 {"source": "/b", "target": "/y", "read_only": True, "propagation": "rslave"},
             ],
         ),
+        (
+            "volumes",
+            ["/a:/x:idmap,ro"],
+            [{"source": "/a", "target": "/x", "read_only": True, "propagation": "rprivate", "idmap": True}],
+        ),
         ("tmpfs", ["/run:size=1m,noexec"], [{"target": "/run", "options": ["noexec", "size=1m"]}]),
         (
             "mounts",
