@@ -153,6 +153,11 @@ def test_what_it_wrote_stays_over_restarts_by_task_and_monitor(host):
     assert owner(upper(host, "web", "count")) == (0, 0)
 
 
+def test_it_removes_what_is_to_be_removed(host):
+    host.run(command=["sh", "-c", "echo x > /x"], auto_remove=True)
+    host.until(lambda: host.clean() == [])
+
+
 def test_devices_under_another_name(host):
     seen = host.shell(
         "head -c 2 /dev/nothing | wc -c; ls -l /dev/nothing | cut -c1", devices=["/dev/zero:/dev/nothing"]
