@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import time
 
 from . import constants as c
 from . import files, syscalls
@@ -45,24 +46,36 @@ def boot_id() -> str:
     return files.read_text("/proc/sys/kernel/random/boot_id").strip()
 
 
-def open_process(pid: int, started: int) -> int:
+def _open_process(pid: int, started: int) -> int:
     """A pidfd of exactly the process (*pid*, *started*). Raises ProcessLookupError when it is gone.
 
-    First the pidfd, *then* the start time: the other way round the pid could be reused in between.
+    First the pidfd, *then* the start time: the other way round the pid could be reused in between. -1 stands for a
+    process that is there on a kernel without pidfds (before Linux 5.3), or a Python built for one.
     """
-    fd = os.pidfd_open(pid, 0)
+    pidfd_open = getattr(os, "pidfd_open", None)
+    fd = -1
+    if pidfd_open is not None:
+        try:
+            fd = pidfd_open(pid, 0)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
     try:
         if start_time(pid) != started:
             raise ProcessLookupError(errno.ESRCH, "no such process", str(pid))
     except BaseException:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
         raise
     return fd
 
 
 def send_signal(pid: int, started: int, number: int) -> None:
     """Signal exactly the process (*pid*, *started*). Raises ProcessLookupError when it is gone."""
-    fd = open_process(pid, started)
+    fd = _open_process(pid, started)
+    if fd < 0:
+        os.kill(pid, number)  # in the moment since we looked its pid has hardly come to another
+        return
     try:
         signal.pidfd_send_signal(fd, number)
     finally:
@@ -72,15 +85,26 @@ def send_signal(pid: int, started: int, number: int) -> None:
 def wait_exit(pid: int, started: int, timeout: float | None) -> bool:
     """Wait up to *timeout* seconds (None: for ever) until the process is gone; whether it is."""
     try:
-        fd = open_process(pid, started)
+        fd = _open_process(pid, started)
     except ProcessLookupError:
         return True
+    if fd < 0:
+        return _look_until_gone(pid, started, timeout)
     try:
         poller = select.poll()
         poller.register(fd, select.POLLIN)
         return bool(poller.poll(None if timeout is None else max(0, int(timeout * 1000))))
     finally:
         os.close(fd)
+
+
+def _look_until_gone(pid: int, started: int, timeout: float | None) -> bool:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while alive(pid, started):
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def open_proc() -> int:

@@ -31,15 +31,15 @@ class Trees:
     """Detached copies of what is bound into the container, opened while we still have the host's privilege.
 
     A user namespace could neither reach the sources nor clone their mounts. ``binds`` maps the index of a mount to
-    its tree (absent: the kernel is too old for them); ``cgroups`` maps a v1 hierarchy's name, or "" for v2, to
-    one.
+    its tree (absent: the kernel is too old for them); ``cgroups`` maps a v1 hierarchy's name, or "" for v2, to one,
+    or to the path of the group on a kernel too old.
     """
 
     __slots__ = ("binds", "cgroups")
 
     def __init__(self) -> None:
         self.binds: dict[int, int] = {}
-        self.cgroups: dict[str, int] = {}
+        self.cgroups: dict[str, int | str] = {}
 
 
 def open_trees(config: Config, cgroup_paths: dict[str, str], joined: dict[str, int]) -> Trees:
@@ -58,8 +58,7 @@ def open_trees(config: Config, cgroup_paths: dict[str, str], joined: dict[str, i
             unified = list(cgroup_paths) == [""]
             for path in cgroup_paths.values():
                 tree = _open_bind(path, options, entry, c.MS_PRIVATE)
-                if tree is not None:
-                    trees.cgroups["" if unified else _hierarchy_name(path)] = tree
+                trees.cgroups["" if unified else _hierarchy_name(path)] = path if tree is None else tree
         elif entry.options.is_bind and not entry.options.flags & c.MS_REMOUNT:
             userns = _id_maps(config, entry, joined) if entry.options.idmap else -1
             tree = _open_bind(entry.source, entry.options, entry, propagation, userns)
@@ -111,6 +110,8 @@ def mount_all(config: Config, rootfd: int, trees: Trees) -> None:
 def _fault(entry: Mount, error: OSError) -> RuntimeFault:
     source = f" of {entry.source}" if entry.source and entry.options.is_bind else ""
     hint = ""
+    if error.errno == errno.ENOSYS:
+        hint = "Recursive attributes (rro, rnosuid and the like) and id-mapped mounts need Linux 5.12"
     if entry.options.idmap and error.errno in (errno.EINVAL, errno.EPERM, errno.ENOSYS):
         hint = "Id-mapped mounts need Linux 5.12 and a file system that allows them (mount_setattr(2), NOTES)"
     if error.errno == errno.ENOENT and entry.options.is_bind and not os.path.exists(entry.source):
@@ -214,7 +215,7 @@ def _mount_cgroup(config: Config, entry: Mount, rootfd: int, trees: Trees) -> No
     target = _open_target(entry, rootfd)
     try:
         if "" in trees.cgroups:  # cgroup v2
-            tree = trees.cgroups.pop("")
+            source = trees.cgroups.pop("")
             if config.namespaces.get("cgroup") == "":
                 try:
                     flags = entry.options.flags
@@ -223,16 +224,17 @@ def _mount_cgroup(config: Config, entry: Mount, rootfd: int, trees: Trees) -> No
                     if error.errno not in (errno.EPERM, errno.EBUSY):
                         raise
                 else:
-                    os.close(tree)
+                    if isinstance(source, int):
+                        os.close(source)
                     return
-            mounts.attach(tree, target)
+            _attach_cgroup(source, target, entry)
             return
         syscalls.mount("tmpfs", f"/proc/self/fd/{target}", "tmpfs", c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC, "mode=755")
         top = safepath.open_in_root(rootfd, entry.destination, os.O_PATH | os.O_DIRECTORY)
         try:
-            for name, tree in sorted(trees.cgroups.items()):
+            for name in sorted(trees.cgroups):
                 place = safepath.mkdirs_in_root(top, name)
-                mounts.attach(tree, place)
+                _attach_cgroup(trees.cgroups[name], place, entry)
                 os.close(place)
                 if "," in name:  # cpu,cpuacct is found as cpu and as cpuacct, too
                     for alias in name.split(","):
@@ -243,3 +245,11 @@ def _mount_cgroup(config: Config, entry: Mount, rootfd: int, trees: Trees) -> No
             os.close(top)
     finally:
         os.close(target)
+
+
+def _attach_cgroup(source: int | str, target: int, entry: Mount) -> None:
+    if isinstance(source, int):
+        mounts.attach(source, target)
+    else:
+        options = MountOptions(["bind", "private", *(["ro"] if entry.options.flags & c.MS_RDONLY else [])])
+        mounts.bind_legacy(source, target, options)

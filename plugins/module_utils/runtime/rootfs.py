@@ -39,17 +39,37 @@ def enter_root(config: Config) -> int:
     syscalls.mount(None, "/", None, apart | c.MS_REC)
     try:
         tree = syscalls.open_tree(c.AT_FDCWD, ".", c.OPEN_TREE_CLONE | c.AT_RECURSIVE)
+        try:
+            if not wanted & c.MS_SLAVE:  # a slave hears of the host's mounts
+                syscalls.mount_setattr(tree, 0, 0, propagation=c.MS_PRIVATE, recursive=True)
+            place = os.open(".", os.O_PATH | os.O_CLOEXEC)
+            syscalls.move_mount(tree, place)
+            os.close(place)
+        except BaseException:
+            os.close(tree)
+            raise
+        return tree
     except OSError as error:
         if error.errno != errno.ENOSYS:
             raise
-        syscalls.mount(".", ".", None, c.MS_BIND | c.MS_REC)
+    return _enter_root_by_path(config, private=not wanted & c.MS_SLAVE)
+
+
+def _enter_root_by_path(config: Config, *, private: bool) -> int:
+    """The same before Linux 5.12, when only a path leads to a new mount."""
+    syscalls.mount(".", ".", None, c.MS_BIND | c.MS_REC)
+    try:
+        if private:
+            syscalls.mount(None, config.rootfs, None, c.MS_PRIVATE | c.MS_REC)
         return os.open(config.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    place = os.open(".", os.O_PATH | os.O_CLOEXEC)
-    if not wanted & c.MS_SLAVE:  # a slave hears of the host's mounts
-        syscalls.mount_setattr(tree, 0, 0, propagation=c.MS_PRIVATE, recursive=True)
-    syscalls.move_mount(tree, place)
-    os.close(place)
-    return tree
+    except PermissionError as error:
+        raise RuntimeFault(
+            f"root.path: root of the user namespace may not walk to {config.rootfs}",
+            step="mounts",
+            obj="root.path",
+            errno=errno.EACCES,
+            hint="Let others search (x) the directories above it; from Linux 5.12 on that is not needed",
+        ) from error
 
 
 def finish(config: Config, rootfd: int) -> None:
