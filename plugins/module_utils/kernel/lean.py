@@ -76,6 +76,10 @@ else:
             value, end = _scan(text, start)
         except StopIteration as stopped:
             raise ValueError(f"expected a value at character {stopped.value}") from None
+        except SystemError:  # CPython 3.10 to 3.12: the scanner's own error needs json.decoder to be imported
+            import json
+
+            return json.loads(text)
         if text[end:].strip(_WHITE):
             raise ValueError(f"extra data at character {end}")
         return value

@@ -117,11 +117,13 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
     listener.close()
     handovers: list[Handover] = []
     try:
-        _converse(config, created, cgroup, run_dir, ours, handovers)
-    except BaseException:
+        _converse(config, created, cgroup, run_dir, ours, child, handovers)
+    except BaseException as error:
         for handover in handovers:
             handover.give_back()
         _kill_child(child)
+        if isinstance(error, BrokenPipeError):  # it was killed while it waited for our answer
+            raise _died(cgroup) from error
         raise
     finally:
         ours.close()
@@ -131,22 +133,31 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
 
 
 def _converse(
-    config: Config, created: State, cgroup: Cgroup, run_dir: str, ours: Channel, handovers: list[Handover]
+    config: Config,
+    created: State,
+    cgroup: Cgroup,
+    run_dir: str,
+    ours: Channel,
+    child: int,
+    handovers: list[Handover],
 ) -> None:
     """The parent's half of the conversation. *handovers* gets what must be given back when it fails."""
     while True:
         message = ours.receive()
         if message is None:
             raise _died(cgroup)
+        if not created.pid and any(word in message for word in ("network", "hooks", "ready")):
+            told = ours.last_word(child)
+            if told is None:
+                raise _died(cgroup)
+            _meet(created, told["init"])
         if "joined" in message:  # sync 1
             ours.send({})
         elif "map" in message:  # sync 2
             idmap.write_maps(message["map"], config.uid_mappings, config.gid_mappings)
             ours.send({})
         elif "init" in message:  # sync 3
-            created.pid = message["init"]
-            with suppress(ProcessLookupError):  # dead already: its last message says why
-                created.start_time = procfs.start_time(created.pid)
+            _meet(created, message["init"])
         elif "network" in message:  # sync 4
             from .netdevices import Handover
 
@@ -165,6 +176,12 @@ def _converse(
             ours.send({})
         elif "armed" in message:  # sync 7
             return
+
+
+def _meet(created: State, pid: int) -> None:
+    created.pid = pid
+    with suppress(ProcessLookupError):  # dead already: its last message says why
+        created.start_time = procfs.start_time(pid)
 
 
 def _limit(config: Config, created: State, cgroup: Cgroup) -> None:

@@ -12,6 +12,10 @@ class RuntimeFault(Error):
     """The runtime could not do what it was asked for; nothing is left half done unless the message says so."""
 
 
+class DamagedState(RuntimeFault):
+    """What is recorded of a container cannot be read."""
+
+
 class NoSuchContainer(RuntimeFault):
     """No container has this id."""
 

@@ -70,7 +70,7 @@ def execute(
                 _run(config, cgroup, theirs, proc, stdio, receiver, preserve_fds)
         theirs.close()
         try:
-            return _converse(config, found, ours)
+            return _converse(config, found, ours, forked)
         finally:
             with suppress(ProcessLookupError):
                 os.kill(forked, signal.SIGKILL)  # it has ended already unless something went wrong
@@ -93,7 +93,7 @@ def _open_process(found: State) -> int:
     return proc
 
 
-def _converse(config: Config, found: State, ours: Channel) -> tuple[int, int]:
+def _converse(config: Config, found: State, ours: Channel, forked: int) -> tuple[int, int]:
     pid = started = 0
     while True:
         message = ours.receive()
@@ -101,11 +101,14 @@ def _converse(config: Config, found: State, ours: Channel) -> tuple[int, int]:
             if pid:
                 return pid, started  # execve(2) has closed the other side
             raise RuntimeFault("the process died before its program ran", step="exec", obj=found.id)
-        if "init" in message:  # sync 1
-            pid = message["init"]
+        told = message if pid or "init" in message else ours.last_word(forked)
+        if told is None:
+            raise RuntimeFault("the process died before its program ran", step="exec", obj=found.id)
+        if "init" in told:  # sync 1
+            pid = told["init"]
             with suppress(ProcessLookupError):  # dead already: its last message says why
                 started = procfs.start_time(pid)
-        elif "ready" in message:  # sync 2
+        if "ready" in message:  # sync 2
             limits.set_rlimits(pid, config.rlimits)
             if config.scheduling is not None:
                 config.scheduling.apply(pid)

@@ -15,7 +15,7 @@ from . import channel, devices, hooks, seccomp
 from . import state as states
 from .create import create
 from .dismantle import dismantle
-from .errors import NoSuchContainer, RuntimeFault, WrongState
+from .errors import DamagedState, NoSuchContainer, RuntimeFault, WrongState
 from .state import START_SOCKET, State
 
 TYPE_CHECKING = False
@@ -133,7 +133,7 @@ def delete(run_dir: str, container_id: str, *, force: bool = False) -> list[str]
     """
     try:
         found = state(run_dir, container_id)
-    except NoSuchContainer:
+    except (NoSuchContainer, DamagedState):
         if not force:
             raise
         states.forget(run_dir, container_id)  # a directory without state: killed in the moment of its making

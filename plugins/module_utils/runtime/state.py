@@ -15,7 +15,7 @@ import os
 from ..kernel import procfs
 from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import dumps, loads, suppress
-from .errors import NoSuchContainer, RuntimeFault
+from .errors import DamagedState, NoSuchContainer, RuntimeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +103,11 @@ def make(run_dir: str, state: State) -> None:
             errno=errno.EEXIST,
             hint="Delete it first, or take another id",
         ) from None
-    save(run_dir, state)
+    try:
+        save(run_dir, state)
+    except BaseException:
+        forget(run_dir, state.id)
+        raise
 
 
 def save(run_dir: str, state: State) -> None:
@@ -137,19 +141,27 @@ def load_document(run_dir: str, container_id: str) -> dict[str, Any]:
 
 
 def load(run_dir: str, container_id: str) -> State:
-    """The container's state, its status looked up now. Raises NoSuchContainer."""
+    """The container's state, its status looked up now. Raises NoSuchContainer, DamagedState."""
     path = directory(run_dir, container_id)
     try:
         document = loads(read_bytes(os.path.join(path, "state.json")))
+        state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
+        state.annotations, state.hooks = document["annotations"], document["hooks"]
+        state.foreign, state.rdt_groups = document.get("foreign", []), document.get("rdt_groups", [])
+        state.pid, state.start_time = document["pid"], document["start_time"]
+        boot_id = document["boot_id"]
     except FileNotFoundError:
         raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
-    state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
-    state.annotations, state.hooks = document["annotations"], document["hooks"]
-    state.foreign, state.rdt_groups = document.get("foreign", []), document.get("rdt_groups", [])
-    state.pid, state.start_time = document["pid"], document["start_time"]
-    if not state.pid and document["boot_id"] == procfs.boot_id():
+    except (ValueError, KeyError, TypeError):
+        raise DamagedState(
+            f"the state of container {container_id} is damaged: {path}/state.json",
+            step="state",
+            obj=container_id,
+            hint="Remove what is left of it with delete --force",
+        ) from None
+    if not state.pid and boot_id == procfs.boot_id():
         return state  # still creating
-    if document["boot_id"] != procfs.boot_id() or not procfs.alive(state.pid, state.start_time):
+    if boot_id != procfs.boot_id() or not procfs.alive(state.pid, state.start_time):
         state.status = "stopped"
     elif os.path.exists(os.path.join(path, START_SOCKET)):
         state.status = "created"

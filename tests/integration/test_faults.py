@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed, or out of something, at any step: one forced delete, and nothing is left and the id is free again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+from bundles import CHECKOUT, cgroups, config
+
+WALK = os.path.join(CHECKOUT, "tests", "integration", "fault_walk.py")
+CORE = os.path.join(CHECKOUT, "plugins", "module_utils")
+
+
+def limited(rootfs, *args, **resources):
+    document = config(rootfs, *(args or ("sleep", "30")))
+    document["linux"]["resources"] = resources or {"memory": {"limit": 64 << 20}, "pids": {"limit": 50}}
+    return document
+
+
+def with_user_namespace(document):
+    document["linux"]["namespaces"].append({"type": "user"})
+    for kind in ("uidMappings", "gidMappings"):
+        document["linux"][kind] = [{"containerID": 0, "hostID": 0, "size": 65536}]
+    return document
+
+
+def gone(runtime, container_id="x"):
+    """One forced delete clears everything, and the same id works."""
+    deleted = runtime("delete", "--force", container_id)
+    assert deleted.returncode == 0, deleted.stderr
+    assert os.listdir(runtime.run_dir) == []
+    assert cgroups(runtime.prefix) == []
+    assert runtime("run", "-d", "-b", runtime.bundle(runtime.plain), container_id, capture_output=False).returncode == 0
+    assert runtime("delete", "--force", container_id).returncode == 0
+    assert cgroups(runtime.prefix) == []
+
+
+@pytest.fixture
+def faulty(runtime, rootfs):
+    runtime.plain = config(rootfs, "sleep", "30")
+    return runtime
+
+
+@pytest.mark.parametrize(
+    ("operation", "role", "users", "at_least"),
+    [
+        ("start", "parent", "shared", 50),
+        ("start", "parent", "own", 50),
+        ("start", "outer", "shared", 40),
+        ("start", "outer", "own", 40),
+        ("start", "inner", "shared", 120),
+        ("kill", "parent", "shared", 5),
+        ("delete", "parent", "shared", 25),
+    ],
+)
+def test_killed_at_every_step(runtime, rootfs, operation, role, users, at_least):
+    document = limited(rootfs)
+    if users == "own":
+        with_user_namespace(document)
+    bundle = runtime.bundle(document)
+    os.makedirs(runtime.run_dir)
+    arguments = [CORE, runtime.run_dir, bundle, document["linux"]["cgroupsPath"], operation, role]
+    walked = subprocess.run(
+        [*runtime.python, WALK, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert walked.returncode == 0, walked.stderr
+    found = json.loads(walked.stdout)
+    assert found["problems"] == []
+    assert len(found["steps"]) >= at_least
+
+
+def test_no_space_for_the_state(faulty, rootfs, tmp_path):
+    os.makedirs(faulty.run_dir)
+    bundle = faulty.bundle(limited(rootfs))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", faulty.run_dir], check=True)
+    try:
+        filler = os.path.join(faulty.run_dir, ".filler")
+        for size in (16384, 12288, 8192):
+            with open(filler, "wb", buffering=0) as file:
+                file.write(b"x" * size)
+            done = faulty("create", "-b", bundle, "x")
+            assert done.returncode == 1
+            assert "No space left on device" in done.stderr
+            assert os.listdir(faulty.run_dir) == [".filler"]
+            assert cgroups(faulty.prefix) == []
+        os.unlink(filler)
+        gone(faulty)
+    finally:
+        subprocess.run(["umount", faulty.run_dir], check=True)
+
+
+def test_no_memory_for_the_first_process(faulty, rootfs):
+    done = faulty("create", "-b", faulty.bundle(limited(rootfs, memory={"limit": 4096})), "x")
+    assert done.returncode == 1
+    assert "memory" in done.stderr
+    assert done.stderr.count("\n") == 1
+    gone(faulty)
+
+
+def test_no_process_for_the_first_one(faulty, rootfs):
+    """A full limit of the group above: nothing can be forked in the new one."""
+    document = limited(rootfs)
+    bundle = faulty.bundle(document)
+    top = next(path for path in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup") if os.path.exists(path + "/cgroup.procs"))
+    parent = f"{top}/{faulty.prefix}"
+    os.makedirs(parent)
+    if not os.path.exists(parent + "/pids.max"):
+        os.rmdir(parent)
+        pytest.skip("needs the pids controller")
+    with open(parent + "/pids.max", "w", encoding="ascii") as file:
+        file.write("1")
+    done = faulty("create", "-b", bundle, "x")
+    assert done.returncode == 1
+    assert "Resource temporarily unavailable" in done.stderr
+    with open(parent + "/pids.max", "w", encoding="ascii") as file:
+        file.write("max")
+    gone(faulty)
+
+
+@pytest.mark.parametrize("status", ["created", "running"])
+def test_a_vanished_cgroup(faulty, rootfs, status):
+    """Somebody moves the processes out and removes the group."""
+    document = limited(rootfs, "sh", "-c", "sleep 31 & sleep 32")
+    assert faulty("create", "-b", faulty.bundle(document), "x", capture_output=False).returncode == 0
+    if status == "running":
+        assert faulty("start", "x").returncode == 0
+    pid = faulty.state("x")["pid"]
+    for directory in cgroups(faulty.prefix):
+        for _attempt in range(3):  # what it forks meanwhile
+            with open(directory + "/cgroup.procs", encoding="ascii") as file:
+                inside = file.read().split()
+            for one in inside:
+                with open(os.path.dirname(os.path.dirname(directory)) + "/cgroup.procs", "w", encoding="ascii") as file:
+                    file.write(one)
+        os.rmdir(directory)
+    assert faulty.state("x")["status"] == status
+    updated = faulty("update", "--memory", "100000000", "x")
+    assert updated.returncode == 1
+    assert updated.stderr.startswith("aoci: ")
+    assert updated.stderr.count("\n") == 1
+    assert faulty("kill", "x", "KILL").returncode == 0
+    gone(faulty)
+    assert not os.path.exists(f"/proc/{pid}/exe")
+
+
+def test_a_state_that_is_not_whole(faulty, rootfs):
+    """A directory without a state, or with half of one, as a full disk or a killed writer leaves it."""
+    for content in (None, b"", b'{"id": "x"', b"[]", b"{}"):
+        directory = os.path.join(faulty.run_dir, "x")
+        os.makedirs(directory)
+        if content is not None:
+            with open(os.path.join(directory, "state.json"), "wb") as file:
+                file.write(content)
+        shown = faulty("state", "x")
+        assert shown.returncode == 1
+        assert shown.stderr.count("\n") == 1, shown.stderr
+        gone(faulty)
+
+
+def test_cycles_leave_the_machine_as_it_was(faulty, rootfs):
+    """tests/bench/cycles.py does a thousand."""
+    script = os.path.join(CHECKOUT, "tests", "bench", "cycles.py")
+    begin = time.monotonic()
+    done = subprocess.run(
+        [*faulty.python, script, "--cycles", "100", rootfs], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert time.monotonic() - begin < 60
