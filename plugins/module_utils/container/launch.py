@@ -121,6 +121,8 @@ def _become_monitor(report: int, root: str, record: Record, entry: str) -> None:
         if _directly(record.spec["options"]):
             from .start import run
 
+            # The task's own end of our conversation, and its locks, must not live on in us.
+            os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
             os.environ.clear()
             os.environ.update(environment)
             run(["monitor-start", path, str(REPORT)], root)

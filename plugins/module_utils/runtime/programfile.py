@@ -37,11 +37,16 @@ def usable(config: Config) -> bool:
 
     Alone in a new pid namespace there is nobody; in one that is shared, a process with CAP_SYS_PTRACE could.
     """
-    version = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
-    if version < (6, 14) or config.namespaces.get("pid") != "":
+    if not supported() or config.namespaces.get("pid") != "":
         return False
     # A filter that knows execve(2) alone, or tells somebody of it, is meant for execve(2).
     return config.seccomp is None or all(seccomp.allows(config.seccomp, name) for name in ("execve", "execveat"))
+
+
+def supported() -> bool:
+    """Whether the kernel names a process well that was executed by descriptor."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int("".join(digit for digit in minor[:3] if digit.isdigit()))) >= (6, 14)
 
 
 def pin(path: str, args: list[str]) -> tuple[int, list[str]]:
