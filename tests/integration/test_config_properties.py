@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import shutil
 import subprocess
 import time
 
@@ -14,6 +16,14 @@ import pytest
 from bundles import config
 
 USERNS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+
+
+@pytest.fixture
+def own_rootfs(rootfs, tmp_path):
+    """A root file system that the test may spoil."""
+    path = str(tmp_path / "rootfs")
+    shutil.copytree(rootfs, path, symlinks=True)
+    return path
 
 
 def shell(rootfs, script):
@@ -404,3 +414,67 @@ class TestNetDevices:
                 entry["path"] = "/proc/self/ns/net"
         document["linux"]["netDevices"] = {veth[0]: {}}
         assert "linux.netDevices: the container has the host's network namespace" in refused(runtime, document)
+
+
+class TestDevices:
+    def test_of_each_type(self, runtime, own_rootfs):
+        document = shell(own_rootfs, "stat -c '%F %t:%T %a %u:%g' /dev/one /two /deep/er/three /dev/pipe")
+        document["linux"]["devices"] = [
+            {"path": "/dev/one", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640, "uid": 7, "gid": 8},
+            {"path": "/two", "type": "b", "major": 7, "minor": 3, "fileMode": 0o100600},
+            {"path": "/deep/er/three", "type": "u", "major": 1, "minor": 7},
+            {"path": "/dev/pipe", "type": "p", "fileMode": 0o622},
+        ]
+        assert out(runtime, document).splitlines() == [
+            "character special file 1:5 640 7:8",
+            "block special file 7:3 600 0:0",
+            "character special file 1:7 666 0:0",
+            "fifo 0:0 622 0:0",
+        ]
+
+    def test_something_else_is_there(self, runtime, own_rootfs):
+        with open(os.path.join(own_rootfs, "taken"), "w", encoding="ascii"):
+            pass
+        document = config(own_rootfs, "true")
+        document["linux"]["devices"] = [{"path": "/taken", "type": "c", "major": 1, "minor": 3}]
+        assert "cannot make the device /taken: the image has something else there" in refused(runtime, document)
+
+    def test_a_fifo_in_a_user_namespace(self, runtime, rootfs):
+        document = in_user_namespace(shell(rootfs, "stat -c %F /dev/pipe"))
+        document["linux"]["devices"] = [{"path": "/dev/pipe", "type": "p"}]
+        assert out(runtime, document) == "fifo\n"
+
+
+@pytest.mark.parametrize("path", ["/{prefix}/absolute", "{prefix}/relative"])
+def test_cgroups_path(runtime, rootfs, path):
+    document = shell(rootfs, "sleep 30")
+    document["linux"]["cgroupsPath"] = path.format(prefix=runtime.prefix)
+    pid = detached(runtime, document, "grouped")
+    with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+        assert f":/{runtime.prefix}/{path.rpartition('/')[2]}\n" in file.read()
+
+
+def test_every_rlimit(runtime, rootfs):
+    """Hard limits are the host's own: to raise them is a privilege that not every machine's root has."""
+    kinds = {
+        "AS": "address space", "CORE": "core file size", "CPU": "cpu time", "DATA": "data size", "FSIZE": "file size",
+        "MEMLOCK": "locked memory", "MSGQUEUE": "msgqueue size", "NICE": "nice priority", "NOFILE": "open files",
+        "NPROC": "processes", "RSS": "resident set", "RTPRIO": "realtime priority", "RTTIME": "realtime timeout",
+        "SIGPENDING": "pending signals", "STACK": "stack size",
+    }  # fmt: skip
+    document = config(rootfs, "cat", "/proc/self/limits")
+    document["process"]["rlimits"], expected = [], {}
+    for number, (kind, shown) in enumerate(kinds.items()):
+        host = resource.getrlimit(getattr(resource, f"RLIMIT_{kind}"))[1]
+        hard = (1 << 64) - 1 if host == resource.RLIM_INFINITY else host
+        soft = min((1 << 30) + 4096 * number, hard)
+        document["process"]["rlimits"].append({"type": f"RLIMIT_{kind}", "soft": soft, "hard": hard})
+        expected[f"Max {shown}"] = [str(soft), "unlimited" if host == resource.RLIM_INFINITY else str(hard)]
+    lines = out(runtime, document).splitlines()[1:]
+    seen = {line[:26].strip(): line[26:].split()[:2] for line in lines}
+    assert {name: seen[name] for name in expected} == expected
+
+
+def test_the_rootfs_of_the_state_is_the_configurations(runtime, rootfs):
+    detached(runtime, shell(rootfs, "sleep 30"), "rooted")
+    assert runtime.state("rooted")["rootfs"] == rootfs

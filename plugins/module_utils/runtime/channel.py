@@ -40,20 +40,9 @@ class Channel:
 
     def receive(self) -> dict[str, Any] | None:
         """The next message; None when the other side is gone. Raises the error that the other side sent."""
-        return self._receive(0)
-
-    def last_word(self, child: int) -> dict[str, Any] | None:
-        """What the process *child* of ours had to say before its end, which is waited for; None when it was killed.
-
-        The process that it forked speaks through the same end, may be faster, and waits for our answer meanwhile.
-        """
-        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-        return self._receive(_socket.MSG_DONTWAIT)
-
-    def _receive(self, flags: int) -> dict[str, Any] | None:
         try:
-            raw = self._socket.recv(_LIMIT, flags)
-        except (ConnectionResetError, BlockingIOError):
+            raw = self._socket.recv(_LIMIT)
+        except ConnectionResetError:
             return None
         if not raw:
             return None

@@ -29,6 +29,25 @@ class Step:
         self.name = "fork"
 
 
+class Told:
+    """Between two processes: the second speaks to our creator only after the first has said who it is."""
+
+    __slots__ = ("_reader", "_writer")
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+
+    def done(self) -> None:
+        """By the first, which has spoken."""
+        os.close(self._writer)
+
+    def wait(self) -> None:
+        """By the second, until then."""
+        os.close(self._writer)
+        os.read(self._reader, 1)  # the end of the file
+        os.close(self._reader)
+
+
 def leave_caller(config: Config, stdio: tuple[int, int, int], preserve_fds: int) -> None:
     """Let go of all that our caller had and the container must not have: descriptors, groups, OOM score.
 

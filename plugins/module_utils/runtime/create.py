@@ -68,7 +68,7 @@ def create(
     if config.seccomp is not None:
         config.seccomp_program = seccomp.compile(config.seccomp, os.path.join(run_dir, SECCOMP_CACHE))
     created = State(container_id, config.bundle, config.cgroups_path or f"/{container_id}", _now())
-    created.annotations = config.annotations
+    created.annotations, created.rootfs = config.annotations, config.rootfs
     created.hooks = {kind: config.document["hooks"][kind] for kind in ("poststart", "poststop") if config.hooks[kind]}
     cgroup = open_cgroup(created.cgroup_path, owner="container")
     if cgroup.exists() and cgroup.pids():
@@ -117,7 +117,7 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
     listener.close()
     handovers: list[Handover] = []
     try:
-        _converse(config, created, cgroup, run_dir, ours, child, handovers)
+        _converse(config, created, cgroup, run_dir, ours, handovers)
     except BaseException as error:
         for handover in handovers:
             handover.give_back()
@@ -133,31 +133,24 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
 
 
 def _converse(
-    config: Config,
-    created: State,
-    cgroup: Cgroup,
-    run_dir: str,
-    ours: Channel,
-    child: int,
-    handovers: list[Handover],
+    config: Config, created: State, cgroup: Cgroup, run_dir: str, ours: Channel, handovers: list[Handover]
 ) -> None:
     """The parent's half of the conversation. *handovers* gets what must be given back when it fails."""
     while True:
         message = ours.receive()
         if message is None:
             raise _died(cgroup)
-        if not created.pid and any(word in message for word in ("network", "hooks", "ready")):
-            told = ours.last_word(child)
-            if told is None:
-                raise _died(cgroup)
-            _meet(created, told["init"])
         if "joined" in message:  # sync 1
             ours.send({})
         elif "map" in message:  # sync 2
             idmap.write_maps(message["map"], config.uid_mappings, config.gid_mappings)
             ours.send({})
         elif "init" in message:  # sync 3
-            _meet(created, message["init"])
+            created.pid = message["init"]
+            with suppress(ProcessLookupError):  # dead already: its last message says why
+                created.start_time = procfs.start_time(created.pid)
+        elif not created.pid:
+            raise _died(cgroup)  # the one that was to tell the pid was killed
         elif "network" in message:  # sync 4
             from .netdevices import Handover
 
@@ -176,12 +169,6 @@ def _converse(
             ours.send({})
         elif "armed" in message:  # sync 7
             return
-
-
-def _meet(created: State, pid: int) -> None:
-    created.pid = pid
-    with suppress(ProcessLookupError):  # dead already: its last message says why
-        created.start_time = procfs.start_time(pid)
 
 
 def _limit(config: Config, created: State, cgroup: Cgroup) -> None:

@@ -70,7 +70,7 @@ def execute(
                 _run(config, cgroup, theirs, proc, stdio, receiver, preserve_fds)
         theirs.close()
         try:
-            return _converse(config, found, ours, forked)
+            return _converse(config, found, ours)
         finally:
             with suppress(ProcessLookupError):
                 os.kill(forked, signal.SIGKILL)  # it has ended already unless something went wrong
@@ -93,7 +93,7 @@ def _open_process(found: State) -> int:
     return proc
 
 
-def _converse(config: Config, found: State, ours: Channel, forked: int) -> tuple[int, int]:
+def _converse(config: Config, found: State, ours: Channel) -> tuple[int, int]:
     pid = started = 0
     while True:
         message = ours.receive()
@@ -101,14 +101,13 @@ def _converse(config: Config, found: State, ours: Channel, forked: int) -> tuple
             if pid:
                 return pid, started  # execve(2) has closed the other side
             raise RuntimeFault("the process died before its program ran", step="exec", obj=found.id)
-        told = message if pid or "init" in message else ours.last_word(forked)
-        if told is None:
-            raise RuntimeFault("the process died before its program ran", step="exec", obj=found.id)
-        if "init" in told:  # sync 1
-            pid = told["init"]
+        if "init" in message:  # sync 1
+            pid = message["init"]
             with suppress(ProcessLookupError):  # dead already: its last message says why
                 started = procfs.start_time(pid)
-        if "ready" in message:  # sync 2
+        elif not pid:  # the one to tell it was killed
+            raise RuntimeFault("the process died before its program ran", step="exec", obj=found.id)
+        elif "ready" in message:  # sync 2
             limits.set_rlimits(pid, config.rlimits)
             if config.scheduling is not None:
                 config.scheduling.apply(pid)
@@ -151,9 +150,11 @@ def _run(
         os.close(root)
         os.close(proc)
         step.name = "fork"
+        told = child.Told()
         pid = os.fork()
         if pid:
             channel.send({"init": pid})  # sync 1
+            told.done()
             os._exit(0)
         step.name = "session"
         os.setsid()
@@ -163,6 +164,7 @@ def _run(
         if config.process_label is not None:
             config.process_label.open(procfd)
         os.close(procfd)
+        told.wait()
         channel.ask({"ready": True})  # sync 2: the parent sets rlimits
         step.name = "user"
         last_capabilities = process.become(config)

@@ -95,14 +95,16 @@ def _outer(given: Inheritance, step: child.Step) -> None:
     if config.clocks is not None:
         config.clocks.set(offsets)
     step.name = "fork"
+    told = child.Told()
     pid = os.fork()  # only a child is inside a new pid namespace
     if pid:
         channel.send({"init": pid})  # sync 3: the parent learns the host's pid of the first process
+        told.done()
         os._exit(0)
-    _inner(given, trees, step)
+    _inner(given, trees, told, step)
 
 
-def _inner(given: Inheritance, trees: mounting.Trees, step: child.Step) -> None:
+def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told, step: child.Step) -> None:
     config, channel = given.config, given.channel
     step.name = "session"
     os.setsid()
@@ -111,6 +113,7 @@ def _inner(given: Inheritance, trees: mounting.Trees, step: child.Step) -> None:
     step.name = "network"
     if config.namespaces.get("network") == "":
         namespaces.loopback_up()
+    told.wait()
     if config.network_devices:
         channel.ask({"network": True})  # sync 4: the parent moves devices of the host here
 

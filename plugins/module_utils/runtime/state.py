@@ -40,7 +40,7 @@ class State:
 
     __slots__ = (
         *("annotations", "bundle", "cgroup_path", "created", "foreign", "hooks", "id", "pid", "rdt_groups"),
-        *("start_time", "status", "warnings"),
+        *("rootfs", "start_time", "status", "warnings"),
     )
 
     def __init__(self, container_id: str, bundle: str, cgroup_path: str, created: str) -> None:
@@ -50,6 +50,7 @@ class State:
         self.created = created
         self.annotations: dict[str, str] = {}
         self.hooks: dict[str, Any] = {}
+        self.rootfs = os.path.join(bundle, "rootfs")
         self.foreign: list[str] = []
         self.rdt_groups: list[str] = []
         self.warnings: list[str] = []
@@ -65,7 +66,7 @@ class State:
             "status": self.status,
             "pid": self.pid if self.status != "stopped" else 0,
             "bundle": self.bundle,
-            "rootfs": os.path.join(self.bundle, "rootfs"),
+            "rootfs": self.rootfs,
             "created": self.created,
         }
         if self.annotations:
@@ -119,6 +120,7 @@ def save(run_dir: str, state: State) -> None:
         "created": state.created,
         "annotations": state.annotations,
         "hooks": state.hooks,
+        "rootfs": state.rootfs,
         "foreign": state.foreign,
         "rdt_groups": state.rdt_groups,
         "pid": state.pid,
@@ -147,6 +149,7 @@ def load(run_dir: str, container_id: str) -> State:
         document = loads(read_bytes(os.path.join(path, "state.json")))
         state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
         state.annotations, state.hooks = document["annotations"], document["hooks"]
+        state.rootfs = document.get("rootfs", state.rootfs)
         state.foreign, state.rdt_groups = document.get("foreign", []), document.get("rdt_groups", [])
         state.pid, state.start_time = document["pid"], document["start_time"]
         boot_id = document["boot_id"]
