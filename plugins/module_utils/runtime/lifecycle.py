@@ -56,8 +56,11 @@ def start(run_dir: str, container_id: str) -> None:
             errno=error.errno or 0,
         ) from error
     try:
-        starter.send({"start": True})
-        if starter.receive() is None:
+        taken = None
+        with suppress(BrokenPipeError):
+            starter.send({"start": True})
+            taken = starter.receive()
+        if taken is None:
             raise WrongState(
                 f"cannot start container {container_id}: it ended, or somebody else has just started it",
                 step="start",
