@@ -143,7 +143,8 @@ def _process(spec: Mapping[str, Any], args: list[str], user: User, capabilities:
         "args": args,
         "env": [f"{name}={value}" for name, value in environment.items()],
         "cwd": options.get("working_dir") or image.get("WorkingDir") or "/",
-        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups)},
+        # The primary group among them: a set-group-id program must not be able to shake it off (CVE-2022-36109).
+        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups]},
         # Inheritable and ambient stay empty (CVE-2022-24769).
         "capabilities": {"bounding": capabilities, "effective": effective, "permitted": effective},
         "noNewPrivileges": "no-new-privileges" in options.get("security_opts", ()),

@@ -44,7 +44,7 @@ def test_the_default_container():
     process, linux = document["process"], document["linux"]
     assert process["args"] == ["sh"]
     assert process["cwd"] == "/"
-    assert process["user"] == {"uid": 0, "gid": 0, "additionalGids": []}
+    assert process["user"] == {"uid": 0, "gid": 0, "additionalGids": [0]}
     assert process["capabilities"]["bounding"] == process["capabilities"]["effective"] == sorted(bundle.CAPABILITIES)
     assert "inheritable" not in process["capabilities"]
     assert process["noNewPrivileges"] is False
