@@ -103,9 +103,8 @@ def in_a_task(work: str, rootfs: str, rounds: int) -> None:
     begin = time.perf_counter()
     for name in names:
         task(name, memory="64m", pids_limit=64)
-    print(
-        f"the same task again, nothing to change: {(time.perf_counter() - begin) / len(names) * 1000:.1f} ms a container"
-    )
+    again = (time.perf_counter() - begin) / len(names)
+    print(f"the same task again, nothing to change: {again * 1000:.1f} ms a container")
     time.sleep(1)
     weights = [proportional(pid) for pid in monitors]
     print(f"memory of a monitor, {len(weights)} of them: {statistics.mean(weights) / 1024:.2f} MB PSS")
