@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import stat
 import tarfile
 import threading
+import time
 
 import pytest
 from unprotected import attack
 
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 UNPACK = """
 import hashlib, os
 from aoci.image.unpack import Layer, unpack
@@ -122,27 +125,32 @@ RootDir.directory = naive_by_path
 )
 def test_cve_2025_47290_a_directory_swapped_meanwhile(build, tmp_path, outside):
     """Somebody who can reach the layer swaps a directory of it for a symlink."""
-    over = threading.Event()
-    place, spare = tmp_path / "layer" / "d", tmp_path / "spare"
-
-    def swap():
-        while not over.is_set():
-            try:
-                os.rename(place, spare)
-                os.symlink(outside, place)
-                os.unlink(place)
-                os.rename(spare, place)
-            except OSError:
-                continue
-
-    thread = threading.Thread(target=swap)
-    thread.start()
-    try:
-        unpacked(build, tmp_path, member("d", tarfile.DIRTYPE), *[member(f"d/{number}") for number in range(4000)])
-    finally:
-        over.set()
-        thread.join()
+    members = [member("d", tarfile.DIRTYPE), *[member(f"d/{number}") for number in range(2000)]]
+    for turn in range(1 if build.defended else 10):
+        directory = tmp_path / str(turn)
+        directory.mkdir()
+        (directory / "spare").symlink_to(outside)
+        over = threading.Event()
+        thread = threading.Thread(target=exchange, args=(over, directory / "layer" / "d", directory / "spare"))
+        thread.start()
+        try:
+            unpacked(build, directory, *members)
+        finally:
+            over.set()
+            thread.join()
+        if os.listdir(outside):
+            break
     assert (os.listdir(outside) == []) is build.defended
+
+
+def exchange(over, first, second):
+    """Swap two paths until it is *over*, once the unpacker is at work in the first."""
+    libc = ctypes.CDLL(None)
+    while not over.is_set() and not os.path.exists(first / "50"):
+        time.sleep(0.0002)
+    while not over.is_set():
+        libc.renameat2(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE)
+        time.sleep(0.0002)
 
 
 @attack({"image/unpack.py": EXTRACTALL})

@@ -353,7 +353,7 @@ def test_cve_2021_30465_a_mount_point_behind_symlinks(build, runtime, own_rootfs
 
 
 @attack({"kernel/safepath.py": NAIVE_MKDIRS})
-def test_cve_2021_30465_2024_45310_a_mount_point_swapped_meanwhile(build, runtime, rootfs, outside, tmp_path):
+def test_cve_2021_30465_2024_45310_a_mount_point_swapped_meanwhile(build, runtime, own_rootfs, outside, tmp_path):
     """Another container swaps a directory of a shared volume for a symlink: nothing is made and nothing is mounted
     outside. Mounts are looked at by a hook, before the pivot takes those outside out of sight."""
     volume = tmp_path / "volume"
@@ -361,12 +361,12 @@ def test_cve_2021_30465_2024_45310_a_mount_point_swapped_meanwhile(build, runtim
     (volume / "b").symlink_to(outside)
     (tmp_path / "data").mkdir()
     proof = tmp_path / "proof"
-    document = config(rootfs, "true")
+    document = config(own_rootfs, "true")
     document["mounts"] += [
         {"destination": "/vol", "source": str(volume), "options": ["bind"]},
         {"destination": "/vol/a/x/y", "source": str(tmp_path / "data"), "options": ["bind"]},
     ]
-    look = ["sh", "-c", f"grep -F {outside} /proc/self/mountinfo >> {proof}; true"]
+    look = ["sh", "-c", f"grep -F ' {outside}' /proc/self/mountinfo >> {proof}; true"]
     document["hooks"] = {"createContainer": [{"path": "/bin/sh", "args": look}]}
     with Swapping(volume / "a", volume / "b"):
         for _round in rounds(build, lambda: os.listdir(outside) and proof.exists() and proof.read_text()):
