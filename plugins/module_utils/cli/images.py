@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..image.store import Image
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
 def run(argv: list[str], root: str | None) -> int:
     """Run ``argv[0]`` with its arguments; the exit code. Raises Error, OSError."""
     verb = {"images": _images, "pull": _pull, "rmi": _rmi}[argv[0]]
@@ -37,13 +41,13 @@ def _images(argv: list[str], store: Store) -> int:
     images = store.images()
     if options.quiet:
         for image in images:
-            print(image.id)
+            _say(image.id)
         return 0
     rows = [("NAME", "IMAGE ID", "CREATED", "SIZE")]
     rows += [row for image in images for row in _rows(image)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]))
+        _say("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]))
     return 0
 
 
@@ -100,10 +104,10 @@ def _pull(argv: list[str], store: Store) -> int:
         raise ImageError(f"{options.reference} is gone", step="pull", obj=options.reference)
     if not options.quiet:
         for action in made.actions:
-            print(action)
+            _say(action)
         if not made.actions:
-            print(f"{request.full_name} is up to date")
-    print(image.id)
+            _say(f"{request.full_name} is up to date")
+    _say(image.id)
     return 0
 
 
@@ -116,7 +120,7 @@ def _rmi(argv: list[str], store: Store) -> int:
             sys.stderr.write(f"aoci: there is no image {reference}\n")
             failed = True
         else:
-            print(f"removed {reference}")
+            _say(f"removed {reference}")
     return 1 if failed else 0
 
 

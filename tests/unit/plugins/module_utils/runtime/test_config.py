@@ -243,7 +243,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("document", "names"), BAD, ids=[f"{index}-{names}" for index, (_, names) in enumerate(BAD)])
+@pytest.mark.parametrize(("document", "names"), BAD, ids=[f"{index}-{case[1]}" for index, case in enumerate(BAD)])
 def test_a_wrong_value_is_an_error_that_names_its_property(document, names):
     with pytest.raises(ConfigError) as caught:
         Config(document, "/bundle")
