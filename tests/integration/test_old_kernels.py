@@ -93,7 +93,7 @@ def test_a_container(old, rootfs, tmp_path):
 @pytest.fixture
 def reachable():
     """A root file system that everybody may walk to."""
-    path = tempfile.mkdtemp(prefix="aoci-test-")
+    path = tempfile.mkdtemp(prefix="aoci-test-", dir="/tmp")  # TMPDIR may be private
     os.chmod(path, 0o711)
     busybox_rootfs.build(path + "/rootfs")
     yield path + "/rootfs"

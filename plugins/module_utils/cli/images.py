@@ -104,7 +104,7 @@ def _pull(argv: list[str], store: Store) -> int:
         raise ImageError(f"{options.reference} is gone", step="pull", obj=options.reference)
     if not options.quiet:
         for action in made.actions:
-            _say(action)
+            _say(str(action))
         if not made.actions:
             _say(f"{request.full_name} is up to date")
     _say(image.id)

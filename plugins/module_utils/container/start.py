@@ -75,6 +75,7 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
         return None  # our task was killed, and the next one may have begun to clear away what it left
     runtime = runtimes.of(record.spec["options"], state.runtime)
     runtime.delete(record.id)  # what a killed monitor left
+    _remove_cgroup(record)
     _mount(record)
     _write_bundle(record)
     stdin, keep = _stdin(record)
@@ -111,6 +112,14 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # from now on a task may send it; the light monitor needs a moment
     _send(report, {"started": created.pid})
     return [sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers]
+
+
+def _remove_cgroup(record: records.Record) -> None:
+    """Remove a group that nobody accounts for any more: the runtime would take it for somebody else's, and leave it."""
+    group = open_cgroup(bundle.cgroups_path(record.name, record.id), owner="container")
+    if group.exists():
+        group.kill(signal.SIGKILL)
+        group.remove()
 
 
 def _lock(record: records.Record) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import random
@@ -175,6 +176,9 @@ def test_a_reboot(host):
     done = host.run(command=WAIT)
     assert done["actions"] == ["started"]
     assert done["container"]["Id"] == first["Id"]
+    host.task(state="absent")
+    # The group of before the "reboot", which a real one would have taken, is gone too.
+    assert glob.glob(f"/sys/fs/cgroup/**/agentless-oci/web-{first['Id'][:12]}", recursive=True) == []
 
 
 def test_check_mode_writes_nothing(host, state_dir):
