@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -59,6 +60,24 @@ def test_privilege_is_what_was_declared(runtime, rootfs):
     assert status["NoNewPrivs"] == "1"
     assert int(status["SigIgn"], 16) == int(status["SigBlk"], 16) == 0
     assert status["Groups"].strip() == ""
+
+
+def test_no_signal_stays_ignored(runtime, rootfs):
+    """What the caller ignores, execve(2) would pass on: also the signals that glibc lets nobody handle."""
+    numbers = {"x86_64": 13, "aarch64": 134}
+    if os.uname().machine not in numbers:
+        pytest.skip("knows no number of rt_sigaction on this machine")
+    bundle = runtime.bundle(config(rootfs, "grep", "SigIgn", "/proc/self/status"))
+    program = (
+        "import ctypes, os, sys\n"
+        "action = (1).to_bytes(8, sys.byteorder) + bytes(56)\n"
+        "for signal in (1, 2, 32, 33, 64):\n"
+        f"    assert ctypes.CDLL(None).syscall({numbers[os.uname().machine]}, signal, action, None, 8) == 0\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    words = [sys.executable, "-c", program, *runtime.python, AOCI, "--root", runtime.run_dir, "run", "-b", bundle, "x"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["SigIgn:", "0000000000000000"], done.stderr
 
 
 def test_a_user_keeps_only_ambient_capabilities(runtime, rootfs):

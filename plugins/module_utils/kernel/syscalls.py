@@ -42,16 +42,17 @@ _CLOSE_RANGE_CLOEXEC = 4  # linux/close_range.h
 
 _SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
 
-# Older ones that glibc does not wrap: (pivot_root, keyctl, seccomp, sched_setattr, ioprio_set, set_mempolicy).
+# Older ones that glibc does not wrap, or not whole:
+# (pivot_root, keyctl, seccomp, sched_setattr, ioprio_set, set_mempolicy, rt_sigaction).
 # arm64 and riscv64 share the generic table.
 _OLD_NUMBERS = {
-    "x86_64": (155, 250, 317, 314, 251, 238),
-    "aarch64": (41, 219, 277, 274, 30, 237),
-    "riscv64": (41, 219, 277, 274, 30, 237),
-    "ppc64le": (203, 271, 358, 355, 273, 261),
-    "s390x": (217, 280, 348, 345, 282, 270),
-    "armv7l": (218, 311, 383, 380, 314, 321),
-    "i686": (217, 288, 354, 351, 289, 276),
+    "x86_64": (155, 250, 317, 314, 251, 238, 13),
+    "aarch64": (41, 219, 277, 274, 30, 237, 134),
+    "riscv64": (41, 219, 277, 274, 30, 237, 134),
+    "ppc64le": (203, 271, 358, 355, 273, 261, 173),
+    "s390x": (217, 280, 348, 345, 282, 270, 174),
+    "armv7l": (218, 311, 383, 380, 314, 321, 174),
+    "i686": (217, 288, 354, 351, 289, 276, 174),
 }
 
 
@@ -193,6 +194,13 @@ def capget() -> tuple[int, int, int]:
     _check(_capget(header, data))
     low = struct.unpack("=6I", data.raw)
     return low[0] | low[3] << 32, low[1] | low[4] << 32, low[2] | low[5] << 32
+
+
+def reset_signal(number: int) -> None:
+    """Give signal *number* its default action by rt_sigaction(2), those that glibc keeps to itself included."""
+    # struct sigaction of the kernel: handler (0 is SIG_DFL), flags, restorer, mask; the order differs, zeros do not.
+    action = ctypes.c_char_p(bytes(64))
+    _call(_old_number(6), ctypes.c_long(number), action, ctypes.c_char_p(None), ctypes.c_size_t(8))
 
 
 def fs_type(target: str | int) -> int:

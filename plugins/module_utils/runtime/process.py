@@ -147,10 +147,13 @@ def find_program(config: Config) -> str:
 
 
 def reset_signals() -> None:
-    """Default actions and an empty mask: Python ignores SIGPIPE and SIGXFSZ, and execve(2) would pass that on."""
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP) and signal.getsignal(number) is not None:
-            signal.signal(number, signal.SIG_DFL)
+    """Default actions and an empty mask: Python ignores SIGPIPE and SIGXFSZ, and execve(2) would pass that on.
+
+    So would it what our caller ignores, down to the two signals below SIGRTMIN that glibc gives nobody.
+    """
+    for number in range(1, signal.NSIG):
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            syscalls.reset_signal(number)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
