@@ -109,8 +109,9 @@ class Handover:
 
     def give_back(self) -> None:
         """Put everything back as it was: the container is not to be. Raises OSError."""
+        if self._there is None:
+            return
         for link, index, addresses in reversed(self._moved):
-            assert self._there is not None
             before = self._here.links()
             self._there.move(index, self._ours, link.name)
             back = _arrived(self._here, before)
