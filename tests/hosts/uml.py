@@ -36,6 +36,8 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 modprobe -a -d {work} overlay veth bridge
 for directory in /run /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $directory; done
+# A working directory below one of these is shown again.
+case {cwd} in /run/* | /tmp/* | /var/tmp/*) mkdir -p {cwd} && mount -t hostfs -o {cwd} hostfs {cwd} ;; esac
 ip link set lo up
 {exports}
 cd {cwd}
