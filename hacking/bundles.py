@@ -73,6 +73,11 @@ def config(rootfs: str, *args: str) -> dict[str, Any]:
     }
 
 
+def shell(rootfs: str, script: str) -> dict[str, Any]:
+    """A configuration that runs *script*."""
+    return config(rootfs, "sh", "-c", script)
+
+
 class Runtime:
     """``aoci`` with a runtime state directory of its own; every id it makes is deleted by :meth:`clean`.
 
@@ -130,3 +135,10 @@ def cgroups(prefix: str) -> list[str]:
     for directory, names, _files in os.walk("/sys/fs/cgroup"):
         found += [os.path.join(directory, name) for name in names if os.path.basename(directory) == prefix]
     return found
+
+
+def out(runtime: Runtime, document: dict[str, Any]) -> str:
+    """What *document* prints; it has to end well."""
+    done = runtime.run(document)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -6,6 +6,7 @@
 make_registry(auth="user:password", tls=True) → hacking.registry.Registry, running
 registry    a plain one for the whole session
 rootfs      a busybox root file system, made once; tests must not write into it
+own_rootfs  a copy of it that the test may spoil
 runtime     bundles.Runtime: the command line of the runtime; nothing of it may be left afterwards
 state_dir   a state directory of the test's own, set as AGENTLESS_OCI_ROOT; swept afterwards
 """
@@ -95,3 +96,11 @@ def runtime(tmp_path):
     assert cgroups(made.prefix) == []
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         assert str(tmp_path) not in file.read()
+
+
+@pytest.fixture
+def own_rootfs(rootfs, tmp_path):
+    """A root file system that the test may spoil."""
+    path = str(tmp_path / "rootfs")
+    shutil.copytree(rootfs, path, symlinks=True)
+    return path

@@ -8,32 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import shutil
 import subprocess
 import time
 
 import pytest
-from bundles import config
+from bundles import config, out, shell
 
 USERNS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
-
-
-@pytest.fixture
-def own_rootfs(rootfs, tmp_path):
-    """A root file system that the test may spoil."""
-    path = str(tmp_path / "rootfs")
-    shutil.copytree(rootfs, path, symlinks=True)
-    return path
-
-
-def shell(rootfs, script):
-    return config(rootfs, "sh", "-c", script)
-
-
-def out(runtime, document):
-    done = runtime.run(document)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def refused(runtime, document):

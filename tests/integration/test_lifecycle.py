@@ -11,13 +11,9 @@ import subprocess
 import time
 
 import pytest
-from bundles import AOCI, cgroups, config
+from bundles import AOCI, cgroups, config, shell
 
 FOREVER = "trap 'exit 9' TERM; while :; do sleep 0.1; done"
-
-
-def shell(rootfs, script):
-    return config(rootfs, "sh", "-c", script)
 
 
 def create(runtime, document, name):

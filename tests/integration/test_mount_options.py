@@ -11,17 +11,9 @@ import subprocess
 import time
 
 import pytest
-from bundles import config
+from bundles import config, out
 
 ID_MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
-
-
-@pytest.fixture
-def own_rootfs(rootfs, tmp_path):
-    """A root file system that the test may spoil."""
-    path = str(tmp_path / "rootfs")
-    shutil.copytree(rootfs, path, symlinks=True)
-    return path
 
 
 @pytest.fixture
@@ -36,12 +28,6 @@ def host_mount(tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "inner", path + "/below"], check=True)
     yield path
     subprocess.run(["umount", "-R", path], check=True)
-
-
-def out(runtime, document):
-    done = runtime.run(document)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def mounted(runtime, rootfs, entry, *more, script="cat /proc/self/mountinfo", **linux):

@@ -14,7 +14,7 @@ import tempfile
 
 import busybox_rootfs
 import pytest
-from bundles import config
+from bundles import config, out
 
 # Numbers from 424 on are the same everywhere (asm-generic/unistd.h). What came with which kernel:
 NEWER = {
@@ -49,12 +49,6 @@ def old(request, runtime, tmp_path):
     yield runtime
     runtime.clean()
     subprocess.run(["umount", interpreter], check=True)
-
-
-def out(runtime, document):
-    done = runtime.run(document)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_the_filter_works(old, rootfs):

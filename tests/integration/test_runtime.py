@@ -6,32 +6,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from bundles import AOCI, cgroups, config
-
-
-@pytest.fixture
-def own_rootfs(rootfs, tmp_path):
-    """A root file system that the test may spoil."""
-    path = str(tmp_path / "rootfs")
-    shutil.copytree(rootfs, path, symlinks=True)
-    return path
-
-
-def shell(rootfs, script):
-    return config(rootfs, "sh", "-c", script)
-
-
-def out(runtime, document):
-    done = runtime.run(document)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from bundles import AOCI, cgroups, config, out, shell
 
 
 def test_it_runs_in_namespaces_of_its_own(runtime, rootfs):
