@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import pytest
-from bundles import config, out, shell
+from bundles import cgroups, config, out, shell
 
 USERNS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 
@@ -387,6 +387,16 @@ class TestNetDevices:
         assert "192.0.2.7/24" in seen
         assert "2001:db8::7/64" in seen
         assert "UP" in _ip("link", "show", "dev", veth[0])
+
+    def test_what_was_moved_comes_back_when_the_pid_file_cannot_be_written(self, runtime, rootfs, veth):
+        document = shell(rootfs, "sleep 30")
+        document["linux"]["netDevices"] = {veth[0]: {"name": "eth0"}}
+        done = runtime("create", "-b", runtime.bundle(document), "--pid-file", "/proc/nowhere/pid", "box")
+        assert done.returncode == 1
+        assert "/proc/nowhere" in done.stderr
+        assert "192.0.2.7/24" in _ip("-o", "addr", "show", "dev", veth[0])
+        assert os.listdir(runtime.run_dir) == []
+        assert cgroups(runtime.prefix) == []
 
     def test_into_the_hosts_own_namespace(self, runtime, rootfs, veth):
         document = config(rootfs, "true")

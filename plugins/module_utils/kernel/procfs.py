@@ -14,6 +14,8 @@ from . import constants as c
 from . import files, syscalls
 from .lean import signal
 
+_PF_FORKNOEXEC = 0x40  # linux/sched.h; cleared by execve(2) before it closes what is close-on-exec
+
 
 def start_time(pid: int) -> int:
     """When *pid* started, in clock ticks since boot (proc_pid_stat(5), field 22).
@@ -21,16 +23,33 @@ def start_time(pid: int) -> int:
     A pid together with its start time names one process for good. Raises ProcessLookupError when it is gone or
     only its zombie is left.
     """
+    fields = _stat(pid)
+    if fields[0] in (b"Z", b"X"):
+        raise ProcessLookupError(errno.ESRCH, "no such process", str(pid))
+    return int(fields[19])
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields of proc_pid_stat(5) from the third on, a zombie's too. Raises ProcessLookupError."""
     try:
         # The command name (field 2) may hold spaces and parentheses: fields count from the last ")".
-        fields = files.read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        return files.read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESRCH):
             raise ProcessLookupError(errno.ESRCH, "no such process", str(pid)) from None
         raise
-    if fields[0] in (b"Z", b"X"):
-        raise ProcessLookupError(errno.ESRCH, "no such process", str(pid))
-    return int(fields[19])
+
+
+def has_executed(pid: int, started: int) -> bool | None:
+    """Whether the process (*pid*, *started*), dead or alive, has called execve(2) since its fork.
+
+    None when it is gone for good, reaped by its parent: then nobody can tell.
+    """
+    try:
+        fields = _stat(pid)
+    except ProcessLookupError:
+        return None
+    return None if int(fields[19]) != started else not int(fields[6]) & _PF_FORKNOEXEC
 
 
 def alive(pid: int, started: int) -> bool:

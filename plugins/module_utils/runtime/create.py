@@ -84,9 +84,7 @@ def create(
     try:
         state.save_document(run_dir, container_id, config.document)
         given = {"stdio": stdio, "console": console, "preserve_fds": preserve_fds, "no_pivot": no_pivot}
-        _create(config, created, cgroup, run_dir, given)
-        if pid_file:
-            write_atomic(os.path.abspath(pid_file), str(created.pid).encode(), 0o644, durable=False)
+        _create(config, created, cgroup, run_dir, given, pid_file)
     except BaseException:
         dismantle(run_dir, created)
         raise
@@ -103,7 +101,9 @@ def check_caller() -> None:
         raise RuntimeFault("the runtime must be single-threaded to fork containers", step="create")
 
 
-def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given: dict[str, Any]) -> None:
+def _create(
+    config: Config, created: State, cgroup: Cgroup, run_dir: str, given: dict[str, Any], pid_file: str
+) -> None:
     directory = state.directory(run_dir, created.id)
     listener = channel.listen(directory, START_SOCKET)
     ours, theirs = Channel.pair()
@@ -118,12 +118,14 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
     handovers: list[Handover] = []
     try:
         _converse(config, created, cgroup, run_dir, ours, handovers)
+        if pid_file:
+            write_atomic(os.path.abspath(pid_file), str(created.pid).encode(), 0o644, durable=False)
     except BaseException as error:
         for handover in handovers:
             handover.give_back()
         _kill_child(child)
         if isinstance(error, BrokenPipeError):  # it was killed while it waited for our answer
-            raise _died(cgroup) from error
+            raise died(cgroup) from error
         raise
     finally:
         ours.close()
@@ -139,7 +141,7 @@ def _converse(
     while True:
         message = ours.receive()
         if message is None:
-            raise _died(cgroup)
+            raise died(cgroup)
         if "joined" in message:  # sync 1
             ours.send({})
         elif "map" in message:  # sync 2
@@ -150,7 +152,7 @@ def _converse(
             with suppress(ProcessLookupError):  # dead already: its last message says why
                 created.start_time = procfs.start_time(created.pid)
         elif not created.pid:
-            raise _died(cgroup)  # the one that was to tell the pid was killed
+            raise died(cgroup)  # the one that was to tell the pid was killed
         elif "network" in message:  # sync 4
             from .netdevices import Handover
 
@@ -182,7 +184,8 @@ def _limit(config: Config, created: State, cgroup: Cgroup) -> None:
         config.intel_rdt.join(created.id, created.pid)
 
 
-def _died(cgroup: Cgroup) -> RuntimeFault:
+def died(cgroup: Cgroup) -> RuntimeFault:
+    """The error of a container whose first process ended without having said why."""
     try:
         killed = cgroup.oom_kills()
     except Error:

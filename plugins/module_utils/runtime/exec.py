@@ -98,8 +98,8 @@ def _converse(config: Config, found: State, ours: Channel) -> tuple[int, int]:
     while True:
         message = ours.receive()
         if message is None:
-            if pid:
-                return pid, started  # execve(2) has closed the other side
+            if started and procfs.has_executed(pid, started) is not False:
+                return pid, started  # execve(2) has closed the other side, and not a death
             raise RuntimeFault("the process died before its program ran", step="exec", obj=found.id)
         if "init" in message:  # sync 1
             pid = message["init"]

@@ -13,7 +13,7 @@ from ..kernel import procfs
 from ..kernel.lean import signal, suppress
 from . import channel, devices, hooks, seccomp
 from . import state as states
-from .create import create
+from .create import create, died
 from .dismantle import dismantle
 from .errors import DamagedState, NoSuchContainer, RuntimeFault, WrongState
 from .state import START_SOCKET, State
@@ -70,6 +70,9 @@ def start(run_dir: str, container_id: str) -> None:
         if message is not None:
             seccomp.hand_over(starter, message, found.pid, found.as_dict())
             starter.receive()
+        # A death closes it just as well. One that ended and was reaped before we look has most likely run.
+        if procfs.has_executed(found.pid, found.start_time) is False:
+            raise died(open_cgroup(found.cgroup_path))
         if found.hooks.get("poststart"):
             _poststart(found)
     finally:

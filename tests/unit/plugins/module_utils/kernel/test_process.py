@@ -33,6 +33,27 @@ def test_a_process_is_its_pid_and_its_start():
         procfs.start_time(process.pid)
 
 
+def test_whether_a_program_was_executed_is_known_until_the_parent_reaps():
+    for executes in (True, False):
+        ready, tell = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            if executes:
+                os.execv("/bin/true", ["true"])
+            os.write(tell, b".")
+            signal.pause()
+        os.close(tell)
+        started = procfs.start_time(pid)
+        os.read(ready, 1)
+        os.close(ready)
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert procfs.has_executed(pid, started) is executes  # of a zombie
+        assert procfs.has_executed(pid, started + 1) is None  # another process
+        os.waitpid(pid, 0)
+        assert procfs.has_executed(pid, started) is None
+
+
 def test_writes_to_proc_cross_no_symlink():
     fd = procfs.open_proc()
     try:
