@@ -35,7 +35,7 @@ sys.path.pop(0)
 ID = "torn"
 PR_SET_CHILD_SUBREAPER = 36
 STEPS = """
-fork mkdir rmdir unlink rename open write kill waitpid symlink mknod chown fchown fchmod
+fork mkdir rmdir setxattr unlink rename open write kill waitpid symlink mknod chown fchown fchmod
 send recv _accept bind connect listen execve dup2 setsid chroot chdir fchdir setgroups
 setresuid setresgid prlimit pidfd_open pidfd_send_signal mount umount2 pivot_root unshare
 setns prctl capset open_tree move_mount mount_setattr openat2 close_on_exec
@@ -140,7 +140,7 @@ def leftovers():
             break
     if os.path.lexists(os.path.join(RUN_DIR, ID)):
         yield f"its state: {os.listdir(os.path.join(RUN_DIR, ID))}"
-    for directory in open_cgroup(CGROUP).directories():
+    for directory in (*open_cgroup(CGROUP).directories(), *open_cgroup(os.path.dirname(CGROUP)).directories()):
         if os.path.isdir(directory):
             yield f"the cgroup {directory}"
     with open("/proc/self/mountinfo", encoding="utf-8") as file:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import subprocess
 import time
 
 import pytest
-from bundles import AOCI, cgroups, config, shell
+from bundles import AOCI, CHECKOUT, cgroups, config, shell
 
 FOREVER = "trap 'exit 9' TERM; while :; do sleep 0.1; done"
 
@@ -246,3 +247,91 @@ class TestForeignCgroup:
         assert done.returncode == 1
         assert "is in use by other processes" in done.stderr
         assert runtime.state("box")["status"] == "created"
+
+
+class TestParentsOfTheCgroup:
+    """What create made above the container's group goes with the last that uses it; what was there stays."""
+
+    def _groups(self, path):
+        found = [top for top, _names, _files in os.walk("/sys/fs/cgroup") if top.endswith(path)]
+        return {top for top in found if os.path.exists(top + "/cgroup.procs")}
+
+    def _created(self, runtime, rootfs, name, path):
+        document = shell(rootfs, FOREVER)
+        document["linux"]["cgroupsPath"] = f"/{runtime.prefix}{path}"
+        create(runtime, document, name)
+
+    def test_all_that_was_made_goes(self, runtime, rootfs):
+        self._created(runtime, rootfs, "box", "/deep/er/box")
+        assert self._groups(f"/{runtime.prefix}/deep/er")
+        assert runtime("delete", "--force", "box").returncode == 0
+        assert self._groups(f"/{runtime.prefix}") == set()
+
+    def test_a_create_that_fails_leaves_none(self, runtime, rootfs):
+        document = config(rootfs, "no-such-program")
+        document["linux"]["cgroupsPath"] = f"/{runtime.prefix}/deep/er/box"
+        assert runtime.run(document).returncode == 1
+        assert self._groups(f"/{runtime.prefix}") == set()
+
+    def test_what_was_there_stays(self, runtime, rootfs):
+        self._created(runtime, rootfs, "box", "/box")
+        there = self._groups(f"/{runtime.prefix}")
+        assert runtime("delete", "--force", "box").returncode == 0
+        for directory in there:
+            os.mkdir(directory)
+        self._created(runtime, rootfs, "box", "/made/box")
+        assert runtime("delete", "--force", "box").returncode == 0
+        assert self._groups(f"/{runtime.prefix}") == there
+        assert self._groups(f"/{runtime.prefix}/made") == set()
+
+    @pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+    def test_the_last_of_two_removes_it(self, runtime, rootfs, order):
+        self._created(runtime, rootfs, "one", "/shared/one")
+        self._created(runtime, rootfs, "two", "/shared/two")
+        assert runtime("delete", "--force", order[0]).returncode == 0
+        assert self._groups(f"/{runtime.prefix}/shared")
+        assert runtime.state(order[1])["status"] == "created"
+        assert runtime("delete", "--force", order[1]).returncode == 0
+        assert self._groups(f"/{runtime.prefix}") == set()
+
+    def test_one_that_has_limits_of_its_own_stays(self, runtime, rootfs):
+        """cgroup_limit has made it its own, though it was made for a container."""
+        self._created(runtime, rootfs, "box", "/batch/box")
+        script = f"""
+import sys
+sys.path.insert(0, {os.path.join(CHECKOUT, "plugins", "module_utils")!r})
+import entry
+entry.register()
+from aoci.cgroup.api import open_cgroup
+from aoci.cgroup.module import carry_out, make_plan
+group = open_cgroup("/{runtime.prefix}/batch")
+limits = {{"pids": {{"limit": 77}}}}
+options = {{"state": "present", "name": None, "processes": None}}
+carry_out(group, make_plan(group, options, limits, {{}}), limits, {{}})
+"""
+        subprocess.run([*runtime.python, "-c", script], check=True)
+        assert runtime("delete", "--force", "box").returncode == 0
+        kept = self._groups(f"/{runtime.prefix}/batch")
+        try:
+            files = [pathlib.Path(top, "pids.max") for top in kept]
+            assert "77" in [file.read_text(encoding="ascii").strip() for file in files if file.exists()]
+        finally:
+            for directory in kept:
+                os.rmdir(directory)
+
+    def test_many_at_once(self, runtime, rootfs):
+        """They make and remove the same parent under each other's feet."""
+        bundles = []
+        for number in range(4):
+            document = config(rootfs, "true")
+            document["linux"]["cgroupsPath"] = f"/{runtime.prefix}/shared/{number}"
+            bundles.append(runtime.bundle(document))
+        loop = 'for n in 1 2 3 4 5 6; do "$@" || exit 1; done'
+        command = ["sh", "-c", loop, "sh", *runtime.python, AOCI, "--root", runtime.run_dir, "run", "-b"]
+        running = [
+            subprocess.Popen([*command, bundle, f"c{number}"], stderr=subprocess.PIPE, text=True)
+            for number, bundle in enumerate(bundles)
+        ]
+        ended = [(process.communicate(timeout=60)[1], process.returncode) for process in running]
+        assert ended == [("", 0)] * 4
+        assert self._groups(f"/{runtime.prefix}") == set()

@@ -18,7 +18,18 @@ import errno
 import os
 
 from . import freezer, processes, v1, v2
-from .control import attach, flat_keyed, pids_of, read_if_there, remove_tree, tree, write
+from .control import (
+    attach,
+    flat_keyed,
+    keep,
+    parents,
+    pids_of,
+    read_if_there,
+    remove_parents,
+    remove_tree,
+    tree,
+    write,
+)
 from .devices import DEVICES_LIST, PROGRAM, attach_program, device_change, write_devices
 from .errors import CgroupError
 from .hierarchy import UNIFIED, detect
@@ -149,11 +160,23 @@ class Cgroup:
             or os.path.isdir("/run/systemd/system")
         )
 
-    def remove(self, keep: Collection[str] = ()) -> None:
+    def missing_parents(self) -> list[str]:
+        """The directories above it, in all hierarchies, that :meth:`create` would have to make first."""
+        mounts = [directory[: -len(self.path)] for directory in self.directories()]
+        return [above for mount in mounts for above in parents(mount, self.path) if not os.path.isdir(above)]
+
+    def remove(self, keep: Collection[str] = (), made: Collection[str] = ()) -> None:
         """Remove it with its children in every hierarchy. Missing is fine, a process in it is not.
 
-        *keep* are directories of it that somebody else has made.
+        *keep* are directories of it that somebody else has made, *made* the parents that were made for it: they go
+        with their last child.
         """
+            remove_parents(directory[: -len(self.path)], self.path, made)
+
+    def keep(self) -> None:
+        """It is somebody's own from now on, even if it was made as the parent of another."""
+        for directory in self.directories():
+            keep(directory)
         for directory in self.directories():
             if directory not in keep:
                 remove_tree(directory)

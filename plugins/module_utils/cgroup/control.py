@@ -14,7 +14,7 @@ from .errors import CgroupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 
 def write(path: str, text: str) -> None:
@@ -102,6 +102,71 @@ def _remove(group: str) -> None:
                 raise CgroupError.of(error, f"cannot remove cgroup {group}", hint=hint) from error
         time.sleep(delay)
         delay *= 2
+
+
+def parents(mount: str, path: str) -> Iterator[str]:
+    """The directories between *mount* and the group *path*, deepest first."""
+    above = os.path.dirname(path)
+    while above != "/":
+        yield mount + above
+        above = os.path.dirname(above)
+
+
+def make_group(directory: str) -> None:
+    """mkdir(2). Raises OSError, FileExistsError too."""
+    os.mkdir(directory, 0o755)
+
+
+def make_parent(directory: str) -> None:
+    """The same for a group that is only to hold others, marked so that the last of them takes it away."""
+    make_group(directory)
+    _set_mark(directory, _MADE)
+
+
+def remove_parents(mount: str, path: str, made: Collection[str]) -> None:
+    """rmdir(2) the groups above *path* that are empty and bear our mark, deepest first, to the first that is not.
+
+    *made* are some that may lack the mark: whoever made them for this group can have been killed before it was set.
+    """
+    for directory in parents(mount, path):
+        mark = _mark(directory)
+        if mark == _KEPT or not (mark or directory in made):
+            return
+        try:
+            os.rmdir(directory)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno in (errno.EBUSY, errno.ENOTEMPTY):
+                return
+            raise CgroupError.of(error, f"cannot remove cgroup {directory}") from error
+
+
+def keep(directory: str) -> None:
+    """Somebody wants this group for itself: it is no longer removed with what was made below it."""
+    _set_mark(directory, _KEPT)
+
+
+_MARK = "trusted.agentless-oci.group"  # xattr(7); kernfs keeps it in memory with the directory
+_MADE, _KEPT = b"made", b"kept"
+
+
+def _mark(directory: str) -> bytes:
+    try:
+        return os.getxattr(directory, _MARK)
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP, errno.ENOENT):
+            return b""
+        raise CgroupError.of(error, f"cannot read the attributes of cgroup {directory}") from error
+
+
+def _set_mark(directory: str, mark: bytes) -> None:
+    try:
+        os.setxattr(directory, _MARK, mark)
+    except OSError as error:
+        # EPERM: only root of the host may; elsewhere an empty group is left.
+        if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPERM):
+            raise CgroupError.of(error, f"cannot mark cgroup {directory}") from error
 
 
 def attach(directory: str, pid: int, *, file: str = "cgroup.procs") -> None:

@@ -126,6 +126,7 @@ def carry_out(group: Cgroup, plan: Plan, resources: dict[str, Any], raw: dict[st
             group.set(resources, raw)
         else:
             group.apply(plan.changes)
+        group.keep()
         for pid in plan.move:
             group.add(pid)
     except CgroupError:

@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 
 from ..kernel.files import read_text
-from .control import write
+from .control import make_group, make_parent, write
 from .errors import CgroupError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def make(mount: str, path: str, *, cpuset: bool = False) -> None:
@@ -23,14 +27,14 @@ def make(mount: str, path: str, *, cpuset: bool = False) -> None:
         raise CgroupError.of(error, f"cannot create cgroup {directory}", step="path") from error
 
 
-def _mkdir_with_parents(directory: str) -> None:
+def _mkdir_with_parents(directory: str, make: Callable[[str], None] = make_group) -> None:
     try:
-        os.mkdir(directory, 0o755)
+        make(directory)
     except FileExistsError:
         return
     except FileNotFoundError:
-        _mkdir_with_parents(os.path.dirname(directory))
-        _mkdir_with_parents(directory)
+        _mkdir_with_parents(os.path.dirname(directory), make_parent)
+        _mkdir_with_parents(directory, make)
 
 
 def _seed(directory: str, mount: str) -> None:

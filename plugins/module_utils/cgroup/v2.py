@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from ..kernel.files import read_text
-from .control import read_if_there, write
+from ..kernel.lean import suppress
+from .control import make_group, make_parent, parents, read_if_there, write
 from .errors import CgroupError
 
 # Why a group may not hand a controller to its children; each leaves the others to be tried alone.
 _CANNOT_ENABLE = (errno.EBUSY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOENT)
+
+_TRIES = 10
 
 
 def make(mount: str, path: str) -> None:
@@ -21,17 +23,24 @@ def make(mount: str, path: str) -> None:
 
     What cannot be enabled is left: a limit that needs it fails later, naming the controller.
     """
-    directory = mount
-    try:
-        for name in path.strip("/").split("/"):
+    for attempt in range(_TRIES):
+        directory = mount
+        try:
+            for above in reversed(list(parents(mount, path))):
+                _enable(directory)
+                directory = above
+                with suppress(FileExistsError):
+                    make_parent(directory)
             _enable(directory)
-            directory = f"{directory}/{name}"
-            try:
-                os.mkdir(directory, 0o755)
-            except FileExistsError:
+            directory = mount + path
+            with suppress(FileExistsError):
+                make_group(directory)
+            return
+        except OSError as error:
+            # A parent that was empty when we passed has been removed by the last of its former users.
+            if error.errno in (errno.ENOENT, errno.ENODEV) and directory != mount and attempt < _TRIES - 1:
                 continue
-    except OSError as error:
-        raise CgroupError.of(error, f"cannot create cgroup {directory}", step="path") from error
+            raise CgroupError.of(error, f"cannot create cgroup {directory}", step="path") from error
 
 
 def _enable(directory: str) -> None:

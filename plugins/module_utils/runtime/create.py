@@ -82,6 +82,7 @@ def create(
         created.warnings.append(f"process.capabilities: {name} is unknown and not granted")
     state.make(run_dir, created)
     try:
+    created.parents = cgroup.missing_parents()
         state.save_document(run_dir, container_id, config.document)
         given = {"stdio": stdio, "console": console, "preserve_fds": preserve_fds, "no_pivot": no_pivot}
         _create(config, created, cgroup, run_dir, given, pid_file)

@@ -38,7 +38,7 @@ def dismantle(run_dir: str, found: State) -> list[str]:
                 obj=found.id,
                 hint="It is probably waiting for a device or a network file system; try again later",
             )
-    cgroup.remove(keep=found.foreign)
+    cgroup.remove(keep=found.foreign, made=found.parents)
     for group in found.rdt_groups:
         with suppress(FileNotFoundError):
             os.rmdir(group)
