@@ -171,15 +171,15 @@ class Cgroup:
         *keep* are directories of it that somebody else has made, *made* the parents that were made for it: they go
         with their last child.
         """
+        for directory in self.directories():
+            if directory not in keep:
+                remove_tree(directory)
             remove_parents(directory[: -len(self.path)], self.path, made)
 
     def keep(self) -> None:
         """It is somebody's own from now on, even if it was made as the parent of another."""
         for directory in self.directories():
             keep(directory)
-        for directory in self.directories():
-            if directory not in keep:
-                remove_tree(directory)
 
     def pids(self) -> list[int]:
         """Every process in it or below it, in ascending order."""

@@ -76,13 +76,13 @@ def create(
             f"the cgroup {created.cgroup_path} is in use by other processes", step="cgroup", obj=created.cgroup_path
         )
     created.foreign = [directory for directory in cgroup.directories() if os.path.isdir(directory)]
+    created.parents = cgroup.missing_parents()
     if config.intel_rdt is not None:
         created.rdt_groups = config.intel_rdt.directories(container_id)
     for name in config.unknown_capabilities:
         created.warnings.append(f"process.capabilities: {name} is unknown and not granted")
     state.make(run_dir, created)
     try:
-    created.parents = cgroup.missing_parents()
         state.save_document(run_dir, container_id, config.document)
         given = {"stdio": stdio, "console": console, "preserve_fds": preserve_fds, "no_pivot": no_pivot}
         _create(config, created, cgroup, run_dir, given, pid_file)
