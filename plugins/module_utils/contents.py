@@ -105,6 +105,7 @@ from .kernel import (
     constants,
     errors,
     files,
+    foreign,
     idmap,
     lean,
     mounts,

@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 
-from ..runtime.console import receive_master
-from . import terminal
+from ..kernel.lean import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +24,7 @@ def follow(pid: int, console: _socket.socket | None, start: Callable[[], None]) 
     """
 
     def forward(number: int, _frame: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.kill(pid, number)  # our unreaped child: its pid cannot be another's
 
     for number in _FORWARDED:
@@ -35,6 +32,9 @@ def follow(pid: int, console: _socket.socket | None, start: Callable[[], None]) 
     if console is None:
         start()
     else:
+        from ..runtime.console import receive_master
+        from . import terminal
+
         master = receive_master(console)
         terminal.follow_size(0, master)
         with terminal.raw(0):

@@ -13,12 +13,14 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    import struct
     from collections import namedtuple
     from contextlib import suppress
     from json import dumps, loads
 else:
     import _json
     import _signal as signal
+    import _struct as struct
 
     class suppress:
         """End the block at one of these exceptions."""
@@ -94,4 +96,4 @@ else:
         return "".join(encode(value, 0))
 
 
-__all__ = ["dumps", "loads", "namedtuple", "signal", "suppress"]
+__all__ = ["dumps", "loads", "namedtuple", "signal", "struct", "suppress"]

@@ -9,21 +9,18 @@ gives ENOSYS. Single-threaded callers only where the call itself demands it (uns
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import struct
 import sys
 
 from . import constants as c
+from .foreign import addressof, buffer, c_char_p, c_int, c_long, c_ulong, function, get_errno
+from .lean import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_syscall = _libc.syscall
-_syscall.restype = ctypes.c_long
+    from ctypes import Array, c_char
 
 _MACHINE = os.uname().machine
 
@@ -56,29 +53,23 @@ _OLD_NUMBERS = {
 }
 
 
-def _prototype(name: str, *argtypes: type) -> ctypes._NamedFuncPointer:
-    function = _libc[name]
-    function.argtypes = argtypes
-    function.restype = ctypes.c_int
-    return function
-
-
-_mount = _prototype("mount", ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
-_umount2 = _prototype("umount2", ctypes.c_char_p, ctypes.c_int)
-_unshare = _prototype("unshare", ctypes.c_int)
-_setns = _prototype("setns", ctypes.c_int, ctypes.c_int)
-_prctl = _prototype("prctl", *[ctypes.c_int] + [ctypes.c_ulong] * 4)
-_capget = _prototype("capget", ctypes.c_char_p, ctypes.c_char_p)
-_capset = _prototype("capset", ctypes.c_char_p, ctypes.c_char_p)
-_personality = _prototype("personality", ctypes.c_ulong)
-_setdomainname = _prototype("setdomainname", ctypes.c_char_p, ctypes.c_size_t)
-_statfs = _prototype("statfs", ctypes.c_char_p, ctypes.c_char_p)
-_fstatfs = _prototype("fstatfs", ctypes.c_int, ctypes.c_char_p)
+_syscall = function("syscall", restype=c_long)
+_mount = function("mount", c_char_p, c_char_p, c_char_p, c_ulong, c_char_p)
+_umount2 = function("umount2", c_char_p, c_int)
+_unshare = function("unshare", c_int)
+_setns = function("setns", c_int, c_int)
+_prctl = function("prctl", c_int, c_ulong, c_ulong, c_ulong, c_ulong)
+_capget = function("capget", c_char_p, c_char_p)
+_capset = function("capset", c_char_p, c_char_p)
+_personality = function("personality", c_ulong)
+_setdomainname = function("setdomainname", c_char_p, c_ulong)
+_statfs = function("statfs", c_char_p, c_char_p)
+_fstatfs = function("fstatfs", c_int, c_char_p)
 
 
 def _check(result: int, path: str | None = None) -> int:
     if result == -1:
-        number = ctypes.get_errno()
+        number = get_errno()
         raise OSError(number, os.strerror(number), path)
     return result
 
@@ -87,8 +78,10 @@ def _bytes(text: str | None) -> bytes | None:
     return None if text is None else os.fsencode(text)
 
 
-def _call(number: int, *arguments: object, path: str | None = None) -> int:
-    return _check(_syscall(ctypes.c_long(number), *arguments), path)
+def _call(number: int, *arguments: int | bytes | Array[c_char] | None, path: str | None = None) -> int:
+    """syscall(2): each argument a whole register, or the address of its bytes."""
+    words = [c_ulong(word) if isinstance(word, int) else word for word in arguments]
+    return _check(_syscall(c_long(number), *words), path)
 
 
 def _old_number(index: int) -> int:
@@ -110,7 +103,7 @@ def umount2(target: str, flags: int) -> None:
 
 def pivot_root(new_root: str, put_old: str) -> None:
     """pivot_root(2)."""
-    _call(_old_number(0), ctypes.c_char_p(os.fsencode(new_root)), ctypes.c_char_p(os.fsencode(put_old)), path=new_root)
+    _call(_old_number(0), os.fsencode(new_root), os.fsencode(put_old), path=new_root)
 
 
 def unshare(flags: int) -> None:
@@ -141,29 +134,29 @@ def personality(persona: int) -> None:
 
 def sched_setattr(pid: int, attributes: bytes) -> None:
     """sched_setattr(2), Linux 3.14, with a struct sched_attr."""
-    _call(_old_number(3), ctypes.c_long(pid), ctypes.c_char_p(attributes), ctypes.c_ulong(0))
+    _call(_old_number(3), pid, attributes, 0)
 
 
 def ioprio_set(which: int, who: int, priority: int) -> None:
     """ioprio_set(2)."""
-    _call(_old_number(4), ctypes.c_long(which), ctypes.c_long(who), ctypes.c_long(priority))
+    _call(_old_number(4), which, who, priority)
 
 
 def set_mempolicy(mode: int, nodes: Iterable[int]) -> None:
     """set_mempolicy(2) of the calling thread, kept over execve(2); *mode* holds the flags too."""
     bits = sum(1 << node for node in nodes)
-    size = ctypes.sizeof(ctypes.c_ulong)
+    size = struct.calcsize("@L")
     raw = bits.to_bytes((bits.bit_length() // (8 * size) + 1) * size, sys.byteorder)  # an array of unsigned long
     if sys.byteorder == "big":
         raw = b"".join(reversed([raw[start : start + size] for start in range(0, len(raw), size)]))
-    mask = ctypes.create_string_buffer(raw, len(raw)) if bits else None
+    mask = raw if bits else None
     # One bit more than the mask has: the kernel takes one away.
-    _call(_old_number(5), ctypes.c_long(mode), mask, ctypes.c_ulong(8 * len(raw) + 1 if bits else 0))
+    _call(_old_number(5), mode, mask, 8 * len(raw) + 1 if bits else 0)
 
 
 def new_session_keyring() -> None:
     """Join a fresh anonymous session keyring (keyctl(2), KEYCTL_JOIN_SESSION_KEYRING)."""
-    _call(_old_number(1), ctypes.c_long(1), ctypes.c_char_p(None))
+    _call(_old_number(1), 1, None)
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:
@@ -176,21 +169,20 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
 
 def seccomp_set_mode_filter(flags: int, program: bytes) -> int:
     """seccomp(2), SECCOMP_SET_MODE_FILTER, with an array of struct sock_filter; what the kernel returns."""
-    instructions = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
-    mode = ctypes.c_ulong(_SECCOMP_SET_MODE_FILTER)
-    return _call(_old_number(2), mode, ctypes.c_ulong(flags), ctypes.c_char_p(fprog))
+    instructions = buffer(len(program), program)
+    fprog = struct.pack("@HP", len(program) // 8, addressof(instructions))
+    return _call(_old_number(2), _SECCOMP_SET_MODE_FILTER, flags, fprog)
 
 
 def pidfd_getfd(pidfd: int, fd: int) -> int:
     """pidfd_getfd(2), Linux 5.6: our own descriptor, close-on-exec, of another process's *fd*."""
-    return _call(_NR_PIDFD_GETFD, ctypes.c_ulong(pidfd), ctypes.c_ulong(fd), ctypes.c_ulong(0))
+    return _call(_NR_PIDFD_GETFD, pidfd, fd, 0)
 
 
 def capget() -> tuple[int, int, int]:
     """capget(2), version 3, of the calling thread: (effective, permitted, inheritable) as bit masks."""
     header = struct.pack("=Ii", 0x20080522, 0)
-    data = ctypes.create_string_buffer(24)
+    data = buffer(24)
     _check(_capget(header, data))
     low = struct.unpack("=6I", data.raw)
     return low[0] | low[3] << 32, low[1] | low[4] << 32, low[2] | low[5] << 32
@@ -199,19 +191,18 @@ def capget() -> tuple[int, int, int]:
 def reset_signal(number: int) -> None:
     """Give signal *number* its default action by rt_sigaction(2), those that glibc keeps to itself included."""
     # struct sigaction of the kernel: handler (0 is SIG_DFL), flags, restorer, mask; the order differs, zeros do not.
-    action = ctypes.c_char_p(bytes(64))
-    _call(_old_number(6), ctypes.c_long(number), action, ctypes.c_char_p(None), ctypes.c_size_t(8))
+    _call(_old_number(6), number, bytes(64), None, 8)
 
 
 def fs_type(target: str | int) -> int:
     """f_type of statfs(2) for a path or a descriptor: one of the ``*_MAGIC`` constants."""
-    buffer = ctypes.create_string_buffer(256)
+    found = buffer(256)
     if isinstance(target, int):
-        _check(_fstatfs(target, buffer))
+        _check(_fstatfs(target, found))
     else:
-        _check(_statfs(os.fsencode(target), buffer), target)
+        _check(_statfs(os.fsencode(target), found), target)
     # The first member is a long everywhere but on s390x, where it is an unsigned int.
-    kind: int = struct.unpack_from("=I" if _MACHINE == "s390x" else "@L", buffer)[0]
+    kind: int = struct.unpack_from("=I" if _MACHINE == "s390x" else "@L", found)[0]
     return kind & 0xFFFFFFFF
 
 
@@ -220,10 +211,10 @@ def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> i
     how = struct.pack("=QQQ", flags | os.O_CLOEXEC, mode, resolve)
     return _call(
         _NR_OPENAT2,
-        ctypes.c_long(dirfd),
-        ctypes.c_char_p(os.fsencode(path)),
-        ctypes.c_char_p(how),
-        ctypes.c_size_t(len(how)),
+        dirfd,
+        os.fsencode(path),
+        how,
+        len(how),
         path=path,
     )
 
@@ -232,9 +223,9 @@ def open_tree(dirfd: int, path: str, flags: int) -> int:
     """open_tree(2), Linux 5.2; with OPEN_TREE_CLONE the descriptor of a detached copy of the mount."""
     return _call(
         _NR_OPEN_TREE,
-        ctypes.c_long(dirfd),
-        ctypes.c_char_p(os.fsencode(path)),
-        ctypes.c_long(flags | c.OPEN_TREE_CLOEXEC),
+        dirfd,
+        os.fsencode(path),
+        flags | c.OPEN_TREE_CLOEXEC,
         path=path,
     )
 
@@ -243,11 +234,11 @@ def move_mount(tree: int, target: int) -> None:
     """move_mount(2), Linux 5.2: attach the detached mount *tree* on the file or directory behind *target*."""
     _call(
         _NR_MOVE_MOUNT,
-        ctypes.c_long(tree),
-        ctypes.c_char_p(b""),
-        ctypes.c_long(target),
-        ctypes.c_char_p(b""),
-        ctypes.c_long(c.MOVE_MOUNT_F_EMPTY_PATH | c.MOVE_MOUNT_T_EMPTY_PATH),
+        tree,
+        b"",
+        target,
+        b"",
+        c.MOVE_MOUNT_F_EMPTY_PATH | c.MOVE_MOUNT_T_EMPTY_PATH,
     )
 
 
@@ -256,41 +247,40 @@ def mount_setattr(fd: int, set_: int, clear: int, *, propagation: int = 0, usern
     attributes = struct.pack("=QQQQ", set_, clear, propagation, userns)
     _call(
         _NR_MOUNT_SETATTR,
-        ctypes.c_long(fd),
-        ctypes.c_char_p(b""),
-        ctypes.c_long(c.AT_EMPTY_PATH | (c.AT_RECURSIVE if recursive else 0)),
-        ctypes.c_char_p(attributes),
-        ctypes.c_size_t(len(attributes)),
+        fd,
+        b"",
+        c.AT_EMPTY_PATH | (c.AT_RECURSIVE if recursive else 0),
+        attributes,
+        len(attributes),
     )
 
 
 def fsopen(fstype: str) -> int:
     """fsopen(2), Linux 5.2."""
-    return _call(_NR_FSOPEN, ctypes.c_char_p(fstype.encode()), ctypes.c_long(c.FSOPEN_CLOEXEC), path=fstype)
+    return _call(_NR_FSOPEN, fstype.encode(), c.FSOPEN_CLOEXEC, path=fstype)
 
 
 def fsconfig_string(fd: int, key: str, value: str) -> None:
     """fsconfig(2), FSCONFIG_SET_STRING."""
     _call(
         _NR_FSCONFIG,
-        ctypes.c_long(fd),
-        ctypes.c_long(c.FSCONFIG_SET_STRING),
-        ctypes.c_char_p(key.encode()),
-        ctypes.c_char_p(os.fsencode(value)),
-        ctypes.c_long(0),
+        fd,
+        c.FSCONFIG_SET_STRING,
+        key.encode(),
+        os.fsencode(value),
+        0,
         path=value,
     )
 
 
 def fsconfig_create(fd: int) -> None:
     """fsconfig(2), FSCONFIG_CMD_CREATE."""
-    null = ctypes.c_char_p(None)
-    _call(_NR_FSCONFIG, ctypes.c_long(fd), ctypes.c_long(c.FSCONFIG_CMD_CREATE), null, null, ctypes.c_long(0))
+    _call(_NR_FSCONFIG, fd, c.FSCONFIG_CMD_CREATE, None, None, 0)
 
 
 def fsmount(fd: int, attributes: int) -> int:
     """fsmount(2), Linux 5.2: the descriptor of a detached mount."""
-    return _call(_NR_FSMOUNT, ctypes.c_long(fd), ctypes.c_long(c.FSMOUNT_CLOEXEC), ctypes.c_long(attributes))
+    return _call(_NR_FSMOUNT, fd, c.FSMOUNT_CLOEXEC, attributes)
 
 
 def close_on_exec(first: int) -> None:
@@ -299,8 +289,7 @@ def close_on_exec(first: int) -> None:
     The slow way needs a trusted /proc.
     """
     try:
-        flag = ctypes.c_ulong(_CLOSE_RANGE_CLOEXEC)
-        _call(_NR_CLOSE_RANGE, ctypes.c_ulong(first), ctypes.c_ulong(0xFFFFFFFF), flag)
+        _call(_NR_CLOSE_RANGE, first, 0xFFFFFFFF, _CLOSE_RANGE_CLOEXEC)
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EINVAL):
             raise
