@@ -163,6 +163,75 @@ def test_a_state_that_is_not_whole(faulty, rootfs):
         gone(faulty)
 
 
+DAMAGES = {"cut": b'{"id": "x"', "empty": b"", "a list": b"[]", "an object": b"{}", "gone": None}
+
+
+def damage(runtime, name, content):
+    path = os.path.join(runtime.run_dir, name, "state.json")
+    if content is None:
+        os.unlink(path)
+    else:
+        with open(path, "wb") as file:
+            file.write(content)
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_state_hides_no_other_container(faulty, rootfs, tmp_path, kind):
+    for name in ("first", "hurt", "third"):
+        bundle = faulty.bundle(config(rootfs, "sleep", "30"))
+        assert faulty("run", "-d", "-b", bundle, name, capture_output=False).returncode == 0
+    damage(faulty, "hurt", DAMAGES[kind])
+    for stray in ("a file", "file"):
+        with open(os.path.join(faulty.run_dir, stray), "w", encoding="ascii"):
+            pass
+    log = str(tmp_path / "log")
+    shown = faulty("--log", log, "list", "-q")
+    assert (shown.returncode, shown.stdout) == (0, "first\nthird\n")  # 0, as runc
+    assert shown.stderr.count("\n") == 1
+    assert f"{faulty.run_dir}/hurt/state.json" in shown.stderr
+    with open(log, encoding="utf-8") as file:
+        assert "the state of container hurt" in file.read()
+    for stray in ("a file", "file"):
+        os.unlink(os.path.join(faulty.run_dir, stray))
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_forced_delete_finds_what_a_damaged_state_hides(faulty, rootfs, kind):
+    assert faulty("run", "-d", "-b", faulty.bundle(limited(rootfs)), "x", capture_output=False).returncode == 0
+    pid = faulty.state("x")["pid"]
+    damage(faulty, "x", DAMAGES[kind])
+    assert faulty("delete", "x").returncode == 1
+    gone(faulty)
+    assert not os.path.exists(f"/proc/{pid}/exe")
+
+
+def test_the_default_group_is_looked_for_as_well(faulty, rootfs):
+    document = limited(rootfs)
+    name = document["linux"]["cgroupsPath"] = faulty.prefix  # what create takes by default is the id
+    bundle = faulty.bundle(document)
+    assert faulty("run", "-d", "-b", bundle, name, capture_output=False).returncode == 0
+    pid = faulty.state(name)["pid"]
+    damage(faulty, name, b"")
+    with open(os.path.join(faulty.run_dir, name, "config.json"), "w", encoding="ascii") as file:
+        file.write("{")
+    deleted = faulty("delete", "--force", name)
+    assert deleted.returncode == 0
+    assert "its cgroup is not known" in deleted.stderr
+    assert os.listdir(faulty.run_dir) == []
+    assert not os.path.exists(f"/proc/{pid}/exe")
+
+
+def test_a_name_alone_is_no_reason_to_kill(faulty, rootfs):
+    """A directory that holds no configuration had no cgroup yet, whoever has one of that name."""
+    document = limited(rootfs)
+    document["linux"]["cgroupsPath"] = faulty.prefix
+    assert faulty("run", "-d", "-b", faulty.bundle(document), "bystander", capture_output=False).returncode == 0
+    os.makedirs(os.path.join(faulty.run_dir, faulty.prefix))
+    assert faulty("delete", "--force", faulty.prefix).returncode == 0
+    assert faulty.state("bystander")["status"] == "running"
+    assert faulty("delete", "--force", "bystander").returncode == 0
+
+
 def test_cycles_leave_the_machine_as_it_was(faulty, rootfs):
     """tests/bench/cycles.py does a thousand."""
     script = os.path.join(CHECKOUT, "tests", "bench", "cycles.py")

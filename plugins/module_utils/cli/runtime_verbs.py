@@ -17,6 +17,7 @@ from ..runtime import lifecycle
 from ..runtime import state as states
 from ..runtime.config import Config
 from ..runtime.console import connect
+from ..runtime.errors import DamagedState, NoSuchContainer
 from ..statedir import StateDir
 from .words import Syntax, sort, table
 
@@ -150,7 +151,15 @@ def _own_console(words: Words) -> tuple[_socket.socket, _socket.socket] | tuple[
 
 
 def _list(run_dir: str, words: Words) -> int:
-    found = [lifecycle.state(run_dir, container_id) for container_id in states.ids(run_dir)]
+    found = []
+    for container_id in states.ids(run_dir):
+        try:
+            found.append(lifecycle.state(run_dir, container_id))
+        except (DamagedState, NoSuchContainer) as error:
+            if os.path.isdir(states.directory(run_dir, container_id)):  # else it has been deleted meanwhile
+                from .main import report
+
+                report(error, "list")
     if "--quiet" in words.flags:
         sys.stdout.write("".join(state.id + "\n" for state in found))
     elif words.values.get("--format", "table") == "json":

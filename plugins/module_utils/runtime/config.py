@@ -337,6 +337,8 @@ def _check_sysctl(key: str, value: str, namespaces: dict[str, str]) -> None:
     """Only what lies in a namespace of the container's own, and one line of it (CVE-2022-0811)."""
     if not isinstance(value, str) or "\n" in value or any(char in key for char in "+=/\n") or ".." in key:
         raise wrong("linux.sysctl", f"{key}={value!r} is malformed")
+    if key == "kernel.hostname":
+        raise wrong("linux.sysctl", f"{key} is what hostname says", hint="Use hostname")
     for prefix, kind in _SYSCTL_NAMESPACES:
         if key.startswith(prefix):
             path = namespaces.get(kind)

@@ -134,16 +134,24 @@ def resume(run_dir: str, container_id: str) -> None:
 def delete(run_dir: str, container_id: str, *, force: bool = False) -> list[str]:
     """Remove what create made: processes that are left, the cgroup, the state. Gives warnings of poststop hooks.
 
-    Raises WrongState unless the container is stopped or *force* is set, NoSuchContainer unless *force*. What a create
-    that was killed has left is still "creating".
+    Raises WrongState unless the container is stopped or *force* is set, NoSuchContainer and DamagedState unless
+    *force*. What a create that was killed has left is still "creating". Of a container whose state is damaged goes
+    what its kept configuration tells: the processes of its cgroup, the cgroup, the directory; no hook is run.
     """
     try:
         found = state(run_dir, container_id)
-    except (NoSuchContainer, DamagedState):
+    except NoSuchContainer:
         if not force:
             raise
-        states.forget(run_dir, container_id)  # a directory without state: killed in the moment of its making
         return []
+    except DamagedState:
+        if not force:
+            raise
+        salvaged, warnings = states.salvage(run_dir, container_id)
+        if salvaged is None:
+            states.forget(run_dir, container_id)
+            return []
+        return warnings + dismantle(run_dir, salvaged)
     if found.status != "stopped" and not force:
         raise WrongState(
             f"cannot delete container {container_id}: it is {found.status}",

@@ -78,13 +78,17 @@ class State:
 
 def check_id(container_id: str) -> None:
     """Raise RuntimeFault unless *container_id* may name a directory: ``[A-Za-z0-9_+-][A-Za-z0-9_+.-]*``."""
-    if not container_id or container_id[0] == "." or not _ALLOWED.issuperset(container_id) or len(container_id) > 255:
+    if not _is_id(container_id):
         raise RuntimeFault(
             f"invalid container id {container_id!r}",
             step="id",
             obj=container_id,
             hint="Use letters, digits and _ + - . only, not starting with a dot",
         )
+
+
+def _is_id(name: str) -> bool:
+    return bool(name) and name[0] != "." and _ALLOWED.issuperset(name) and len(name) <= 255
 
 
 def directory(run_dir: str, container_id: str) -> str:
@@ -158,14 +162,11 @@ def load(run_dir: str, container_id: str) -> State:
         state.pid, state.start_time = document["pid"], document["start_time"]
         boot_id = document["boot_id"]
     except FileNotFoundError:
+        if os.path.isdir(path):
+            raise _damaged(container_id, path, "is missing") from None
         raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
     except (ValueError, KeyError, TypeError):
-        raise DamagedState(
-            f"the state of container {container_id} is damaged: {path}/state.json",
-            step="state",
-            obj=container_id,
-            hint="Remove what is left of it with delete --force",
-        ) from None
+        raise _damaged(container_id, path, "is damaged") from None
     if not state.pid and boot_id == procfs.boot_id():
         return state  # still creating
     if boot_id != procfs.boot_id() or not procfs.alive(state.pid, state.start_time):
@@ -175,6 +176,36 @@ def load(run_dir: str, container_id: str) -> State:
     else:
         state.status = "running"
     return state
+
+
+def _damaged(container_id: str, path: str, how: str) -> DamagedState:
+    return DamagedState(
+        f"the state of container {container_id} {how}: {path}/state.json",
+        step="state",
+        obj=container_id,
+        hint="Remove what is left of it with delete --force",
+    )
+
+
+def salvage(run_dir: str, container_id: str) -> tuple[State | None, list[str]]:
+    """What can be known of a container whose state is damaged, and warnings for what cannot.
+
+    create makes the cgroup only after it has kept the configuration: without that file there is none to look for,
+    and nothing that bears the container's name is touched.
+    """
+    path = directory(run_dir, container_id)
+    try:
+        raw = read_bytes(os.path.join(path, CONFIG))
+    except FileNotFoundError:
+        return None, []
+    found = State(container_id, path, f"/{container_id}", "")
+    try:
+        found.cgroup_path = loads(raw)["linux"].get("cgroupsPath") or found.cgroup_path
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return found, [
+            f"container {container_id}: its cgroup is not known, {CONFIG} is damaged, too; looked for {found.cgroup_path}"
+        ]
+    return found, []
 
 
 def forget(run_dir: str, container_id: str) -> None:
@@ -187,8 +218,9 @@ def forget(run_dir: str, container_id: str) -> None:
 
 
 def ids(run_dir: str) -> list[str]:
-    """The ids of all containers below *run_dir*, sorted."""
+    """The ids of all containers below *run_dir*, sorted; what else lies there is nobody's."""
     try:
-        return sorted(name for name in os.listdir(run_dir) if not name.startswith("."))
+        names = os.listdir(run_dir)
+        return sorted(name for name in names if _is_id(name) and os.path.isdir(os.path.join(run_dir, name)))
     except FileNotFoundError:
         return []

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import os
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.runtime import labels
@@ -47,6 +48,30 @@ def test_the_least_there_can_be():
     for seldom in ("scheduling", "exec_affinity", "memory_policy", "personality", "clocks", "process_label"):
         assert getattr(config, seldom) is None, seldom
     assert (config.network_devices, config.intel_rdt, config.mount_label) == ({}, None, "")
+
+
+NAMESPACED = {
+    "kernel.shmmax": "ipc", "kernel.shmall": "ipc", "kernel.shmmni": "ipc", "kernel.shm_rmid_forced": "ipc",
+    "kernel.msgmax": "ipc", "kernel.msgmnb": "ipc", "kernel.msgmni": "ipc", "kernel.sem": "ipc",
+    "fs.mqueue.msg_max": "ipc", "kernel.domainname": "uts", "net.ipv4.ip_forward": "network",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", NAMESPACED)
+def test_a_sysctl_needs_the_namespace_that_it_lies_in(key, tmp_path):
+    kind = NAMESPACED[key]
+    ours = f"/proc/{os.getpid()}/ns/{'net' if kind == 'network' else kind}"
+    aside = tmp_path / "aside"
+    aside.symlink_to(ours)  # the inode counts, whatever the path
+    assert Config(plain(linux__sysctl={key: "1"}, linux__namespaces=namespaces(kind)), "/bundle").sysctl == {key: "1"}
+    for spaces in (namespaces(), namespaces(**{kind: ours}), namespaces(**{kind: str(aside)})):
+        with pytest.raises(ConfigError, match=f"linux.sysctl: {key} without a {kind} namespace would change the host"):
+            Config(plain(linux__sysctl={key: "1"}, linux__namespaces=spaces), "/bundle")
+
+
+def test_the_hostname_is_no_sysctl():
+    with pytest.raises(ConfigError, match="Use hostname"):
+        Config(plain(linux__sysctl={"kernel.hostname": "x"}), "/bundle")
 
 
 def test_unknown_properties_are_ignored():
