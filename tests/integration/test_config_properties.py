@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -261,6 +262,40 @@ class TestNamespaces:
         seen = out(runtime, second).split("\n")
         assert seen[:7] == [os.readlink(f"/proc/{pid}/ns/{file}") for file in files.values()]
         assert seen[7:9] == ["box", "0"]
+
+    @pytest.mark.parametrize("told", [False, True], ids=["untold", "told"])
+    def test_the_maps_of_a_joined_user_namespace(self, runtime, rootfs, told):
+        """They are known: the user owns its stdio, so that it can open /dev/stdout; exec's too."""
+        pid = detached(runtime, in_user_namespace(shell(rootfs, "sleep 30")), "first")
+        second = shell(rootfs, "echo out > /dev/stdout; sleep 30")
+        second["process"]["user"] = {"uid": 7, "gid": 7}
+        second["linux"]["namespaces"].append({"type": "user", "path": f"/proc/{pid}/ns/user"})
+        if told:
+            second["linux"].update(uidMappings=USERNS, gidMappings=USERNS)
+        with tempfile.TemporaryFile() as file:
+            done = runtime("run", "-d", "-b", runtime.bundle(second), "second", capture_output=False, stdout=file)
+            assert done.returncode == 0
+            deadline = time.monotonic() + 10
+            while not os.fstat(file.fileno()).st_size:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert os.fstat(file.fileno()).st_uid == 100007
+        with tempfile.TemporaryFile() as file:
+            command = ("exec", "-u", "8", "second", "sh", "-c", "echo out > /dev/stdout")
+            assert runtime(*command, capture_output=False, stdout=file).returncode == 0
+            assert os.fstat(file.fileno()).st_uid == 100008
+
+    @pytest.mark.parametrize("name", ["uidMappings", "gidMappings"])
+    def test_other_maps_than_the_joined_ones(self, runtime, rootfs, name):
+        pid = detached(runtime, in_user_namespace(shell(rootfs, "sleep 30")), "first")
+        second = config(rootfs, "true")
+        second["linux"]["namespaces"].append({"type": "user", "path": f"/proc/{pid}/ns/user"})
+        second["linux"].update(uidMappings=USERNS, gidMappings=USERNS)
+        second["linux"][name] = [{"containerID": 0, "hostID": 200000, "size": 65536}]
+        done = runtime.run(second)
+        assert done.returncode == 1
+        assert f"linux.{name}: the user namespace /proc/{pid}/ns/user maps otherwise: 0 100000 65536" in done.stderr
+        assert done.stderr.count("\n") == 1
 
     @pytest.mark.parametrize(
         ("path", "words"),

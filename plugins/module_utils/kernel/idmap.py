@@ -14,6 +14,7 @@ import os
 from . import constants as c
 from . import mounts, syscalls
 from .errors import KernelError
+from .files import read_text
 from .lean import signal
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Map = Sequence[tuple[int, int, int]]
+    Maps = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]  # of uids, of gids
 
 
 def write_maps(pid: int, uids: Map, gids: Map) -> None:
@@ -42,6 +44,49 @@ def outside(identity: int, entries: Map) -> int:
         if inside <= identity < inside + size:
             return first + identity - inside
     return -1
+
+
+def read_maps(pid: int) -> Maps:
+    """(uids, gids) of the user namespace of process *pid*, as seen from ours. Raises OSError."""
+    uids, gids = (read_text(f"/proc/{pid}/{name}") for name in ("uid_map", "gid_map"))
+    return parse(uids), parse(gids)
+
+
+def parse(text: str) -> list[tuple[int, int, int]]:
+    """The content of /proc/PID/uid_map, or of gid_map."""
+    found = []
+    for line in text.splitlines():
+        inside, outside, size = (int(word) for word in line.split())
+        found.append((inside, outside, size))
+    return sorted(found)
+
+
+def maps_of(userns: int) -> Maps:
+    """(uids, gids) of the user namespace behind the descriptor *userns*: only a process in it shows them.
+
+    Single-threaded callers. Raises OSError (EINVAL for our own namespace, or something else than one).
+    """
+    tell, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            syscalls.setns(userns, c.CLONE_NEWUSER)
+            os.write(told, b"0")
+            signal.pause()
+        except OSError as error:
+            os.write(told, str(error.errno).encode())
+        finally:
+            os._exit(1)
+    try:
+        os.close(told)
+        code = int(os.read(tell, 16) or errno.ESRCH)
+        if code:
+            raise OSError(code, os.strerror(code))
+        return read_maps(child)
+    finally:
+        os.close(tell)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def user_namespace(uids: Map, gids: Map) -> int:

@@ -70,7 +70,7 @@ def _own_stdio(config: Config) -> None:
     Done while we still have the host's privilege; the null device stays everybody's.
     """
     user = config.uid
-    if config.namespaces.get("user") == "":
+    if "user" in config.namespaces:
         user = idmap.outside(user, config.uid_mappings)
     for fd in range(_FIRST_AFTER_STDIO):
         found = os.fstat(fd)

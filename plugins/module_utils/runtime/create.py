@@ -16,7 +16,7 @@ from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
 from ..kernel.lean import signal, suppress
-from . import channel, hooks, init, limits, programfile, seccomp, state
+from . import channel, hooks, init, limits, namespaces, programfile, seccomp, state
 from .channel import Channel
 from .child import signals_blocked
 from .config import Config
@@ -57,6 +57,8 @@ def create(
     config = Config.load(bundle)
     if not selfexe.is_protected() and not programfile.usable(config):
         raise Unprotected
+    if config.namespaces.get("user"):
+        namespaces.learn_maps(config)
     if config.terminal != (console is not None):
         raise RuntimeFault(
             "process.terminal is set, but nobody waits for the terminal"
@@ -102,9 +104,7 @@ def check_caller() -> None:
         raise RuntimeFault("the runtime must be single-threaded to fork containers", step="create")
 
 
-def _create(
-    config: Config, created: State, cgroup: Cgroup, run_dir: str, given: dict[str, Any], pid_file: str
-) -> None:
+def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given: dict[str, Any], pid_file: str) -> None:
     directory = state.directory(run_dir, created.id)
     listener = channel.listen(directory, START_SOCKET)
     ours, theirs = Channel.pair()

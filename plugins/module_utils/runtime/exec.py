@@ -15,7 +15,7 @@ import os
 
 from ..cgroup.api import open_cgroup
 from ..kernel import constants as c
-from ..kernel import procfs, selfexe, syscalls
+from ..kernel import idmap, procfs, selfexe, syscalls
 from ..kernel.lean import signal, suppress
 from . import child, console, limits, namespaces, process, seccomp
 from . import state as states
@@ -59,6 +59,8 @@ def execute(
         raise RuntimeFault("a terminal needs a console socket, and a console socket a terminal", step="console")
     if config.seccomp is not None:
         config.seccomp_program = seccomp.compile(config.seccomp, os.path.join(run_dir, states.SECCOMP_CACHE))
+    if config.namespaces.get("user"):
+        config.uid_mappings, config.gid_mappings = idmap.read_maps(found.pid)
     proc = _open_process(found)
     cgroup = open_cgroup(found.cgroup_path, owner="container")
     ours, theirs = Channel.pair()

@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 
-from ..kernel import syscalls
+from ..kernel import idmap, syscalls
 from .config import NAMESPACES
 from .errors import RuntimeFault
 
@@ -40,6 +40,33 @@ def open_joined(config: Config) -> dict[str, int]:
                     errno=error.errno or 0,
                 ) from error
     return opened
+
+
+def learn_maps(config: Config) -> None:
+    """Give *config* the id maps of the user namespace that it joins. Raises RuntimeFault.
+
+    The specification has no place for uidMappings next to a path, but engines write them there: as in runc they are
+    taken where they are true, and an error where they are not, since what is mounted and owned would go by them.
+    """
+    path = config.namespaces["user"]
+    try:
+        userns = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            actual = idmap.maps_of(userns)
+        finally:
+            os.close(userns)
+    except OSError as error:
+        raise _cannot_join("user", error) from error
+    for name, declared, found in zip(("uid", "gid"), (config.uid_mappings, config.gid_mappings), actual):
+        if declared and sorted(declared) != found:
+            shown = ", ".join("{} {} {}".format(*entry) for entry in found)
+            raise RuntimeFault(
+                f"linux.{name}Mappings: the user namespace {path} maps otherwise: {shown}",
+                step="namespaces",
+                obj=f"linux.{name}Mappings",
+                hint=f"Leave {name}Mappings out: a namespace that is joined has its own",
+            )
+    config.uid_mappings, config.gid_mappings = actual
 
 
 def enter(config: Config, joined: dict[str, int], channel: Channel) -> None:

@@ -202,9 +202,8 @@ def salvage(run_dir: str, container_id: str) -> tuple[State | None, list[str]]:
     try:
         found.cgroup_path = loads(raw)["linux"].get("cgroupsPath") or found.cgroup_path
     except (ValueError, KeyError, TypeError, AttributeError):
-        return found, [
-            f"container {container_id}: its cgroup is not known, {CONFIG} is damaged, too; looked for {found.cgroup_path}"
-        ]
+        what = f"its cgroup is not known, {CONFIG} is damaged as well; looked for {found.cgroup_path}"
+        return found, [f"container {container_id}: {what}"]
     return found, []
 
 
