@@ -13,6 +13,7 @@ from typing import Any
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AOCI = os.path.join(CHECKOUT, "bin", "aoci")
+USERNS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 CAPS = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETUID", "CAP_SETGID"]
 
 
@@ -142,3 +143,53 @@ def out(runtime: Runtime, document: dict[str, Any]) -> str:
     done = runtime.run(document)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def refused(runtime: Runtime, document: dict[str, Any]) -> str:
+    """The one message of a container that cannot be made; nothing of it is left."""
+    done = runtime.run(document)
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.count("\n") == 1
+    assert not os.path.isdir(runtime.run_dir) or os.listdir(runtime.run_dir) == []
+    return done.stderr
+
+
+def without(document: dict[str, Any], *kinds: str) -> dict[str, Any]:
+    """*document* with the namespaces *kinds* left to the host."""
+    spaces = document["linux"]["namespaces"]
+    document["linux"]["namespaces"] = [entry for entry in spaces if entry["type"] not in kinds]
+    if "uts" in kinds:
+        del document["hostname"]
+    return document
+
+
+def in_user_namespace(document: dict[str, Any]) -> dict[str, Any]:
+    document["linux"]["namespaces"].append({"type": "user"})
+    document["linux"].update(uidMappings=USERNS, gidMappings=USERNS)
+    return document
+
+
+def detached(runtime: Runtime, document: dict[str, Any], name: str) -> int:
+    """A running container *name*; the host's pid of its first process."""
+    done = runtime("run", "-d", "-b", runtime.bundle(document), name, capture_output=False)
+    assert done.returncode == 0
+    return int(runtime.state(name)["pid"])
+
+
+def bare(document: dict[str, Any], *kinds: str) -> dict[str, Any]:
+    """*document* in the host's mount namespace, without anything that would need a mount."""
+    without(document, "mount", *kinds)
+    document["mounts"] = []
+    for name in ("maskedPaths", "readonlyPaths"):
+        del document["linux"][name]
+    return document
+
+
+def joined(document: dict[str, Any], pid: int, *kinds: str) -> dict[str, Any]:
+    """*document* in the mount namespace of process *pid*, and in its namespaces *kinds*."""
+    bare(document, *kinds)
+    files = {"mount": "mnt", "network": "net"}
+    document["linux"]["namespaces"] += [
+        {"type": kind, "path": f"/proc/{pid}/ns/{files.get(kind, kind)}"} for kind in ("mount", *kinds)
+    ]
+    return document

@@ -118,6 +118,7 @@ from .kernel import (
 from .runtime import (
     channel,
     child,
+    chrooting,
     clocks,
     config,
     console,

@@ -13,40 +13,7 @@ import tempfile
 import time
 
 import pytest
-from bundles import cgroups, config, out, shell
-
-USERNS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
-
-
-def refused(runtime, document):
-    """The one message of a container that cannot be made; nothing of it is left."""
-    done = runtime.run(document)
-    assert done.returncode == 1, done.stdout
-    assert done.stderr.count("\n") == 1
-    assert not os.path.isdir(runtime.run_dir) or os.listdir(runtime.run_dir) == []
-    return done.stderr
-
-
-def without(document, *kinds):
-    """*document* with the namespaces *kinds* left to the host."""
-    spaces = document["linux"]["namespaces"]
-    document["linux"]["namespaces"] = [entry for entry in spaces if entry["type"] not in kinds]
-    if "uts" in kinds:
-        del document["hostname"]
-    return document
-
-
-def in_user_namespace(document):
-    document["linux"]["namespaces"].append({"type": "user"})
-    document["linux"].update(uidMappings=USERNS, gidMappings=USERNS)
-    return document
-
-
-def detached(runtime, document, name):
-    """A running container *name*; the host's pid of its first process."""
-    done = runtime("run", "-d", "-b", runtime.bundle(document), name, capture_output=False)
-    assert done.returncode == 0
-    return runtime.state(name)["pid"]
+from bundles import USERNS, cgroups, config, detached, in_user_namespace, out, refused, shell, without
 
 
 class TestScheduling:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.kernel import capabilities
-from bundles import config
+from bundles import bare, config, detached, joined
 
 SCRIPT = """
 section() { echo "==$1"; }
@@ -257,6 +259,44 @@ def test_joined_namespaces(runtime, rootfs):
     for kind in joined:
         file = FILES.get(kind, kind)
         assert f"{file}:{inside[file]}" == os.readlink(f"/proc/{pid}/ns/{file}")
+
+
+@pytest.fixture
+def root_with_proc(own_rootfs):
+    """A root of the test's own that has a /proc already, as one without a mount of its own needs it to be seen."""
+    place = os.path.join(own_rootfs, "proc")
+    os.makedirs(place, exist_ok=True)
+    subprocess.run(["mount", "-t", "proc", "proc", place], check=True)
+    yield own_rootfs
+    subprocess.run(["umount", place], check=True)
+
+
+def test_the_hosts_mount_namespace(runtime, root_with_proc):
+    document = bare(config(root_with_proc, "sh", "-c", SCRIPT), "pid")
+    with open("/etc/hostname", "rb") as leak:
+        os.set_inheritable(leak.fileno(), True)
+        done = runtime.run(document, pass_fds=[leak.fileno()])
+    assert done.returncode == 0, done.stderr
+    seen = sections(done.stdout)
+    check_process(seen, document["process"], seccomp=False)
+    inside = dict(line.split(":", 1) for line in seen["namespaces"])
+    for file in ("cgroup", "ipc", "mnt", "net", "uts"):
+        ours = os.readlink(f"/proc/self/ns/{file}").split(":", 1)[1]
+        assert (inside[file] == ours) is (file == "mnt"), file
+
+
+def test_a_joined_mount_namespace(runtime, rootfs):
+    pid = detached(runtime, config(rootfs, "sleep", "30"), "first")
+    before = [Path(f"/proc/{one}/mountinfo").read_text(encoding="utf-8") for one in ("self", pid)]
+    document = joined(config("/", "sh", "-c", SCRIPT), pid, "pid")
+    with open("/etc/hostname", "rb") as leak:
+        os.set_inheritable(leak.fileno(), True)
+        done = runtime.run(document, pass_fds=[leak.fileno()])
+    assert done.returncode == 0, done.stderr
+    seen = sections(done.stdout)
+    check_process(seen, document["process"], seccomp=False)
+    assert os.readlink(f"/proc/{pid}/ns/mnt") in seen["namespaces"]
+    assert [Path(f"/proc/{one}/mountinfo").read_text(encoding="utf-8") for one in ("self", pid)] == before
 
 
 @pytest.mark.parametrize("users", ["shared", "own"])

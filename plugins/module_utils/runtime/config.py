@@ -111,7 +111,11 @@ class Config:
         if not isinstance(document, dict):
             raise ConfigError(f"{path} does not hold a JSON object", step="config", obj=path)
         config = cls(document, bundle)
-        if not os.path.isdir(config.rootfs):
+        if not config.own_mounts:
+            from . import chrooting
+
+            chrooting.check(config)
+        if not config.namespaces.get("mount") and not os.path.isdir(config.rootfs):
             raise ConfigError(f"root.path: {config.rootfs} is not a directory", step="config", obj="root.path")
         return config
 
@@ -168,12 +172,7 @@ class Config:
             if path and not path.startswith("/"):
                 raise wrong("linux.namespaces", f"the path {path!r} of {kind} is not absolute")
             self.namespaces[kind] = path
-        if "mount" not in self.namespaces or self.namespaces["mount"]:
-            raise wrong(
-                "linux.namespaces",
-                "a container without a mount namespace of its own is not supported",
-                hint='Add {"type": "mount"}',
-            )
+        self.own_mounts = self.namespaces.get("mount") == ""
         self.uid_mappings = mappings(document, "linux.uidMappings")
         self.gid_mappings = mappings(document, "linux.gidMappings")
         if self.namespaces.get("user") == "" and not (self.uid_mappings and self.gid_mappings):

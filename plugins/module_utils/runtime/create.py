@@ -83,6 +83,10 @@ def create(
         created.rdt_groups = config.intel_rdt.directories(container_id)
     for name in config.unknown_capabilities:
         created.warnings.append(f"process.capabilities: {name} is unknown and not granted")
+    if not config.own_mounts:
+        from . import chrooting
+
+        created.warnings += chrooting.warnings(config)
     state.make(run_dir, created)
     try:
         state.save_document(run_dir, container_id, config.document)

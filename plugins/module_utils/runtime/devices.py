@@ -71,8 +71,8 @@ def with_defaults(resources: dict[str, Any]) -> dict[str, Any]:
     return {**resources, "devices": [*rules, *added]}
 
 
-def make_devices(config: Config, rootfd: int) -> None:
-    """Device nodes and the links every program expects in /dev."""
+def make_devices(config: Config, rootfd: int, *, replace: bool = True) -> None:
+    """Device nodes and the links every program expects in /dev; *replace* False leaves all that is there already."""
     shared = "user" in config.namespaces
     by_path: dict[str, dict[str, Any]] = {
         path: {"path": path, "type": "c", "rdev": os.makedev(major, minor), "mode": 0o666, "uid": 0, "gid": 0}
@@ -100,7 +100,7 @@ def make_devices(config: Config, rootfd: int) -> None:
             try:
                 os.symlink(target, name, dir_fd=dev)
             except FileExistsError:
-                if name == "ptmx" and not stat.S_ISLNK(os.lstat(name, dir_fd=dev).st_mode):
+                if replace and name == "ptmx" and not stat.S_ISLNK(os.lstat(name, dir_fd=dev).st_mode):
                     os.unlink(name, dir_fd=dev)  # a node of the image would open the host's ptmx
                     os.symlink(target, name, dir_fd=dev)
     finally:

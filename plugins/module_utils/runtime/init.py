@@ -86,10 +86,10 @@ def _outer(given: Inheritance, step: child.Step) -> None:
     channel.ask({"joined": True})  # sync 1: nothing of the container's has run outside its cgroup
     step.name = "namespaces"
     joined = namespaces.open_joined(config)
-    if "pid" in joined:
+    if "pid" in joined or "mount" in joined:
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # others live there already and must not look into us
     trees = mounting.open_trees(config, given.cgroup.paths(), joined)
-    os.chdir(config.rootfs)
+    os.chdir(config.rootfs if trees.namespace < 0 else "/")
     offsets = config.clocks.open() if config.clocks is not None else -1
     namespaces.enter(config, joined, channel)  # sync 2 in it
     if config.clocks is not None:
@@ -119,10 +119,17 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told, step: ch
 
     step.name = "mounts"
     os.umask(0o022)
-    rootfd = rootfs.enter_root(config)
-    mounting.mount_all(config, rootfd, trees)
-    step.name = "devices"
-    devices.make_devices(config, rootfd)
+    if config.own_mounts:
+        rootfd = rootfs.enter_root(config)
+        mounting.mount_all(config, rootfd, trees)
+        step.name = "devices"
+        devices.make_devices(config, rootfd)
+    else:
+        from . import chrooting
+
+        rootfd = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        step.name = "devices"
+        chrooting.make_devices(config, rootfd)
     if given.console is not None:
         step.name = "console"
         terminal = console.open_pair(rootfd, config.uid, config.console_size)
@@ -133,7 +140,8 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told, step: ch
         channel.ask({"hooks": True})  # sync 5: the parent runs those that belong outside
     hooks.run_all(config.hooks["createContainer"], {**given.state, "pid": os.getpid()}, config.bundle)
     step.name = "masks"
-    rootfs.finish(config, rootfd)
+    if config.own_mounts:
+        rootfs.finish(config, rootfd)
     step.name = "sysctl"
     for key, value in config.sysctl.items():
         procfs.write_proc(procfd, "sys/" + key.replace(".", "/"), value)
@@ -144,9 +152,12 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told, step: ch
         config.process_label.open(procfd)
     step.name = "pivot_root"
     child.load_nothing_more()
-    rootfs.pivot(config, rootfd, no_pivot=given.no_pivot)
-    for fd in (procfd, rootfd):  # no way out, and no way around the root, is left open (CVE-2024-21626)
-        os.close(fd)
+    if config.own_mounts:
+        rootfs.pivot(config, rootfd, no_pivot=given.no_pivot)
+        os.close(rootfd)  # no way out, and no way around the root, is left open (CVE-2024-21626)
+    else:
+        chrooting.enter(config, rootfd, trees.namespace)
+    os.close(procfd)
     step.name = "hostname"
     if config.hostname:
         _socket.sethostname(config.hostname)

@@ -32,22 +32,25 @@ class Trees:
 
     A user namespace could neither reach the sources nor clone their mounts. ``binds`` maps the index of a mount to
     its tree (absent: the kernel is too old for them); ``cgroups`` maps a v1 hierarchy's name, or "" for v2, to one,
-    or to the path of the group on a kernel too old.
+    or to the path of the group on a kernel too old. ``namespace`` is the mount namespace that is joined, -1 for none.
     """
 
-    __slots__ = ("binds", "cgroups")
+    __slots__ = ("binds", "cgroups", "namespace")
 
     def __init__(self) -> None:
         self.binds: dict[int, int] = {}
         self.cgroups: dict[str, int | str] = {}
+        self.namespace = -1
 
 
 def open_trees(config: Config, cgroup_paths: dict[str, str], joined: dict[str, int]) -> Trees:
     """Open every bind source, and the container's own cgroup directories. Raises RuntimeFault naming the mount.
 
-    *joined* are descriptors of the namespaces to be joined.
+    *joined* are descriptors of the namespaces to be joined. That of the mount namespace goes over to what is given
+    back, to be joined last: until then we need the host's files.
     """
     trees = Trees()
+    trees.namespace = joined.pop("mount", -1)
     # How the host's mounts and our copies of them are related before any option says otherwise: by default the
     # host's mounts appear here, and ours not there.
     wanted = PROPAGATION.get(config.rootfs_propagation, c.MS_SLAVE)
