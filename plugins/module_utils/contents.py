@@ -129,6 +129,7 @@ from .runtime import (
     errors,
     exec,
     fields,
+    fork,
     hooks,
     init,
     intel_rdt,

@@ -29,6 +29,7 @@ entry.register()
 from aoci.cgroup.api import open_cgroup, remove_empty  # noqa: E402
 from aoci.kernel import selfexe  # noqa: E402
 from aoci.runtime import lifecycle  # noqa: E402
+from aoci.runtime.config import Config  # noqa: E402
 
 PR_SET_CHILD_SUBREAPER = 36
 MEMORY_SLACK = 512  # KiB: what an allocator may keep
@@ -59,7 +60,7 @@ def _children() -> int:
 
 
 def cycle(bundle: str, run_dir: str, null: int) -> None:
-    lifecycle.create(bundle, "cycle", run_dir, stdio=(null, null, null))
+    lifecycle.create(Config.load(bundle), "cycle", run_dir, stdio=(null, null, null))
     lifecycle.start(run_dir, "cycle")
     lifecycle.kill(run_dir, "cycle", signal.SIGKILL)
     lifecycle.delete(run_dir, "cycle", force=True)

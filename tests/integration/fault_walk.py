@@ -30,6 +30,7 @@ entry.register()
 from aoci.cgroup.api import open_cgroup  # noqa: E402
 from aoci.kernel.errors import Error  # noqa: E402
 from aoci.runtime import lifecycle  # noqa: E402
+from aoci.runtime.config import Config  # noqa: E402
 
 sys.path.pop(0)
 ID = "torn"
@@ -107,7 +108,7 @@ def act(operation, *, walked):
 
 def create():
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    lifecycle.create(BUNDLE, ID, RUN_DIR, stdio=(null, null, null))
+    lifecycle.create(Config.load(BUNDLE), ID, RUN_DIR, stdio=(null, null, null))
 
 
 def create_and_start():

@@ -30,12 +30,8 @@ from .control import (
     tree,
     write,
 )
-from .devices import DEVICES_LIST, PROGRAM, attach_program, device_change, write_devices
 from .errors import CgroupError
 from .hierarchy import UNIFIED, detect
-from .plan import Change, MissingFile, changes, initial, settle
-from .readback import read_limits, read_usage
-from .resources import V1, V2, for_v2, huge_settings, raw_settings, rdma_settings, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,23 +39,21 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .hierarchy import Hierarchy
+    from .plan import Change
     from .resources import Row, Setting
 
 
-def open_cgroup(
-    path: str, *, systemd: bool = False, owner: str = "cgroup", hierarchy: Hierarchy | None = None
-) -> Cgroup:
+def open_cgroup(path: str, *, unit: str = "", owner: str = "cgroup", hierarchy: Hierarchy | None = None) -> Cgroup:
     """The group at *path* below the root of the hierarchies; nothing is touched yet.
 
     *owner* is what messages call the thing that has the limits: ``"container"``. *hierarchy* is detected when
-    not given. Raises CgroupError for a path that cannot be a group's, and for *systemd* (its driver needs systemd).
+    not given. *unit* is the systemd unit whose group it is; without one the group is ours to make. Raises CgroupError
+    for a path that cannot be a group's.
     """
-    if systemd:
-        raise CgroupError(
-            f"cannot let systemd make the cgroup {path}: the systemd driver is not there yet",
-            step="path",
-            hint="Leave --systemd-cgroup out and give a path such as /agentless-oci/NAME",
-        )
+    if unit:
+        from .systemd import UnitCgroup
+
+        return UnitCgroup(normal_path(path), unit, hierarchy or detect(), owner)
     return Cgroup(normal_path(path), hierarchy or detect(), owner)
 
 
@@ -236,6 +230,8 @@ class Cgroup:
 
         Raises CgroupError for a limit this machine cannot set, with the way out.
         """
+        from .plan import MissingFile, changes
+
         try:
             found = list(changes(self._settings(resources, raw or {}), self._content))
         except MissingFile as error:
@@ -244,12 +240,16 @@ class Cgroup:
             raise missing(self, error.args[0]) from None
         rules = resources.get("devices")
         if rules is not None:
+            from .devices import device_change
+
             change = device_change(self, rules)
             if change is not None:
                 found.append(change)
         return found
 
     def _settings(self, resources: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Setting]:
+        from .resources import for_v2, huge_settings, raw_settings, rdma_settings, settings
+
         if self.hierarchy.mode == UNIFIED or "memory" in self.hierarchy.v2_controllers:
             resources = for_v2(resources)
         yield from settings(resources, self._table(), self.has)
@@ -268,6 +268,8 @@ class Cgroup:
 
     def _table(self) -> tuple[Row, ...]:
         """V2's rows for what the v2 mount carries, V1's for the rest; the kernel has each controller in one place."""
+        from .resources import V1, V2
+
         if self.hierarchy.mode == UNIFIED:
             return V2
         on_v2 = self.hierarchy.v2_controllers
@@ -295,6 +297,8 @@ class Cgroup:
         """What *row*'s file would hold if the group were made: some values a v1 group takes from its parent."""
         if row.file in _INHERITED and row.controller in self.hierarchy.v1:
             return read_if_there(f"{_nearest(directory)}/{row.file}")
+        from .plan import initial
+
         return initial(row) if self._foreseen(directory, row.file) else None
 
     def _foreseen(self, directory: str, file: str) -> bool:
@@ -309,6 +313,8 @@ class Cgroup:
 
     def apply(self, wanted: Iterable[Change]) -> None:
         """Carry out what :meth:`plan` gave. When the kernel refuses one, the others are put back as they were."""
+        from .plan import Change, settle
+
         done, failed, error = settle(wanted, self._write)
         if failed is None or error is None:
             return
@@ -320,12 +326,15 @@ class Cgroup:
 
     def _write(self, change: Change) -> None:
         directory = self.directory(change.controller) or ""
-        if change.file == DEVICES_LIST:
-            write_devices(directory, change.after)
-            return
-        if change.file == PROGRAM:
-            attach_program(self.hierarchy.unified + self.path, change.after)
-            return
+        if change.controller == "devices":
+            from .devices import DEVICES_LIST, PROGRAM, attach_program, write_devices
+
+            if change.file == DEVICES_LIST:
+                write_devices(directory, change.after)
+                return
+            if change.file == PROGRAM:
+                attach_program(self.hierarchy.unified + self.path, change.after)
+                return
         if change.file == "memory.max" and change.after != "max":
             usage = v2.squeeze(directory, int(change.after))
             if usage is not None:
@@ -349,6 +358,8 @@ class Cgroup:
         def content(row: Row) -> str | None:
             return after[row.file] if row.file in after and not row.field else self._content(row)
 
+        from .readback import read_limits
+
         return read_limits(self._table(), content)
 
     def read_raw(self, files: Iterable[str], pending: Iterable[Change] = ()) -> dict[str, str | None]:
@@ -366,6 +377,8 @@ class Cgroup:
     def usage(self) -> dict[str, int]:
         """``memory``, ``memory_peak`` (bytes), ``pids``, ``cpu_usec``, ``throttled_usec``; what is not counted here
         is left out."""
+        from .readback import read_usage
+
         return read_usage(self)
 
     def oom_kills(self) -> int:

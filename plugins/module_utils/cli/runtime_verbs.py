@@ -16,7 +16,6 @@ from ..kernel.lean import dumps, signal
 from ..runtime import lifecycle
 from ..runtime import state as states
 from ..runtime.config import Config
-from ..runtime.console import connect
 from ..runtime.errors import DamagedState, NoSuchContainer
 from ..statedir import StateDir
 from .words import Syntax, sort, table
@@ -29,10 +28,11 @@ if TYPE_CHECKING:
     from .words import Words
 
 _CREATE = ("--bundle", "--pid-file", "--console-socket", "--preserve-fds")
+_CREATE_FLAGS = ("--no-pivot", "--no-new-keyring", "--systemd-cgroup")
 _SHORT = {"-b": "--bundle", "-d": "--detach", "-a": "--all", "-f": "--force", "-q": "--quiet"}
 _SYNTAX = {
-    "create": Syntax(_CREATE, ("--no-pivot", "--no-new-keyring"), short=_SHORT),
-    "run": Syntax(_CREATE, ("--no-pivot", "--no-new-keyring", "--detach", "--keep"), short=_SHORT),
+    "create": Syntax(_CREATE, _CREATE_FLAGS, short=_SHORT),
+    "run": Syntax(_CREATE, (*_CREATE_FLAGS, "--detach", "--keep"), short=_SHORT),
     "start": Syntax(),
     "state": Syntax(),
     "kill": Syntax(flags=("--all",), arguments=(1, 2), short=_SHORT),
@@ -50,7 +50,7 @@ def run(argv: list[str], root: str | None) -> int:
         return _list(run_dir, words)
     container_id = words.arguments[0]
     if verb == "create":
-        _create(run_dir, container_id, words)
+        _create(_config(words), run_dir, container_id, words)
     elif verb == "run":
         return _run(run_dir, container_id, words)
     elif verb == "start":
@@ -86,17 +86,28 @@ def preserved(words: Words) -> int:
     return (words.number("--preserve-fds") or 0) + int(os.environ.get("LISTEN_FDS", "0"))
 
 
-def _create(run_dir: str, container_id: str, words: Words, console: _socket.socket | None = None) -> State:
+def _config(words: Words) -> Config:
+    return Config.load(words.values.get("--bundle", "."))
+
+
+def _create(
+    config: Config, run_dir: str, container_id: str, words: Words, console: _socket.socket | None = None
+) -> State:
     """lifecycle.create with what *words* say; *console* takes the terminal where no console socket is named."""
     path = words.values.get("--console-socket")
+    if path:
+        from ..runtime.console import connect
+
+        console = connect(path)
     created = lifecycle.create(
-        words.values.get("--bundle", "."),
+        config,
         container_id,
         run_dir,
         pid_file=words.values.get("--pid-file", ""),
-        console=connect(path) if path else console,
+        console=console,
         preserve_fds=preserved(words),
         no_pivot="--no-pivot" in words.flags,
+        systemd_cgroup="--systemd-cgroup" in words.flags,
     )
     warn(created.warnings)
     return created
@@ -119,13 +130,14 @@ def signal_number(name: str) -> int:
 
 
 def _run(run_dir: str, container_id: str, words: Words) -> int:
+    config = _config(words)
     detach = "--detach" in words.flags
     if detach:
         ours, theirs = None, None
     else:
         syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)  # so that the container's process becomes ours to wait for
-        ours, theirs = _own_console(words)
-    created = _create(run_dir, container_id, words, theirs)
+        ours, theirs = _own_console(config, words)
+    created = _create(config, run_dir, container_id, words, theirs)
     if theirs is not None:
         theirs.close()
     try:
@@ -143,9 +155,9 @@ def _run(run_dir: str, container_id: str, words: Words) -> int:
         raise
 
 
-def _own_console(words: Words) -> tuple[_socket.socket, _socket.socket] | tuple[None, None]:
+def _own_console(config: Config, words: Words) -> tuple[_socket.socket, _socket.socket] | tuple[None, None]:
     """Both ends of a socket for a terminal that we show ourselves; none where there is no terminal to show."""
-    if "--console-socket" in words.values or not Config.load(words.values.get("--bundle", ".")).terminal:
+    if "--console-socket" in words.values or not config.terminal:
         return None, None
     return _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
 

@@ -20,6 +20,7 @@ from ..kernel import procfs
 from ..kernel.files import read_bytes
 from ..runtime import lifecycle
 from ..runtime import state as states
+from ..runtime.config import Config
 from ..runtime.state import START_SOCKET, State
 from .bundle import PATH
 from .errors import ContainerError
@@ -41,7 +42,7 @@ class OwnRuntime:
         self.run_dir = run_dir
 
     def create(self, bundle: str, container_id: str, stdio: Stdio) -> State:
-        return lifecycle.create(bundle, container_id, self.run_dir, stdio=stdio)
+        return lifecycle.create(Config.load(bundle), container_id, self.run_dir, stdio=stdio)
 
     def start(self, container_id: str) -> None:
         lifecycle.start(self.run_dir, container_id)

@@ -50,7 +50,8 @@ def function(name: str, *argtypes: type, restype: type = c_int) -> Callable[...,
     found.restype = restype
     if argtypes:
         found.argtypes = argtypes
-    return found
+    typed: Callable[..., int] = found
+    return typed
 
 
 def buffer(size: int, content: bytes = b"") -> Array[c_char]:

@@ -60,6 +60,13 @@ def alive(pid: int, started: int) -> bool:
         return False
 
 
+def ignored_signals() -> list[int]:
+    """The signals that the calling process ignores (proc_pid_status(5), SigIgn)."""
+    status = files.read_bytes("/proc/self/status")
+    mask = int(status.partition(b"\nSigIgn:")[2].split(None, 1)[0], 16)
+    return [number for number in range(1, mask.bit_length() + 1) if mask >> (number - 1) & 1]
+
+
 def boot_id() -> str:
     """The kernel's random name of this boot (random(4))."""
     return files.read_text("/proc/sys/kernel/random/boot_id").strip()

@@ -54,6 +54,10 @@ class Channel:
     def ask(self, message: dict[str, Any]) -> None:
         """Send and wait for the reply. Raises RuntimeFault when the other side has gone: nobody waits for us then."""
         self.send(message)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for a message that says no more than that it is time. Raises RuntimeFault as :meth:`ask` does."""
         if self.receive() is None:
             raise RuntimeFault("the creating process has gone away", step="sync")
 

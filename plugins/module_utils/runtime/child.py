@@ -10,8 +10,7 @@ import os
 import stat
 import sys
 
-from ..kernel import idmap, syscalls
-from ..kernel.lean import signal
+from ..kernel import idmap, procfs, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ def leave_caller(config: Config, stdio: tuple[int, int, int], preserve_fds: int)
         os.close(fd)
     _own_stdio(config)
     os.setgroups(())
+    _heed_signals()
     syscalls.close_on_exec(_FIRST_AFTER_STDIO + preserve_fds)  # CVE-2024-21626
     if config.oom_score_adj is not None:
         _write_oom_score(config.oom_score_adj)
@@ -80,6 +80,15 @@ def _own_stdio(config: Config) -> None:
             except OSError as error:
                 if error.errno not in (errno.EPERM, errno.EINVAL, errno.EROFS):  # what has no owner to change
                     raise
+
+
+def _heed_signals() -> None:
+    """Python ignores SIGPIPE and SIGXFSZ, our caller perhaps others, and execve(2) would pass that on.
+
+    Even what glibc keeps to itself, the two below SIGRTMIN. All are blocked up to execve(2).
+    """
+    for number in procfs.ignored_signals():
+        syscalls.reset_signal(number)
 
 
 def _write_oom_score(value: int) -> None:
@@ -105,19 +114,6 @@ def new_keyring() -> None:
     except OSError as error:
         if error.errno != errno.ENOSYS:  # a kernel without CONFIG_KEYS has none to hide
             raise
-
-
-class signals_blocked:
-    """For the fork: a signal meant for the parent must not end the child half way; execute() clears the mask."""
-
-    __slots__ = ("_previous",)
-
-    def __enter__(self) -> None:
-        everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-        self._previous = signal.pthread_sigmask(signal.SIG_BLOCK, everything)
-
-    def __exit__(self, *_raised: object) -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._previous)
 
 
 def load_nothing_more() -> None:

@@ -11,14 +11,13 @@ errors that name the property. What only few containers have is parsed by module
 from __future__ import annotations
 
 import os
-import resource
 
 from ..kernel import capabilities
 from ..kernel import constants as c
 from ..kernel.files import read_bytes
 from ..kernel.lean import loads
 from ..kernel.mounts import PROPAGATION, MountOptions
-from . import devices, hooks, seccomp
+from . import hooks
 from .errors import ConfigError
 from .fields import check_id, choice, choices, get, mappings, number, strings, text, wrong
 
@@ -190,10 +189,15 @@ class Config:
             from . import resources
 
             resources.check(self.resources)
-            self.resources = devices.with_defaults(self.resources)
+            if self.resources.get("devices"):
+                from .devices import with_defaults
+
+                self.resources = with_defaults(self.resources)
         self.seccomp: dict[str, Any] | None = get(document, "linux.seccomp", dict, None)
         self.seccomp_program = b""  # compiled by whoever forks the process that it is for
         if self.seccomp is not None:
+            from . import seccomp
+
             seccomp.validate(self.seccomp)
             seccomp.check_usable(self.seccomp, no_new_privileges=self.no_new_privileges)
         self.masked_paths = _absolute(document, "linux.maskedPaths")
@@ -275,6 +279,8 @@ def _absolute(document: dict[str, Any], path: str) -> list[str]:
 
 
 def _rlimit(entry: Any) -> tuple[int, int, int]:
+    import resource
+
     name = get(entry, "type", str, where="process.rlimits")
     kind = getattr(resource, name, None) if name.startswith("RLIMIT_") else None
     if kind is None:

@@ -16,12 +16,11 @@ from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
 from ..kernel.lean import signal, suppress
-from . import channel, hooks, init, limits, namespaces, programfile, seccomp, state
+from . import channel, hooks, programfile, state
 from .channel import Channel
-from .child import signals_blocked
-from .config import Config
 from .dismantle import dismantle
 from .errors import RuntimeFault, Unprotected
+from .fork import fork_inside, signals_blocked
 from .state import SECCOMP_CACHE, START_SOCKET, State
 
 TYPE_CHECKING = False
@@ -30,11 +29,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..cgroup.api import Cgroup
+    from ..cgroup.plan import Change
+    from .config import Config
     from .netdevices import Handover
 
 
 def create(
-    bundle: str,
+    config: Config,
     container_id: str,
     run_dir: str,
     *,
@@ -43,22 +44,25 @@ def create(
     console: _socket.socket | None = None,
     preserve_fds: int = 0,
     no_pivot: bool = False,
+    systemd_cgroup: bool = False,
 ) -> State:
-    """Create the container *container_id* from *bundle* and return its state; its program waits for start.
+    """Create the container *container_id* from *config* and return its state; its program waits for start.
 
     console       a connected socket that gets the terminal's master; needed where process.terminal is set
     preserve_fds  how many inherited descriptors after stdio the program keeps
     no_pivot      see init.Inheritance
+    systemd_cgroup  let systemd make the cgroup; linux.cgroupsPath is then slice:prefix:name
 
     The caller's process must be single-threaded. What is made is unmade when anything fails. Raises Unprotected when
     it has to run from a read-only executable (kernel/selfexe.py) and does not; RuntimeFault, CgroupError, KernelError.
     """
     check_caller()
-    config = Config.load(bundle)
     if not selfexe.is_protected() and not programfile.usable(config):
         raise Unprotected
     if config.namespaces.get("user"):
-        namespaces.learn_maps(config)
+        from .namespaces import learn_maps
+
+        learn_maps(config)
     if config.terminal != (console is not None):
         raise RuntimeFault(
             "process.terminal is set, but nobody waits for the terminal"
@@ -68,11 +72,17 @@ def create(
             hint="Give --console-socket exactly where process.terminal is true",
         )
     if config.seccomp is not None:
+        from . import seccomp
+
         config.seccomp_program = seccomp.compile(config.seccomp, os.path.join(run_dir, SECCOMP_CACHE))
     created = State(container_id, config.bundle, config.cgroups_path or f"/{container_id}", _now())
+    if systemd_cgroup:
+        from ..cgroup.systemd import place_unit
+
+        created.cgroup_path, created.unit = place_unit(config.cgroups_path, container_id)
     created.annotations, created.rootfs = config.annotations, config.rootfs
     created.hooks = {kind: config.document["hooks"][kind] for kind in ("poststart", "poststop") if config.hooks[kind]}
-    cgroup = open_cgroup(created.cgroup_path, owner="container")
+    cgroup = open_cgroup(created.cgroup_path, unit=created.unit, owner="container")
     if cgroup.exists() and cgroup.pids():
         raise RuntimeFault(
             f"the cgroup {created.cgroup_path} is in use by other processes", step="cgroup", obj=created.cgroup_path
@@ -112,16 +122,23 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
     directory = state.directory(run_dir, created.id)
     listener = channel.listen(directory, START_SOCKET)
     ours, theirs = Channel.pair()
-    cgroup.create()
+    alone = config.namespaces.get("pid") == "" and not created.unit and not {"user", "time"} & set(config.namespaces)
     with signals_blocked():
-        child = os.fork()
+        child = fork_inside() if alone else os.fork()
         if child == 0:
             ours.close()
-            init.run(init.Inheritance(config, cgroup, theirs, listener, state=created.as_dict(), **given))
+            from . import init  # by the child, while its parent makes the cgroup
+
+            inherited = init.Inheritance(config, cgroup, theirs, listener, state=created.as_dict(), **given)
+            init.run(inherited, first=alone)
     theirs.close()
     listener.close()
     handovers: list[Handover] = []
     try:
+        if alone:
+            _meet(created, child)
+        cgroup.create()
+        ours.send({})  # sync 1
         _converse(config, created, cgroup, run_dir, ours, handovers)
         if pid_file:
             write_atomic(os.path.abspath(pid_file), str(created.pid).encode(), 0o644, durable=False)
@@ -136,26 +153,30 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
         ours.close()
         for handover in handovers:
             handover.close()
-    os.waitpid(child, 0)
+    if not alone:
+        os.waitpid(child, 0)
+
+
+def _meet(created: State, pid: int) -> None:
+    created.pid = pid
+    with suppress(ProcessLookupError):  # dead already: its last message says why
+        created.start_time = procfs.start_time(pid)
 
 
 def _converse(
     config: Config, created: State, cgroup: Cgroup, run_dir: str, ours: Channel, handovers: list[Handover]
 ) -> None:
     """The parent's half of the conversation. *handovers* gets what must be given back when it fails."""
+    limits = None if created.unit else cgroup.plan(config.resources)  # while the child is at work
     while True:
         message = ours.receive()
         if message is None:
             raise died(cgroup)
-        if "joined" in message:  # sync 1
-            ours.send({})
-        elif "map" in message:  # sync 2
+        if "map" in message:  # sync 2
             idmap.write_maps(message["map"], config.uid_mappings, config.gid_mappings)
             ours.send({})
         elif "init" in message:  # sync 3
-            created.pid = message["init"]
-            with suppress(ProcessLookupError):  # dead already: its last message says why
-                created.start_time = procfs.start_time(created.pid)
+            _meet(created, message["init"])
         elif not created.pid:
             raise died(cgroup)  # the one that was to tell the pid was killed
         elif "network" in message:  # sync 4
@@ -170,7 +191,7 @@ def _converse(
                 hooks.run_all(config.hooks[kind], created.as_dict(), config.bundle)
             ours.send({})
         elif "ready" in message:  # sync 6
-            _limit(config, created, cgroup)
+            _limit(config, created, cgroup, limits)
             created.status = "created"
             state.save(run_dir, created)
             ours.send({})
@@ -178,11 +199,16 @@ def _converse(
             return
 
 
-def _limit(config: Config, created: State, cgroup: Cgroup) -> None:
+def _limit(config: Config, created: State, cgroup: Cgroup, wanted: list[Change] | None) -> None:
     """Limits now and not before: a small memory limit would have killed the interpreter half way."""
-    if config.resources:
+    if wanted is not None:
+        cgroup.apply(wanted)
+    elif config.resources:
         cgroup.set(config.resources)
-    limits.set_rlimits(created.pid, config.rlimits)
+    if config.rlimits:
+        from .limits import set_rlimits
+
+        set_rlimits(created.pid, config.rlimits)
     if config.scheduling is not None:
         config.scheduling.apply(created.pid)
     if config.intel_rdt is not None:

@@ -26,7 +26,7 @@ def dismantle(run_dir: str, found: State) -> list[str]:
 
     runtime.md, "Lifecycle" steps 11 to 13. Raises RuntimeFault for a process that does not end, CgroupError.
     """
-    cgroup = open_cgroup(found.cgroup_path)
+    cgroup = open_cgroup(found.cgroup_path, unit=found.unit)
     cgroup.kill(signal.SIGKILL)
     if found.pid:
         with suppress(ProcessLookupError):  # the cgroup's kill was enough

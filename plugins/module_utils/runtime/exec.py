@@ -17,7 +17,7 @@ from ..cgroup.api import open_cgroup
 from ..kernel import constants as c
 from ..kernel import idmap, procfs, selfexe, syscalls
 from ..kernel.lean import signal, suppress
-from . import child, console, limits, namespaces, process, seccomp
+from . import child, console, fork, limits, namespaces, process, seccomp
 from . import state as states
 from .channel import Channel
 from .config import NAMESPACES, Config
@@ -65,7 +65,7 @@ def execute(
     cgroup = open_cgroup(found.cgroup_path, owner="container")
     ours, theirs = Channel.pair()
     try:
-        with child.signals_blocked():
+        with fork.signals_blocked():
             forked = os.fork()
             if forked == 0:
                 ours.close()

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The container's side of create and start: from fork(2) to execve(2).
 
-Two processes. The first stands in the host's namespaces, opens what only the host's privilege can, enters the new
-ones and forks; the second is the container's first process. The numbered steps match those in create.py.
+It begins in the host's namespaces, opens what only the host's privilege can, and enters the new ones. A new pid
+namespace has only its maker's children in it: unless our parent could make it for us, a second fork follows. The
+numbered steps match those in create.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 
 from ..kernel import constants as c
 from ..kernel import procfs, syscalls
-from . import child, console, devices, hooks, mounting, namespaces, process, rootfs
+from . import child, devices, hooks, mounting, namespaces, process, rootfs
 from .channel import accept
 
 TYPE_CHECKING = False
@@ -65,25 +66,25 @@ class Inheritance:
         self.state = state
 
 
-def run(given: Inheritance) -> None:
-    """The forked child's whole life; never returns."""
+def run(given: Inheritance, *, first: bool) -> None:
+    """The forked child's whole life; never returns. *first*: it is the container's first process already."""
     step = child.Step()
     try:
         gc.disable()  # a collection would touch, and so copy, every page we share with the parent
-        _outer(given, step)
+        _outer(given, step, first=first)
     except BaseException as error:  # noqa: BLE001  whatever it is: report it, and never run the caller's clean-up
         given.channel.fail(error, step.name)
     finally:
         os._exit(1)
 
 
-def _outer(given: Inheritance, step: child.Step) -> None:
+def _outer(given: Inheritance, step: child.Step, *, first: bool) -> None:
     config, channel = given.config, given.channel
     step.name = "stdio"
     child.leave_caller(config, given.stdio, given.preserve_fds)
     step.name = "cgroup"
+    channel.wait()  # sync 1: the parent has made it
     child.join_cgroup(config, given.cgroup)
-    channel.ask({"joined": True})  # sync 1: nothing of the container's has run outside its cgroup
     step.name = "namespaces"
     joined = namespaces.open_joined(config)
     if "pid" in joined or "mount" in joined:
@@ -91,9 +92,11 @@ def _outer(given: Inheritance, step: child.Step) -> None:
     trees = mounting.open_trees(config, given.cgroup.paths(), joined)
     os.chdir(config.rootfs if trees.namespace < 0 else "/")
     offsets = config.clocks.open() if config.clocks is not None else -1
-    namespaces.enter(config, joined, channel)  # sync 2 in it
+    namespaces.enter(config, joined, channel, inside=("pid",) if first else ())  # sync 2 in it
     if config.clocks is not None:
         config.clocks.set(offsets)
+    if first:
+        _inner(given, trees, None, step)
     step.name = "fork"
     told = child.Told()
     pid = os.fork()  # only a child is inside a new pid namespace
@@ -104,7 +107,7 @@ def _outer(given: Inheritance, step: child.Step) -> None:
     _inner(given, trees, told, step)
 
 
-def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told, step: child.Step) -> None:
+def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, step: child.Step) -> None:
     config, channel = given.config, given.channel
     step.name = "session"
     os.setsid()
@@ -113,7 +116,8 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told, step: ch
     step.name = "network"
     if config.namespaces.get("network") == "":
         namespaces.loopback_up()
-    told.wait()
+    if told is not None:
+        told.wait()
     if config.network_devices:
         channel.ask({"network": True})  # sync 4: the parent moves devices of the host here
 
@@ -132,6 +136,8 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told, step: ch
         chrooting.make_devices(config, rootfd)
     if given.console is not None:
         step.name = "console"
+        from . import console
+
         terminal = console.open_pair(rootfd, config.uid, config.console_size)
         console.bind_console(rootfd, terminal[1])
         console.hand_over(terminal, given.console)

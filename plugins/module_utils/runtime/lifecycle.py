@@ -11,7 +11,7 @@ import os
 from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.lean import signal, suppress
-from . import channel, devices, hooks, seccomp
+from . import channel, hooks
 from . import state as states
 from .create import create, died
 from .dismantle import dismantle
@@ -68,6 +68,8 @@ def start(run_dir: str, container_id: str) -> None:
             )
         message = starter.receive()  # ends when execve(2) closes the other side, or raises what went wrong
         if message is not None:
+            from . import seccomp
+
             seccomp.hand_over(starter, message, found.pid, found.as_dict())
             starter.receive()
         # A death closes it just as well. One that ended and was reaped before we look has most likely run.
@@ -169,8 +171,8 @@ def update(run_dir: str, container_id: str, resources: dict[str, Any]) -> None:
         raise WrongState(
             f"cannot update container {container_id}: it is {found.status}", step="update", obj=container_id
         )
+    from .devices import with_defaults
     from .resources import check
 
     check(resources)
-    cgroup = open_cgroup(found.cgroup_path, owner="container")
-    cgroup.apply(cgroup.plan(devices.with_defaults(resources)))
+    open_cgroup(found.cgroup_path, unit=found.unit, owner="container").set(with_defaults(resources))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import resource
 
 from .errors import RuntimeFault
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 def set_rlimits(pid: int, rlimits: Iterable[tuple[int, int, int]]) -> None:
     """Set (number, soft, hard) on process *pid*. Raises RuntimeFault for one the host does not grant."""
+    import resource
+
     for kind, soft, hard in rlimits:
         try:
             resource.prlimit(pid, kind, (soft, hard))

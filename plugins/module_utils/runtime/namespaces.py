@@ -12,10 +12,11 @@ import os
 from ..kernel import idmap, syscalls
 from .config import NAMESPACES
 from .errors import RuntimeFault
+from .fork import unshare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from .channel import Channel
     from .config import Config
@@ -69,37 +70,18 @@ def learn_maps(config: Config) -> None:
     config.uid_mappings, config.gid_mappings = actual
 
 
-def enter(config: Config, joined: dict[str, int], channel: Channel) -> None:
+def enter(config: Config, joined: dict[str, int], channel: Channel, *, inside: Collection[str] = ()) -> None:
     """Join and unshare, so that a fork afterwards is inside all of them.
 
-    A new user namespace comes alone and before the other new ones, so that it owns them.
+    A new user namespace comes alone and before the other new ones, so that it owns them. *inside* are the kinds that
+    we are in already.
     """
     join(joined)
     if config.namespaces.get("user") == "":
-        _unshare(("user",))
+        unshare(("user",))
         channel.ask({"map": os.getpid()})  # sync 2: the parent writes our id maps
         _become_root()
-    _unshare([kind for kind, path in config.namespaces.items() if not path and kind != "user"])
-
-
-def _unshare(kinds: Iterable[str]) -> None:
-    flags = 0
-    for kind in kinds:
-        flags |= NAMESPACES[kind]
-    try:
-        syscalls.unshare(flags)
-    except OSError as error:
-        hints = {
-            errno.ENOSPC: "The host allows no more of them: see /proc/sys/user/max_*_namespaces",
-            errno.EINVAL: "The kernel has not all of these kinds",
-        }
-        raise RuntimeFault(
-            f"linux.namespaces: cannot make new namespaces ({', '.join(kinds)}): {error.strerror}",
-            step="namespaces",
-            obj="linux.namespaces",
-            errno=error.errno or 0,
-            hint=hints.get(error.errno or 0, ""),
-        ) from error
+    unshare([kind for kind, path in config.namespaces.items() if not path and kind not in ("user", *inside)])
 
 
 def join(namespaces: dict[str, int]) -> None:

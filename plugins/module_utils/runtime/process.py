@@ -12,7 +12,7 @@ import stat
 from ..kernel import capabilities, selfexe, syscalls
 from ..kernel import constants as c
 from ..kernel.lean import signal
-from . import programfile, seccomp
+from . import programfile
 from .errors import RuntimeFault
 
 TYPE_CHECKING = False
@@ -146,17 +146,6 @@ def find_program(config: Config) -> str:
     )
 
 
-def reset_signals() -> None:
-    """Default actions and an empty mask: Python ignores SIGPIPE and SIGXFSZ, and execve(2) would pass that on.
-
-    So would it what our caller ignores, down to the two signals below SIGRTMIN that glibc gives nobody.
-    """
-    for number in range(1, signal.NSIG):
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            syscalls.reset_signal(number)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
 def confine(config: Config, last_capabilities: tuple[int, int, int] | None, starter: Channel) -> None:
     """Install the filter of linux.seccomp and give up the last privilege.
 
@@ -164,6 +153,8 @@ def confine(config: Config, last_capabilities: tuple[int, int, int] | None, star
     """
     if config.seccomp is None:
         return
+    from . import seccomp  # loaded since the configuration was read, like all that is used here
+
     flags = seccomp.filter_flags(config.seccomp)
     if not seccomp.notifies(config.seccomp):
         seccomp.install(config.seccomp_program, flags)
@@ -190,7 +181,7 @@ def execute(config: Config, program: str, last_capabilities: tuple[int, int, int
     for entry in config.env:
         name, _equals, value = entry.partition("=")
         environment[name] = value
-    reset_signals()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     target: str | int = program
     args = config.args
     try:

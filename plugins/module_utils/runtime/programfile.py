@@ -21,7 +21,6 @@ import os
 
 from ..kernel import constants as c
 from ..kernel import syscalls
-from . import seccomp
 from .errors import RuntimeFault
 
 TYPE_CHECKING = False
@@ -39,8 +38,12 @@ def usable(config: Config) -> bool:
     """
     if not supported() or config.namespaces.get("pid") != "":
         return False
+    if config.seccomp is None:
+        return True
+    from . import seccomp
+
     # A filter that knows execve(2) alone, or tells somebody of it, is meant for execve(2).
-    return config.seccomp is None or all(seccomp.allows(config.seccomp, name) for name in ("execve", "execveat"))
+    return all(seccomp.allows(config.seccomp, name) for name in ("execve", "execveat"))
 
 
 def supported() -> bool:

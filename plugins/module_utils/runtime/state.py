@@ -34,6 +34,7 @@ class State:
     ``status`` is one of creating, created, running, paused, stopped (runtime-spec runtime.md, "State"); ``pid`` is
     the host's pid of its first process, 0 when there is none; ``start_time`` that process's, in ticks since boot.
     ``hooks`` are those still to come, as configured: a config.json changed since create changes nothing.
+    ``unit`` is the systemd unit whose cgroup it is, ``""`` for a cgroup that we made ourselves;
     ``foreign`` are directories of the cgroup that were there before create, so that delete leaves them; ``parents``
     those above it that were not there, so that delete removes them when nothing else is in them;
     ``rdt_groups`` those that create made in the resctrl file system. ``warnings`` are create's, and not kept.
@@ -41,13 +42,14 @@ class State:
 
     __slots__ = (
         *("annotations", "bundle", "cgroup_path", "created", "foreign", "hooks", "id", "parents", "pid", "rdt_groups"),
-        *("rootfs", "start_time", "status", "warnings"),
+        *("rootfs", "start_time", "status", "unit", "warnings"),
     )
 
     def __init__(self, container_id: str, bundle: str, cgroup_path: str, created: str) -> None:
         self.id = container_id
         self.bundle = bundle
         self.cgroup_path = cgroup_path
+        self.unit = ""
         self.created = created
         self.annotations: dict[str, str] = {}
         self.hooks: dict[str, Any] = {}
@@ -123,6 +125,7 @@ def save(run_dir: str, state: State) -> None:
         "id": state.id,
         "bundle": state.bundle,
         "cgroup_path": state.cgroup_path,
+        "unit": state.unit,
         "created": state.created,
         "annotations": state.annotations,
         "hooks": state.hooks,
@@ -157,6 +160,7 @@ def load(run_dir: str, container_id: str) -> State:
         state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
         state.annotations, state.hooks = document["annotations"], document["hooks"]
         state.rootfs = document.get("rootfs", state.rootfs)
+        state.unit = document.get("unit", "")
         state.foreign, state.parents = document.get("foreign", []), document.get("parents", [])
         state.rdt_groups = document.get("rdt_groups", [])
         state.pid, state.start_time = document["pid"], document["start_time"]
