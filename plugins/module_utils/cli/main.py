@@ -47,10 +47,11 @@ An OCI runtime (runtime-spec 1.3), for other tools:
   events [--stats] [--interval 5s] ID
   features      spec [-b BUNDLE]
 
-Global options: --root DIR, --log FILE, --log-format text|json, --debug, --version
+Global options: --root DIR, --log FILE, --log-format text|json, --systemd-cgroup, --debug, --version
 
 --root is the state directory (environment AGENTLESS_OCI_ROOT, default /var/lib/agentless-oci); for the runtime's
-verbs it is the directory of the runtime's own state, as with other runtimes.
+verbs it is the directory of the runtime's own state, as with other runtimes. --systemd-cgroup lets systemd make the
+cgroups of create and run, and linux.cgroupsPath is then slice:prefix:name.
 """
 
 # Verb → the module beside this one that carries it out, by its function run(argv, root)
@@ -83,7 +84,8 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(f"aoci version {VERSION}\nspec: 1.3.0\n")
         return 0
     try:
-        _check_cgroup_manager(options)
+        if _systemd_cgroup(options) and verb in ("create", "run"):
+            rest.insert(1, "--systemd-cgroup")  # the only verbs that need it: the state remembers it for the others
         if verb in _PROTECTED:
             _protect(argv)
         try:
@@ -126,15 +128,12 @@ def report(error: Error | OSError, verb: str) -> None:
         sys.stderr.write(f"aoci: cannot write the log {_log['path']}: {failure.strerror}\n")
 
 
-def _check_cgroup_manager(options: dict[str, str]) -> None:
+def _systemd_cgroup(options: dict[str, str]) -> bool:
+    """Whether systemd is to make the cgroup, as runc's option or crun's says. Raises Error."""
     manager = options.get("--cgroup-manager", "cgroupfs")
-    if "--systemd-cgroup" in options or manager == "systemd":
-        raise Error(
-            "cgroups by way of systemd are not supported yet",
-            hint="Use the cgroupfs manager: leave out --systemd-cgroup",
-        )
-    if manager not in ("cgroupfs", "disabled"):
-        raise Error(f"there is no cgroup manager {manager!r}", hint="It is cgroupfs")
+    if manager not in ("cgroupfs", "disabled", "systemd"):
+        raise Error(f"there is no cgroup manager {manager!r}", hint="There are cgroupfs and systemd")
+    return "--systemd-cgroup" in options or manager == "systemd"
 
 
 def _verb(verb: str) -> Callable[[list[str], str | None], int]:

@@ -1,0 +1,268 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Managed hosts for tests: each with a kernel of its own (User-Mode Linux), systemd as process 1, and sshd.
+
+    with Network(directory) as network:
+        web = network.host("web", mem="512M")
+        web.start()
+        web.run("systemctl is-system-running")      # over SSH
+        web.copy_checkout("/root/oci")
+        web.crash()                                 # power lost: what was not synced is gone
+        web.start()                                 # the same disk again
+        network.run(["ansible-playbook", "-i", network.inventory(), ...])
+
+A Network is a bridge in a network namespace without a name, at GATEWAY; hosts are beside it and reach each other and
+whatever :meth:`Network.run` starts there, nothing else. Disks are copy-on-write over one that tests/hosts/disk makes
+once. Everything ends with this process, even a killed one: each kernel in a process namespace that dies with its
+parent, the network with the last of its processes. What is left are files in *directory*.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from typing import Any
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CHECKOUT = os.path.dirname(os.path.dirname(HERE))
+KERNEL = "/usr/bin/linux.uml"
+CACHE = os.path.join(CHECKOUT, ".venv", "cache")
+GATEWAY = "10.77.0.1"
+_BITS = 24
+_NEEDS = {KERNEL: "user-mode-linux", "/dev/net/tun": "a kernel with tun", "/usr/bin/mmdebstrap": "mmdebstrap"}
+
+
+class HostError(Exception):
+    """A host did not do what it was told; the message has what it said."""
+
+
+def missing() -> str:
+    """Why this machine cannot have such hosts; ``""`` if it can."""
+    if os.geteuid() != 0:
+        return "needs root"
+    return ", ".join(f"needs {what}" for path, what in _NEEDS.items() if not os.path.exists(path))
+
+
+def disk() -> str:
+    """The disk that all hosts share; made when it is not there: a minute, and packages to fetch."""
+    done = subprocess.run(
+        [os.path.join(HERE, "disk"), CACHE], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=600
+    )
+    if done.returncode:
+        raise HostError(f"the disk of the hosts could not be made: exit code {done.returncode}")
+    return done.stdout.strip()
+
+
+class Network:
+    """Hosts and what talks to them; a context manager. *directory* holds keys, disks and consoles."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.hosts: dict[str, Host] = {}
+        self.key = os.path.join(directory, "key")
+        self._namespace = -1
+
+    def __enter__(self) -> Network:
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", self.key]
+        subprocess.run(keygen, check=True, stdin=subprocess.DEVNULL)
+        holder = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        try:
+            holder.stdin.write(b"\n")
+            holder.stdin.flush()
+            holder.stdout.read(1)  # cat runs, so it is in there
+            self._namespace = os.open(f"/proc/{holder.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            holder.communicate()
+        self.run(["ip", "link", "set", "lo", "up"])
+        self.run(["ip", "link", "add", "hosts", "type", "bridge"])
+        self.run(["ip", "address", "add", f"{GATEWAY}/{_BITS}", "dev", "hosts"])
+        self.run(["ip", "link", "set", "hosts", "up"])
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        for host in self.hosts.values():
+            host.crash()
+            host.forget()
+        if self._namespace >= 0:
+            os.close(self._namespace)
+
+    def enter(self, command: list[str]) -> list[str]:
+        """*command* as one that runs in the network, and ends with this process."""
+        namespace = f"/proc/{os.getpid()}/fd/{self._namespace}"
+        return ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={namespace}", *command]
+
+    def run(self, command: list[str], *, timeout: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run *command* in the network. Raises HostError with its output when it fails, unless ``check=False``."""
+        check = options.pop("check", True)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        done = subprocess.run(
+            self.enter(command), capture_output=True, text=True, timeout=timeout, check=False, **options
+        )
+        if check and done.returncode:
+            raise HostError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def host(self, name: str, *, mem: str = "512M") -> Host:
+        """A new host *name*, not yet started, with *mem* of memory."""
+        self.hosts[name] = Host(self, name, len(self.hosts) + 2, mem)
+        return self.hosts[name]
+
+    def inventory(self) -> str:
+        """The path of an Ansible inventory of all hosts."""
+        path = os.path.join(self.directory, "inventory")
+        options = " ".join(ssh_options(self.key))
+        with open(path, "w", encoding="utf-8") as file:
+            for host in self.hosts.values():
+                file.write(
+                    f"{host.name} ansible_host={host.address} ansible_user=root ansible_ssh_pipelining=true"
+                    f" ansible_python_interpreter=/usr/bin/python3 ansible_ssh_common_args='{options}'\n"
+                )
+        return path
+
+
+def ssh_options(key: str) -> list[str]:
+    """Only our key, and no record of hosts that live for minutes."""
+    settings = {
+        "BatchMode": "yes",
+        "ConnectTimeout": "5",
+        "IdentitiesOnly": "yes",
+        "IdentityFile": key,
+        "LogLevel": "ERROR",
+        "StrictHostKeyChecking": "no",
+        "UserKnownHostsFile": "/dev/null",
+    }
+    return ["-F", "none", *(f"-o{name}={value}" for name, value in settings.items())]
+
+
+class Host:
+    """One host, made by :meth:`Network.host`; the *number* is its address and its tap device's name."""
+
+    def __init__(self, network: Network, name: str, number: int, mem: str) -> None:
+        self.network = network
+        self.name = name
+        self.mem = mem
+        self.address = f"{GATEWAY.rpartition('.')[0]}.{number}"
+        self.console = os.path.join(network.directory, f"{name}.console")
+        self._tap = f"tap{number}"
+        self._cow = os.path.join(network.directory, f"{name}.cow")
+        self._own = os.path.join(network.directory, f"{name}.uml")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, timeout: float = 60) -> None:
+        """Boot it, and wait until systemd has started everything and SSH answers. Raises HostError."""
+        network = self.network
+        if network.run(["ip", "link", "show", self._tap], check=False).returncode:
+            network.run(["ip", "tuntap", "add", self._tap, "mode", "tap"])
+            network.run(["ip", "link", "set", self._tap, "master", "hosts", "up"])
+        with open(network.key + ".pub", encoding="utf-8") as file:
+            key = file.read().split()[1]
+        command = [KERNEL, f"mem={self.mem}", f"uml_dir={self._own}/"]
+        command += [f"ubd0={self._cow},{disk()}", "root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "con1=null"]
+        command += [f"vec0:transport=tap,ifname={self._tap},depth=128,gro=1", f"systemd.hostname={self.name}"]
+        command += [f"host.address={self.address}/{_BITS}", f"host.gateway={GATEWAY}", f"host.key={key}"]
+        os.makedirs(self._own, exist_ok=True)
+        # A process namespace of its own: when its first process ends, all of the kernel's do.
+        with open(self.console, "ab") as console:
+            self._process = subprocess.Popen(
+                network.enter(["unshare", "--pid", "--fork", "--kill-child", *command]),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+            )
+        self._wait_up(time.monotonic() + timeout)
+
+    def _wait_up(self, deadline: float) -> None:
+        while True:
+            done = self.run("systemctl is-system-running --wait", check=False)
+            if done.stdout.strip() == "running":
+                return
+            if self._process is None or self._process.poll() is not None:
+                raise HostError(f"{self.name} has ended:\n{self._last_words()}")
+            if time.monotonic() > deadline:
+                failed = self.run("systemctl --failed --no-legend", check=False).stdout
+                said = f"{done.stdout}{done.stderr}{failed}{self._last_words()}"
+                raise HostError(f"{self.name} did not come up in time:\n{said}")
+            time.sleep(0.2)
+
+    def _last_words(self) -> str:
+        with open(self.console, encoding="utf-8", errors="replace") as file:
+            return file.read()[-4000:]
+
+    def ssh(self, command: str) -> list[str]:
+        """What runs the shell's *command* on it, as root; to be entered into the network."""
+        return ["ssh", *ssh_options(self.network.key), f"root@{self.address}", command]
+
+    def run(self, command: str, *, timeout: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run *command* on it over SSH. Raises HostError when it fails, unless ``check=False``."""
+        return self.network.run(self.ssh(command), timeout=timeout, **options)
+
+    def copy_checkout(self, target: str) -> None:
+        """Copy the checkout, without what git ignores, to the folder *target* of it."""
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=CHECKOUT,
+            capture_output=True,
+            check=True,
+        )
+        names = [
+            name
+            for name in listed.stdout.split(b"\0")
+            if name and os.path.exists(os.path.join(os.fsencode(CHECKOUT), name))
+        ]
+        packed = subprocess.Popen(
+            ["tar", "-cz", "--null", "-T", "-"], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert packed.stdin is not None
+        with packed:
+            packed.stdin.write(b"\0".join(names))
+            packed.stdin.close()
+            self.run(f"mkdir -p {target} && tar -xzm --no-same-owner -C {target}", stdin=packed.stdout)
+
+    def reboot(self, timeout: float = 60) -> None:
+        """Let it shut down in order and boot again."""
+        self.stop()
+        self.start(timeout)
+
+    def stop(self, timeout: float = 60) -> None:
+        """Shut it down in order. Raises HostError if it does not go."""
+        if self._process is None:
+            return
+        self.run("systemctl poweroff", check=False)
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.crash()
+            raise HostError(f"{self.name} did not shut down:\n{self._last_words()}") from None
+        self._process = None
+
+    def crash(self) -> None:
+        """Take its power away."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(_only_child(self._process.pid), 9)  # its own parent waits for the end of all
+        self._process.wait()
+        self._process = None
+
+    def forget(self) -> None:
+        """Remove its disk and what its kernel left of itself."""
+        for path in (self._cow, self.console):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        shutil.rmtree(self._own, ignore_errors=True)
+
+
+def _only_child(pid: int) -> int:
+    """The child of process *pid*, or itself where it has none yet."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+    except FileNotFoundError:
+        children = []
+    return int(children[0]) if children else pid
