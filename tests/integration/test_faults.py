@@ -52,9 +52,9 @@ def faulty(runtime, rootfs):
     [
         ("start", "parent", "shared", 50),
         ("start", "parent", "own", 50),
-        ("start", "outer", "shared", 40),
+        ("start", "outer", "shared", 150),  # the only one: our parent has made the pid namespace
         ("start", "outer", "own", 40),
-        ("start", "inner", "shared", 120),
+        ("start", "inner", "own", 120),
         ("kill", "parent", "shared", 5),
         ("delete", "parent", "shared", 25),
     ],
@@ -106,6 +106,7 @@ def test_no_memory_for_the_first_process(faulty, rootfs):
 def test_no_process_for_the_first_one(faulty, rootfs):
     """A full limit of the group above: nothing can be forked in the new one."""
     document = limited(rootfs)
+    with_user_namespace(document)  # then it takes a fork in the group
     bundle = faulty.bundle(document)
     top = next(path for path in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup") if os.path.exists(path + "/cgroup.procs"))
     parent = f"{top}/{faulty.prefix}"
