@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 
-from ..cgroup.api import open_cgroup
 from ..kernel.errors import Error
 from ..kernel.files import read_bytes
 from ..runtime import lifecycle
@@ -116,7 +115,7 @@ def _resources(words: Words) -> dict[str, Any]:
 
 
 def _ps(found: State, words: Words) -> None:
-    pids = open_cgroup(found.cgroup_path).pids()
+    pids = found.cgroup().pids()
     if words.values.get("--format", "table") == "json":
         sys.stdout.write(json.dumps(pids) + "\n")
         return
@@ -143,7 +142,7 @@ def _events(run_dir: str, words: Words) -> None:
         found = lifecycle.state(run_dir, words.arguments[0])
         if found.status not in ("created", "running", "paused"):
             return
-        usage = open_cgroup(found.cgroup_path).usage()
+        usage = found.cgroup().usage()
         sys.stdout.write(json.dumps({"type": "stats", "id": found.id, "data": _stats(usage)}) + "\n")
         sys.stdout.flush()
         if "--stats" in words.flags:

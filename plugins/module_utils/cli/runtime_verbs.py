@@ -16,6 +16,7 @@ from ..kernel.lean import dumps, signal
 from ..runtime import lifecycle
 from ..runtime import state as states
 from ..runtime.config import Config
+from ..runtime.dismantle import dismantle
 from ..runtime.errors import DamagedState, NoSuchContainer
 from ..statedir import StateDir
 from .words import Syntax, sort, table
@@ -142,16 +143,16 @@ def _run(run_dir: str, container_id: str, words: Words) -> int:
         theirs.close()
     try:
         if detach:
-            lifecycle.start(run_dir, container_id)
+            lifecycle.start_found(run_dir, created)
             return 0
         from . import foreground
 
-        code = foreground.follow(created.pid, ours, lambda: lifecycle.start(run_dir, container_id))
+        code = foreground.follow(created.pid, ours, lambda: lifecycle.start_found(run_dir, created))
         if "--keep" not in words.flags:
-            warn(lifecycle.delete(run_dir, container_id, force=True))
+            warn(dismantle(run_dir, created))
         return code
     except BaseException:
-        warn(lifecycle.delete(run_dir, container_id, force=True))
+        warn(dismantle(run_dir, created))
         raise
 
 

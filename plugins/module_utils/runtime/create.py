@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 
-from ..cgroup.api import open_cgroup
 from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
@@ -82,7 +81,7 @@ def create(
         created.cgroup_path, created.unit = place_unit(config.cgroups_path, container_id)
     created.annotations, created.rootfs = config.annotations, config.rootfs
     created.hooks = {kind: config.document["hooks"][kind] for kind in ("poststart", "poststop") if config.hooks[kind]}
-    cgroup = open_cgroup(created.cgroup_path, unit=created.unit, owner="container")
+    cgroup = created.cgroup()
     if cgroup.exists() and cgroup.pids():
         raise RuntimeFault(
             f"the cgroup {created.cgroup_path} is in use by other processes", step="cgroup", obj=created.cgroup_path

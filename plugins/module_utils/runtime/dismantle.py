@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.lean import signal, suppress
 from . import hooks
@@ -26,7 +25,7 @@ def dismantle(run_dir: str, found: State) -> list[str]:
 
     runtime.md, "Lifecycle" steps 11 to 13. Raises RuntimeFault for a process that does not end, CgroupError.
     """
-    cgroup = open_cgroup(found.cgroup_path, unit=found.unit)
+    cgroup = found.cgroup()
     cgroup.kill(signal.SIGKILL)
     if found.pid:
         with suppress(ProcessLookupError):  # the cgroup's kill was enough

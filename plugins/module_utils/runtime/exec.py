@@ -13,7 +13,6 @@ import errno
 import gc
 import os
 
-from ..cgroup.api import open_cgroup
 from ..kernel import constants as c
 from ..kernel import idmap, procfs, selfexe, syscalls
 from ..kernel.lean import signal, suppress
@@ -62,7 +61,7 @@ def execute(
     if config.namespaces.get("user"):
         config.uid_mappings, config.gid_mappings = idmap.read_maps(found.pid)
     proc = _open_process(found)
-    cgroup = open_cgroup(found.cgroup_path, owner="container")
+    cgroup = found.cgroup()
     ours, theirs = Channel.pair()
     try:
         with fork.signals_blocked():

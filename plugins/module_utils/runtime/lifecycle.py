@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 
-from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.lean import signal, suppress
 from . import channel, hooks
@@ -28,7 +27,7 @@ __all__ = ["create", "delete", "kill", "pause", "resume", "start", "state", "upd
 def state(run_dir: str, container_id: str) -> State:
     """The container's state, its status looked up now. Raises NoSuchContainer."""
     found = states.load(run_dir, container_id)
-    if found.status in ("created", "running") and open_cgroup(found.cgroup_path).frozen():
+    if found.status in ("created", "running") and found.cgroup().frozen():
         found.status = "paused"
     return found
 
@@ -38,7 +37,12 @@ def start(run_dir: str, container_id: str) -> None:
 
     Raises WrongState unless it is in status created, RuntimeFault with the reason when the program cannot be run.
     """
-    found = state(run_dir, container_id)
+    start_found(run_dir, state(run_dir, container_id))
+
+
+def start_found(run_dir: str, found: State) -> None:
+    """:func:`start` by whoever has its state already: just loaded, or from create."""
+    container_id = found.id
     if found.status != "created":
         raise WrongState(
             f"cannot start container {container_id}: it is {found.status}, not created",
@@ -74,7 +78,7 @@ def start(run_dir: str, container_id: str) -> None:
             starter.receive()
         # A death closes it just as well. One that ended and was reaped before we look has most likely run.
         if procfs.has_executed(found.pid, found.start_time) is False:
-            raise died(open_cgroup(found.cgroup_path))
+            raise died(found.cgroup())
         if found.hooks.get("poststart"):
             _poststart(found)
     finally:
@@ -89,7 +93,7 @@ def _poststart(found: State) -> None:
     try:
         hooks.run_all(hooks.parse(found.hooks)["poststart"], found.as_dict(), found.bundle)
     except RuntimeFault:
-        open_cgroup(found.cgroup_path).kill(signal.SIGKILL)
+        found.cgroup().kill(signal.SIGKILL)
         raise
 
 
@@ -101,7 +105,7 @@ def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = 
             f"cannot send a signal to container {container_id}: it is {found.status}", step="kill", obj=container_id
         )
     if all_processes:
-        open_cgroup(found.cgroup_path).kill(number)
+        found.cgroup().kill(number)
         return
     try:
         procfs.send_signal(found.pid, found.start_time, number)
@@ -113,7 +117,7 @@ def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = 
             errno=errno.ESRCH,
         ) from None
     if number == signal.SIGKILL and found.status == "paused":
-        open_cgroup(found.cgroup_path).thaw()  # a frozen process dies only when it runs again
+        found.cgroup().thaw()  # a frozen process dies only when it runs again
 
 
 def pause(run_dir: str, container_id: str) -> None:
@@ -121,7 +125,7 @@ def pause(run_dir: str, container_id: str) -> None:
     found = state(run_dir, container_id)
     if found.status not in ("created", "running"):
         raise WrongState(f"cannot pause container {container_id}: it is {found.status}", step="pause", obj=container_id)
-    open_cgroup(found.cgroup_path).freeze()
+    found.cgroup().freeze()
 
 
 def resume(run_dir: str, container_id: str) -> None:
@@ -130,7 +134,7 @@ def resume(run_dir: str, container_id: str) -> None:
     if found.status != "paused":
         message = f"cannot resume container {container_id}: it is {found.status}, not paused"
         raise WrongState(message, step="resume", obj=container_id)
-    open_cgroup(found.cgroup_path).thaw()
+    found.cgroup().thaw()
 
 
 def delete(run_dir: str, container_id: str, *, force: bool = False) -> list[str]:
@@ -175,4 +179,4 @@ def update(run_dir: str, container_id: str, resources: dict[str, Any]) -> None:
     from .resources import check
 
     check(resources)
-    open_cgroup(found.cgroup_path, unit=found.unit, owner="container").set(with_defaults(resources))
+    found.cgroup().set(with_defaults(resources))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import dumps, loads, suppress
@@ -20,6 +21,8 @@ from .errors import DamagedState, NoSuchContainer, RuntimeFault
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from ..cgroup.api import Cgroup
 
 OCI_VERSION = "1.3.0"
 START_SOCKET = "start.sock"
@@ -42,7 +45,7 @@ class State:
 
     __slots__ = (
         *("annotations", "bundle", "cgroup_path", "created", "foreign", "hooks", "id", "parents", "pid", "rdt_groups"),
-        *("rootfs", "start_time", "status", "unit", "warnings"),
+        *("rootfs", "start_time", "status", "unit", "warnings", "_cgroup"),
     )
 
     def __init__(self, container_id: str, bundle: str, cgroup_path: str, created: str) -> None:
@@ -61,6 +64,13 @@ class State:
         self.status = "creating"
         self.pid = 0
         self.start_time = 0
+        self._cgroup: Cgroup | None = None
+
+    def cgroup(self) -> Cgroup:
+        """Its cgroup; where the hierarchies are mounted is looked up once."""
+        if self._cgroup is None:
+            self._cgroup = open_cgroup(self.cgroup_path, unit=self.unit, owner="container")
+        return self._cgroup
 
     def as_dict(self) -> dict[str, Any]:
         """The document that the ``state`` operation prints, with what runc adds to it."""
