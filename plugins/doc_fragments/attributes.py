@@ -27,3 +27,20 @@ attributes:
     membership:
       - agentless.oci.oci
 """
+
+    INFO_MODULE = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details:
+      - This module never changes anything.
+  diff_mode:
+    support: N/A
+    details:
+      - This module never changes anything.
+  idempotent:
+    support: full
+    details:
+      - This module never changes anything.
+"""

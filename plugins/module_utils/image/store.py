@@ -24,7 +24,8 @@ from .reference import Reference, is_image_id, is_short_id, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from ..statedir import StateDir
@@ -97,9 +98,7 @@ class Store:
         """The image that was just named *name*. Raises ImageError when somebody has removed it since."""
         image = self.find(name)
         if image is None:
-            raise ImageError(
-                f"{name} was removed while it was being made", step="store", obj=name, hint="Run the task again"
-            )
+            raise _removed(name)
         return image
 
     def find(self, name: str) -> Image | None:
@@ -107,7 +106,7 @@ class Store:
 
         Raises ImageError for a name that is neither.
         """
-        descriptors = self._descriptors()
+        descriptors = self.descriptors()
         if is_image_id(name):
             return self._find_id(descriptors, name if ":" in name else f"sha256:{name}")
         if is_short_id(name):
@@ -148,7 +147,7 @@ class Store:
 
     def images(self) -> list[Image]:
         """All images, those with names first, each once."""
-        descriptors = self._descriptors()
+        descriptors = self.descriptors()
         found: dict[str, Image] = {}
         for descriptor in [*descriptors, *self._pinned_descriptors()]:
             if descriptor["digest"] not in found:
@@ -171,6 +170,10 @@ class Store:
         image.origin = _origin_of(descriptor)
         return image
 
+    def load(self, digest: str) -> Image | None:
+        """The image of the manifest *digest*, with its names; None when its blobs are gone or damaged."""
+        return self._load({"digest": digest}, self.descriptors(), digest)
+
     def is_complete(self, image: Image) -> bool:
         """Whether all layers are unpacked."""
         return self.layers.paths(image.layers) is not None
@@ -187,7 +190,8 @@ class Store:
             )
         return paths
 
-    def _descriptors(self) -> list[dict[str, Any]]:
+    def descriptors(self) -> list[dict[str, Any]]:
+        """The entries of index.json as they stand. Raises ImageError for a damaged file."""
         try:
             raw = read_bytes(self._index)
         except FileNotFoundError:
@@ -203,23 +207,39 @@ class Store:
                 hint="Move the file away; images are then pulled again",
             ) from None
 
-    def _pinned(self) -> Iterator[dict[str, Any]]:
+    def pinned(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(container id, ``{"image": id, "manifest": digest, "layers": [directory below layers/]}``) of every pin.
+
+        Raises ImageError for a damaged one: what it keeps is not known then, and nothing may be deleted.
+        """
         try:
             names = os.listdir(self.pins)
         except FileNotFoundError:
             return
-        for name in names:
-            if not name.startswith("."):
-                with contextlib.suppress(FileNotFoundError):
-                    yield json.loads(read_bytes(os.path.join(self.pins, name)))
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            path = os.path.join(self.pins, name)
+            try:
+                pin = json.loads(read_bytes(path))
+                yield name, {"image": pin["image"], "manifest": pin["manifest"], "layers": pin["layers"]}
+            except FileNotFoundError:
+                continue  # its container was removed meanwhile
+            except (ValueError, KeyError, TypeError):
+                raise ImageError(
+                    f"{path}, which says what image container {name[:12]} uses, is damaged",
+                    step="pins",
+                    obj=path,
+                    hint="Remove that container, or make it anew with recreate",
+                ) from None
 
     def _pinned_descriptors(self) -> list[dict[str, Any]]:
-        return [{"digest": pin["manifest"]} for pin in self._pinned()]
+        return [{"digest": pin["manifest"]} for _container_id, pin in self.pinned()]
 
     # Writing.
 
     def prepare(self) -> None:
-        """Make the layout's directories; clean up what killed runs left."""
+        """Make the layout's directories."""
         blobs = os.path.join(self.state.images, "blobs")
         self.state.ensure(
             self.state.images, blobs, os.path.join(blobs, "sha256"), self.state.layers, self.partial, self.pins
@@ -307,25 +327,31 @@ class Store:
 
     def tag(self, image: Image, names: Sequence[str]) -> None:
         """Give *image* more names (full form); a name that means another image moves."""
-        path = self.blob_path(image.digest)
-        media_type = image.manifest.get("mediaType") or media.OCI_MANIFEST
-        self.set_names(image.digest, media_type, os.stat(path).st_size, names)
+        try:
+            size = os.stat(self.blob_path(image.digest)).st_size
+        except FileNotFoundError:
+            raise _removed(image.name) from None
+        self.set_names(image.digest, str(image.manifest.get("mediaType") or media.OCI_MANIFEST), size, names)
 
     def untag(self, names: Sequence[str]) -> None:
         """Take *names* away; the images stay until :meth:`collect`."""
         with self._changing() as descriptors:
             descriptors[:] = [d for d in descriptors if _name_of(d) not in names]
 
-    def forget(self, digest: str) -> None:
-        """Take all names of the manifest *digest* away, and its entry."""
+    def forget(self, digests: Collection[str]) -> None:
+        """Take all names of the manifests *digests* away, and their entries."""
         with self._changing() as descriptors:
-            descriptors[:] = [d for d in descriptors if d["digest"] != digest]
+            descriptors[:] = [d for d in descriptors if d["digest"] not in digests]
+
+    def index_locked(self) -> AbstractContextManager[int]:
+        """The lock for the moment of a change of index.json."""
+        return locked(self.state.lock_path("index", "images"))
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[dict[str, Any]]]:
         """The index's descriptors, to be changed in place; written when the block ends well."""
-        with locked(self.state.lock_path("index", "images")):
-            descriptors = self._descriptors()
+        with self.index_locked():
+            descriptors = self.descriptors()
             yield descriptors
             index = {"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": descriptors}
             write_atomic(self._index, json.dumps(index, indent=1).encode())
@@ -338,12 +364,14 @@ class Store:
         image = self.find(name)
         if image is None:
             return None
-        with self.locked(exclusive=True):
+        from .collect import collect
+
+        with self.locked(exclusive=True):  # which waits for every pull that is about to name something
             if is_image_id(name) or image.name == image.id:
-                self.forget(image.digest)
+                self.forget([image.digest])
             else:
                 self.untag([image.name, *self._same(image)])
-            self._collect()
+            collect(self)
         return image
 
     def _same(self, image: Image) -> list[str]:
@@ -355,38 +383,10 @@ class Store:
 
     def collect(self, *, wait: bool = True) -> None:
         """Delete blobs and layers that no name and no pin reaches; without *wait* only if nobody adds any now."""
+        from .collect import collect
+
         with contextlib.suppress(BlockingIOError), self.locked(exclusive=True, wait=wait):
-            self._collect()
-
-    def _collect(self) -> None:
-        blobs: set[str] = set()
-        layers: set[str] = set()
-        for pin in self._pinned():
-            layers.update(os.path.join(self.state.layers, key) for key in pin["layers"])
-        for digest in {d["digest"] for d in [*self._descriptors(), *self._pinned_descriptors()]}:
-            blobs.add(digest)
-            image = self._load({"digest": digest}, [], digest)
-            if image is None:
-                continue
-            blobs.add(image.id)
-            blobs.update(str(layer["digest"]) for layer in image.manifest["layers"])
-            layers.update(self._present_layers(image))
-        root = os.path.join(self.state.images, "blobs")
-        for algorithm in os.listdir(root) if os.path.isdir(root) else ():
-            for name in os.listdir(os.path.join(root, algorithm)):
-                if f"{algorithm}:{name}" not in blobs:
-                    os.unlink(os.path.join(root, algorithm, name))
-        for name in os.listdir(self.partial) if os.path.isdir(self.partial) else ():
-            os.unlink(os.path.join(self.partial, name))
-        self.layers.remove_except(layers)
-
-    def _present_layers(self, image: Image) -> Iterator[str]:
-        from .layers import chain_ids
-
-        for diff_id, parent in zip(image.layers, chain_ids(image.layers)):
-            path = self.layers.find(diff_id, parent)
-            if path:
-                yield path
+            collect(self)
 
     # Pins: images that containers use.
 
@@ -395,6 +395,8 @@ class Store:
         self.state.ensure(self.state.images, self.pins)
         with self.locked():
             keys = [os.path.relpath(path, self.state.layers) for path in self.layer_paths(image)]
+            if self.load(image.digest) is None:
+                raise _removed(image.name)
             document = {"image": image.id, "manifest": image.digest, "layers": keys}
             write_atomic(os.path.join(self.pins, container_id), json.dumps(document).encode())
 
@@ -402,6 +404,12 @@ class Store:
         """Container *container_id* is gone. The image stays until it is removed by name, or by :meth:`collect`."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.pins, container_id))
+
+
+def _removed(name: str) -> ImageError:
+    return ImageError(
+        f"{name} was removed meanwhile by another task", step="store", obj=name, hint="Run the task again"
+    )
 
 
 def _name_of(descriptor: dict[str, Any]) -> str:

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: oci_image_info
+short_description: Look at the container images of a host
+version_added: 0.1.0
+author:
+  - agentless.oci contributors (@agentless-oci)
+description:
+  - Returns the images that are in the state directory, all of them or those that were asked for, each in the words of
+    M(agentless.oci.oci_image). It asks no registry.
+  - An image that is not there is simply not among RV(images).
+extends_documentation_fragment:
+  - agentless.oci.attributes
+  - agentless.oci.attributes.info_module
+  - agentless.oci.attributes.actiongroup_oci
+  - agentless.oci.root
+options:
+  name:
+    description:
+      - References or ids of images, as M(agentless.oci.oci_image) takes them.
+      - A name with V(*), V(?) or V([) is a pattern for whole names, for example V(registry.example.com/shop/*).
+      - Images that any of them names are returned.
+    type: list
+    elements: str
+    aliases: [image]
+  id:
+    description:
+      - Image ids, whole or their beginning. Images that have any of them are returned.
+    type: list
+    elements: str
+  label:
+    description:
+      - Labels that the images must have, all of them, as C(key) or C(key=value).
+    type: list
+    elements: str
+    aliases: [labels]
+  dangling:
+    description:
+      - With V(true) only images without a name, with V(false) only those with one. By default both.
+      - An image loses its name when another is pulled or tagged under it. A container may still use it.
+    type: bool
+seealso:
+  - module: agentless.oci.oci_image
+  - module: agentless.oci.oci_prune
+"""
+
+EXAMPLES = r"""
+- name: All images of the host
+  agentless.oci.oci_image_info:
+  register: found
+
+- name: One image
+  agentless.oci.oci_image_info:
+    name: [registry.example.com/shop/redis:7]
+  register: redis
+
+- name: What one team has here
+  agentless.oci.oci_image_info:
+    name: ["registry.example.com/shop/*"]
+    label: [org.opencontainers.image.vendor=shop]
+
+- name: How much disk images without a name take
+  agentless.oci.oci_image_info:
+    dangling: true
+  register: old
+- ansible.builtin.debug:
+    msg: "{{ old.images | map(attribute='size') | sum | human_readable }}"
+"""
+
+RETURN = r"""
+images:
+  description: The images, those with names first, by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Image id, the digest of its configuration. Equal ids run equally.
+      type: str
+      returned: always
+    digest:
+      description: Digest of its manifest, by which registries know it.
+      type: str
+      returned: always
+    names:
+      description: All its names on this host, in full. Empty if it is dangling.
+      type: list
+      elements: str
+      returned: always
+    size:
+      description: Bytes of its compressed layers and configuration.
+      type: int
+      returned: always
+    layers:
+      description: Digests of its uncompressed layers (diff ids), the lowest first.
+      type: list
+      elements: str
+      returned: always
+    config:
+      description: What its containers do by default, in the OCI specification's words (C(Cmd), C(Env) and so on).
+      type: dict
+      returned: always
+    created:
+      description: When it was built, an RFC 3339 time. Empty if its builder left that out.
+      type: str
+      returned: always
+    platform:
+      description: Operating system, architecture and variant.
+      type: str
+      returned: always
+  sample:
+    - id: sha256:9c2d3a8e7f0b1c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5
+      digest: sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+      names: ["docker.io/library/redis:7"]
+      size: 41235012
+      layers: ["sha256:0b1c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c59c2d3a8e7f"]
+      config: {Cmd: [redis-server]}
+      created: "2026-01-30T12:00:00Z"
+      platform: linux/amd64
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.agentless.oci.plugins.module_utils import core
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+
+ARGUMENT_SPEC = {
+    "name": {"type": "list", "elements": "str", "aliases": ["image"]},
+    "id": {"type": "list", "elements": "str"},
+    "label": {"type": "list", "elements": "str", "aliases": ["labels"]},
+    "dangling": {"type": "bool"},
+    "root": {"type": "path"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        core.activate(module.params["root"], check_mode=True)  # which installs nothing
+    except (Error, OSError) as error:
+        module.fail_json(msg=f"images: {error}")
+    from ansible_collections.agentless.oci.plugins.module_utils.image.info import run
+
+    run(module)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes from the store and what stays: names, containers, age, labels; check mode foretells it to the byte."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.container.prune import prune
+from ansible_collections.agentless.oci.plugins.module_utils.image import info
+from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
+from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
+from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
+from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+
+OLD = 1_600_000_000  # 2020
+ALL = {"name": None, "id": None, "label": None, "dangling": None}
+
+
+class Images:
+    """A store whose images are imported from small directories: one file, and a label by which it is told apart."""
+
+    def __init__(self, root, tmp_path):
+        self.root = root
+        self.tmp_path = tmp_path
+        self.store = Store(StateDir(root))
+
+    def make(self, name, content="x", *, age=OLD, tags=(), **labels):
+        directory = self.tmp_path / f"{content}-{age}"
+        if not directory.exists():
+            directory.mkdir()
+            (directory / "file").write_text(content * 5000)
+            (directory / "linked").hardlink_to(directory / "file")
+            for path in (directory / "file", directory):
+                os.utime(path, (age, age))
+        source = {"rootfs": str(directory), "config": {"labels": labels}}
+        request = ImageRequest(name, source=source, tags=tags)
+        return apply(plan(request, self.store), self.store)
+
+    def names(self):
+        return [name for image in self.store.images() for name in image.names or ["<none>"]]
+
+    def prune(self, *, now=None, **options):
+        """The result of the run, which check mode foretold and which is what the disk says."""
+        params = {
+            "root": self.root,
+            "containers": False,
+            "containers_filters": None,
+            "images": True,
+            "images_filters": None,
+            **options,
+        }
+        now = now or time.time()
+        before = self.listing()
+        foretold = prune(params, check_mode=True, now=now)
+        assert self.listing() == before
+        used = self.usage()
+        done = prune(params, check_mode=False, now=now)
+        assert done == foretold
+        assert used - self.usage() == done["space_reclaimed"]
+        assert done["changed"] is bool(done["actions"])
+        again = prune(params, check_mode=False, now=now)
+        assert (again["changed"], again["space_reclaimed"]) == (False, 0)
+        return done
+
+    def listing(self):
+        found = []
+        for path, directories, files in os.walk(self.root):
+            found += [os.path.join(path, name) for name in directories + files]
+        return sorted(found)
+
+    def usage(self):
+        """Bytes as du counts them, of all but directories that stay."""
+        total = 0
+        for part in ("images", "layers", "containers"):
+            path = os.path.join(self.root, part)
+            if os.path.isdir(path):
+                said = subprocess.run(["du", "-s", "-B1", path], check=True, capture_output=True, text=True).stdout
+                total += int(said.split()[0])
+        return total
+
+
+@pytest.fixture
+def images(state_dir, tmp_path):
+    return Images(state_dir, tmp_path)
+
+
+def test_an_image_that_lost_its_name_is_dangling_until_a_prune(images):
+    old = images.make("localhost/app:1", "a")
+    new = images.make("localhost/app:1", "b")
+    assert images.names() == ["localhost/app:1", "<none>"]
+    done = images.prune()
+    assert [image["id"] for image in done["images"]] == [old.id]
+    assert done["images"][0]["names"] == []
+    assert done["actions"] == [f"removed image {old.id}"]
+    assert done["space_reclaimed"] > 5000
+    assert images.store.find("localhost/app:1").id == new.id
+    assert images.store.layer_paths(new)
+
+
+def test_layers_that_another_image_shares_stay_and_are_not_counted(images):
+    first = images.make("localhost/one:1", "a")
+    second = images.make("localhost/two:1", "a", label="other")
+    assert first.layers == second.layers
+    assert first.id != second.id
+    done = images.prune(images_filters={"dangling": False, "label": ["label=other"]})
+    assert [image["names"] for image in done["images"]] == [["localhost/two:1"]]
+    assert images.store.layer_paths(first)
+    assert all(images.store.has_blob(layer["digest"]) for layer in first.manifest["layers"])
+
+
+def test_filters_choose_by_age_and_label(images):
+    images.make("localhost/old:1", "a")
+    images.make("localhost/kept:1", "b", keep="yes")
+    images.make("localhost/new:1", "c", age=int(time.time()) - 60)
+    chosen = {"dangling": False, "until": "1h", "exclude_label": ["keep"]}
+    assert images.prune(images_filters=chosen)["actions"] == ["removed image localhost/old:1"]
+    assert images.names() == ["localhost/kept:1", "localhost/new:1"]
+
+
+def test_unless_told_otherwise_names_stay(images):
+    images.make("localhost/app:1", "a", tags=["localhost/app:latest"])
+    done = images.prune()
+    assert (done["changed"], done["images"]) == (False, [])
+    assert len(images.names()) == 2
+
+
+def test_what_a_container_uses_stays_whatever_the_filters(images):
+    image = images.make("localhost/app:1", "a")
+    images.store.pin("c" * 64, image)
+    assert images.prune(images_filters={"dangling": False})["images"] == []
+    apply(plan(ImageRequest("localhost/app:1", state="absent"), images.store), images.store)
+    assert images.names() == ["<none>"]
+    assert images.prune()["images"] == []
+    assert images.store.layer_paths(image)
+    images.store.unpin("c" * 64)
+    images.make("localhost/else:1", "b")
+    # Its name was removed on purpose and its container is gone: nothing knows it any more.
+    done = images.prune(images_filters={"dangling": False, "label": ["no-such"]})
+    assert done["actions"] == ["removed what nothing needs in the store of images"]
+    assert done["images"] == []
+    assert images.names() == ["localhost/else:1"]
+
+
+def test_what_killed_runs_left_goes_and_counts(images):
+    image = images.make("localhost/app:1", "a")
+    images.store.prepare()
+    left = [
+        images.store.partial_path("sha256:" + "1" * 64),
+        images.store.blob_path("sha256:" + "2" * 64),
+        os.path.join(images.root, "images", ".index.json.4711.tmp"),
+        os.path.join(images.root, "layers/sha256/." + "3" * 64 + ".unpacking"),
+        os.path.join(images.root, "layers/sha256/." + "4" * 64 + ".removing"),
+    ]
+    for path in left[:3]:
+        with open(path, "wb") as file:
+            file.write(b"y" * 10_000)
+    for path in left[3:]:
+        os.mkdir(path)
+        with open(os.path.join(path, "file"), "wb") as file:
+            file.write(b"y" * 10_000)
+    done = images.prune()
+    assert done["images"] == []
+    assert done["space_reclaimed"] >= 50_000
+    assert [path for path in left if os.path.exists(path)] == []
+    assert images.store.find(image.id) is not None
+
+
+def test_a_damaged_config_does_not_cost_the_named_image_its_blobs(images):
+    image = images.make("localhost/app:1", "a")
+    with open(images.store.blob_path(image.id), "r+b") as file:
+        file.write(b"\0")
+    images.prune()
+    assert all(images.store.has_blob(layer["digest"]) for layer in image.manifest["layers"])
+    assert images.store.has_blob(image.id)
+
+
+def test_a_damaged_pin_deletes_nothing(images):
+    image = images.make("localhost/app:1", "a")
+    images.store.pin("c" * 64, image)
+    with open(os.path.join(images.store.pins, "c" * 64), "wb") as file:
+        file.write(b"{")
+    with pytest.raises(ImageError, match="is damaged"):
+        images.store.remove("localhost/app:1")
+    assert images.store.layers.paths(image.layers) is not None
+
+
+def test_a_removal_waits_for_the_pull_that_is_about_to_name_what_it_has(images):
+    store = images.store
+    images.make("localhost/app:1", "a")
+    store.prepare()
+    with store.locked():  # as every pull does from its first blob to its name
+        digest = store.put_blob(b"something a pull has just fetched")
+        other = threading.Thread(target=Store(StateDir(images.root)).remove, args=("localhost/app:1",))
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        assert store.has_blob(digest)
+        store.set_names(digest, "application/vnd.oci.image.manifest.v1+json", 33, ["localhost/new:1"])
+    other.join(10)
+    assert not other.is_alive()
+    assert store.has_blob(digest)
+    assert store.find("localhost/app:1") is None
+
+
+def test_a_tag_or_a_container_for_an_image_that_is_gone_says_so(images):
+    image = images.make("localhost/app:1", "a")
+    images.store.remove("localhost/app:1")
+    with pytest.raises(ImageError, match="removed meanwhile"):
+        images.store.tag(image, ["localhost/other:1"])
+    with pytest.raises(ImageError, match="is missing"):
+        images.store.pin("c" * 64, image)
+    assert not os.path.exists(os.path.join(images.store.pins, "c" * 64))
+
+
+def test_nothing_is_made_where_there_is_no_state(tmp_path):
+    root = str(tmp_path / "none")
+    params = {"root": root, "containers": True, "containers_filters": None, "images": True, "images_filters": None}
+    assert prune(params, check_mode=False, now=time.time())["changed"] is False
+    assert info.wanted(Store(StateDir(root)), ALL) == []
+    assert not os.path.exists(root)
+
+
+def chosen(images, **options):
+    return [(image.names or ["<none>"])[0] for image in info.wanted(images.store, {**ALL, **options})]
+
+
+def test_info_chooses_and_changes_nothing(images):
+    old = images.make("localhost/app:1", "a")
+    new = images.make("localhost/app:1", "b", team="shop", stage="test")
+    images.make("localhost/tools/sh:2", "c", team="tools", tags=["localhost/tools/sh:latest"])
+    before = images.listing()
+    assert chosen(images) == ["localhost/app:1", "localhost/tools/sh:2", "<none>"]
+    assert chosen(images, dangling=True) == ["<none>"]
+    assert chosen(images, dangling=False) == ["localhost/app:1", "localhost/tools/sh:2"]
+    assert chosen(images, name=["localhost/app:1"]) == ["localhost/app:1"]
+    assert chosen(images, name=[new.id[7:19]]) == ["localhost/app:1"]
+    assert chosen(images, name=["localhost/tools/*", "localhost/none:1"]) == ["localhost/tools/sh:2"]
+    assert chosen(images, id=[old.id[7:17], "ffff"]) == ["<none>"]
+    assert chosen(images, id=[old.id]) == ["<none>"]
+    assert chosen(images, label=["team"]) == ["localhost/app:1", "localhost/tools/sh:2"]
+    assert chosen(images, label=["team=shop", "stage"]) == ["localhost/app:1"]
+    assert chosen(images, name=["localhost/app:1"], label=["team=tools"]) == []
+    assert images.listing() == before
+    with pytest.raises(ImageError):
+        chosen(images, name=["NOT A NAME"])
+
+
+def test_info_loads_no_registry_client_and_no_unpacker(images):
+    images.make("localhost/app:1", "a")
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import entry; entry.register()\n"
+        "from aoci.image import info; from aoci.image.store import Store; from aoci.statedir import StateDir\n"
+        "found = info.wanted(Store(StateDir(sys.argv[2])), dict.fromkeys(('name', 'id', 'label', 'dangling')))\n"
+        "sys.stdout.write(' '.join([found[0].name, *(name for name in sys.modules if name.startswith('aoci.'))]))"
+    )
+    core = os.path.dirname(os.path.dirname(info.__file__))
+    said = subprocess.run(
+        [sys.executable, "-c", program, core, images.root], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert said[0] == "localhost/app:1"
+    loaded = {name.rpartition(".")[2] for name in said[1:]}
+    assert not loaded & {"registry", "transport", "pull", "unpack", "workers", "importer", "collect", "prune"}
+
+
+def test_ended_containers_go_and_then_what_only_they_used(host):
+    """Check mode counts their images as unused although they are still there."""
+    images = Images(host.root, None)
+    host.image("localhost/job:1", labels={"job": "yes"})
+    host.run(name="server")
+    host.run(name="done", image="localhost/job:1", command=["true"], state="started")
+    host.ended("done")
+    host.run(name="kept", command=["true"], labels={"keep": "yes"})
+    host.ended("kept")
+    host.run(name="waiting", state="present")
+    done = images.prune(
+        containers=True, containers_filters={"exclude_label": ["keep"]}, images_filters={"dangling": False}
+    )
+    assert done["containers"] == ["done"]
+    assert done["containers_space_reclaimed"] > 0
+    assert [image["names"] for image in done["images"]] == [["localhost/job:1"]]
+    assert done["actions"] == ["removed container done", "removed image localhost/job:1"]
+    assert host.status("server")["Status"] == "running"
+    assert sorted(os.listdir(host.state.containers))[-3:] == ["kept", "server", "waiting"]
+
+
+def test_a_container_whose_end_nobody_recorded_stays(host):
+    """So it looks after its host went down: it is to be started again, not thrown away."""
+    host.run(name="server", restart_policy="always")
+    status = host.status("server")
+    host.kill(status["MonitorPid"])
+    host.kill(status["Pid"])
+    images = Images(host.root, None)
+    assert images.prune(containers=True)["containers"] == []
+    assert images.prune(containers=True, containers_filters={"until": "0s"})["containers"] == []
+
+
+def test_an_image_whose_name_went_before_its_container_goes_with_it(host):
+    images = Images(host.root, None)
+    image = host.image("localhost/job:1", labels={"job": "yes"})
+    host.run(name="done", image="localhost/job:1", command=["true"])
+    host.ended("done")
+    images.store.remove("localhost/job:1")
+    done = images.prune(containers=True)
+    assert done["containers"] == ["done"]
+    assert [entry["id"] for entry in done["images"]] == [image.id]
+    assert images.store.find(image.id) is None
