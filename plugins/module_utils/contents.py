@@ -129,6 +129,7 @@ from .runtime import (
     console,
     copyup,
     create,
+    delegation,
     devices,
     dismantle,
     errors,

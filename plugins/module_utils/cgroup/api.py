@@ -125,6 +125,10 @@ class Cgroup:
         if self.hierarchy.unified:
             v2.make(self.hierarchy.unified, self.path)
 
+    def delegate(self, uid: int) -> None:
+        """Let user *uid* of the host divide it into groups of its own; v2 alone, v1 has no safe way to."""
+        v2.delegate(self.hierarchy.unified + self.path, uid)
+
     def add(self, pid: int) -> None:
         """Move process *pid*, all threads of it, into the group in every hierarchy."""
         for directory in self.directories():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from ..kernel.files import read_text
 from ..kernel.lean import suppress
@@ -60,6 +61,20 @@ def _enable(directory: str) -> None:
             except OSError as one:
                 if one.errno not in _CANNOT_ENABLE:
                     raise
+
+
+def delegate(directory: str, uid: int) -> None:
+    """Give the group to user *uid*, to make groups in it and move its processes among them, but not to change its
+    limits (cgroups(7), "Cgroups delegation"; cgroup-v2.rst, Delegation). Raises CgroupError."""
+    files = read_if_there("/sys/kernel/cgroup/delegate")  # Linux 4.15
+    names = files.split() if files else ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]
+    try:
+        os.chown(directory, uid, -1)
+        for name in names:
+            with suppress(FileNotFoundError):  # one of a controller that the group does not have
+                os.chown(f"{directory}/{name}", uid, -1)
+    except OSError as error:
+        raise CgroupError.of(error, f"cannot give cgroup {directory} to user {uid}", step="path") from error
 
 
 def may_hold_processes(mount: str, directory: str) -> bool:

@@ -137,6 +137,10 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
         if alone:
             _meet(created, child)
         cgroup.create()
+        if config.namespaces.get("cgroup") == "" and not created.foreign:
+            from .delegation import delegate
+
+            delegate(config, cgroup)
         ours.send({})  # sync 1
         _converse(config, created, cgroup, run_dir, ours, handovers)
         if pid_file:
