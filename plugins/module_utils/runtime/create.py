@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ..cgroup.hierarchy import UNIFIED
 from ..kernel import idmap, procfs, selfexe
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
@@ -137,7 +138,7 @@ def _create(config: Config, created: State, cgroup: Cgroup, run_dir: str, given:
         if alone:
             _meet(created, child)
         cgroup.create()
-        if config.namespaces.get("cgroup") == "" and not created.foreign:
+        if cgroup.hierarchy.mode == UNIFIED and not created.foreign:
             from .delegation import delegate
 
             delegate(config, cgroup)

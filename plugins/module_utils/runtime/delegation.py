@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from ..cgroup.hierarchy import UNIFIED
 from ..kernel import constants as c
 from ..kernel import idmap
 
@@ -18,11 +17,10 @@ if TYPE_CHECKING:
 
 
 def delegate(config: Config, cgroup: Cgroup) -> None:
-    """Give *cgroup*, which create made, to its :func:`owner`; v1's are nobody's to give. Raises CgroupError."""
-    if cgroup.hierarchy.mode == UNIFIED:
-        uid = owner(config)
-        if uid is not None:
-            cgroup.delegate(uid)
+    """Give *cgroup*, which create made under cgroup v2, to its :func:`owner`. Raises CgroupError."""
+    uid = owner(config)
+    if uid is not None:
+        cgroup.delegate(uid)
 
 
 def owner(config: Config) -> int | None:
