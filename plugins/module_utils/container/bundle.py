@@ -46,20 +46,6 @@ MASKED_PATHS = (
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
-# Device nodes that every container has (config-linux.md, "Default Devices"), terminals, and mknod of any node:
-# a node alone gives no access.
-_DEVICE_RULES = (
-    (None, None, None, "m"),
-    ("c", 1, 3, "rwm"),  # null
-    ("c", 1, 5, "rwm"),  # zero
-    ("c", 1, 7, "rwm"),  # full
-    ("c", 1, 8, "rwm"),  # random
-    ("c", 1, 9, "rwm"),  # urandom
-    ("c", 5, 0, "rwm"),  # tty
-    ("c", 5, 2, "rwm"),  # ptmx
-    ("c", 136, None, "rwm"),  # pts/*
-)
-
 _INFINITY = (1 << 64) - 1  # RLIM_INFINITY, what -1 is in a number without sign (config.md, "rlimits")
 
 
@@ -279,17 +265,14 @@ def _devices(options: Mapping[str, Any], host: Host) -> list[dict[str, Any]]:
 
 
 def _device_rules(options: Mapping[str, Any], host: Host) -> list[dict[str, Any]]:
-    """The device cgroup: everything closed, then opened one by one; all open for ``privileged``."""
+    """The device cgroup: all open for ``privileged``, else closed but for the declared ones.
+
+    The default devices (config-linux.md, "Default Devices"), terminals and mknod(2) every runtime opens by itself.
+    """
     if options.get("privileged"):
         return [{"allow": True, "access": "rwm"}]
     rules: list[dict[str, Any]] = [{"allow": False, "access": "rwm"}]
-    opened = list(_DEVICE_RULES)
     for entry in options.get("devices", ()):
         type_, major, minor = host.devices[entry["source"]][:3]
-        opened.append((type_, major, minor, entry["permissions"]))
-    for type_, major, minor, access in opened:
-        for kind in (type_,) if type_ else ("c", "b"):
-            rule = {"allow": True, "type": kind, "access": access}
-            rule.update({key: value for key, value in (("major", major), ("minor", minor)) if value is not None})
-            rules.append(rule)
+        rules.append({"allow": True, "type": type_, "major": major, "minor": minor, "access": entry["permissions"]})
     return rules
