@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ..kernel.files import write_control
 from . import freezer, processes, v1, v2
 from .control import (
     attach,
@@ -28,7 +29,6 @@ from .control import (
     remove_parents,
     remove_tree,
     tree,
-    write,
 )
 from .errors import CgroupError
 from .hierarchy import UNIFIED, detect
@@ -343,7 +343,7 @@ class Cgroup:
             usage = v2.squeeze(directory, int(change.after))
             if usage is not None:
                 raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), f"{directory}/memory.max")
-        write(f"{directory}/{change.file}", change.after)
+        write_control(f"{directory}/{change.file}", change.after)
 
     def set(self, resources: Mapping[str, Any], raw: Mapping[str, Any] | None = None) -> None:
         """Make *resources* and the *raw* files hold: plan and apply in one."""

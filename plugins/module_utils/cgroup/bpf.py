@@ -10,22 +10,17 @@ them again without decompiling.
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
-import struct
 import zlib
 
-from .errors import CgroupError
+from ..kernel.foreign import addressof, buffer
+from ..kernel.lean import struct
+from ..kernel.syscalls import bpf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_NR_BPF = {
-    "x86_64": 321, "aarch64": 280, "riscv64": 280, "loongarch64": 280, "armv7l": 386, "armv6l": 386,
-    "i686": 357, "i386": 357, "ppc64le": 361, "ppc64": 361, "s390x": 351,
-}  # fmt: skip
 # enum bpf_cmd, enum bpf_prog_type, enum bpf_attach_type and flags of linux/bpf.h
 _PROG_LOAD, _PROG_ATTACH, _PROG_DETACH, _PROG_GET_FD_BY_ID, _OBJ_GET_INFO_BY_FD, _PROG_QUERY = 5, 8, 9, 13, 15, 16
 _PROG_TYPE_CGROUP_DEVICE = 15
@@ -88,21 +83,21 @@ def attached(directory: str) -> dict[str, int]:
     """Our programs on the group: name → id."""
     group = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        ids = (ctypes.c_uint32 * _MOST_PROGRAMS)()
-        query = struct.pack("=IIIIQI4x", group, _ATTACH_CGROUP_DEVICE, 0, 0, ctypes.addressof(ids), _MOST_PROGRAMS)
-        _result, answer = _bpf(_PROG_QUERY, query, directory)
+        ids = buffer(4 * _MOST_PROGRAMS)
+        query = struct.pack("=IIIIQI4x", group, _ATTACH_CGROUP_DEVICE, 0, 0, addressof(ids), _MOST_PROGRAMS)
+        _result, answer = bpf(_PROG_QUERY, query, directory)
     finally:
         os.close(group)
     count = struct.unpack_from("=I", answer, 24)[0]
     found = {}
-    for number in ids[:count]:
+    for number in struct.unpack_from(f"={count}I", ids):
         try:
-            fd, _attributes = _bpf(_PROG_GET_FD_BY_ID, struct.pack("=III4x", number, 0, 0), directory)
+            fd, _attributes = bpf(_PROG_GET_FD_BY_ID, struct.pack("=III4x", number, 0, 0), directory)
         except FileNotFoundError:
             continue  # detached meanwhile
         try:
-            info = ctypes.create_string_buffer(80)
-            _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, len(info), ctypes.addressof(info)), directory)
+            info = buffer(80)
+            bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, len(info), addressof(info)), directory)
         finally:
             os.close(fd)
         name = info.raw[64:80].rstrip(b"\0").decode("ascii", "replace")
@@ -114,18 +109,16 @@ def attached(directory: str) -> dict[str, int]:
 def attach(directory: str, code: bytes) -> None:
     """Load *code* and attach it to the group, then take our earlier programs off. Raises OSError."""
     old = attached(directory)
-    instructions = ctypes.create_string_buffer(code, len(code))
-    licence = ctypes.create_string_buffer(b"GPL")
+    instructions = buffer(len(code), code)
+    licence = buffer(4, b"GPL")
     name = program_name(code)
-    load = struct.pack("=IIQQIIQII16s", _PROG_TYPE_CGROUP_DEVICE, len(code) // 8, ctypes.addressof(instructions),
-                       ctypes.addressof(licence), 0, 0, 0, 0, 0, name.encode())  # fmt: skip
-    program_fd, _attributes = _bpf(_PROG_LOAD, load, directory)
+    load = struct.pack("=IIQQIIQII16s", _PROG_TYPE_CGROUP_DEVICE, len(code) // 8, addressof(instructions),
+                       addressof(licence), 0, 0, 0, 0, 0, name.encode())  # fmt: skip
+    program_fd, _attributes = bpf(_PROG_LOAD, load, directory)
     try:
         group = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _bpf(
-                _PROG_ATTACH, struct.pack("=IIII", group, program_fd, _ATTACH_CGROUP_DEVICE, _F_ALLOW_MULTI), directory
-            )
+            bpf(_PROG_ATTACH, struct.pack("=IIII", group, program_fd, _ATTACH_CGROUP_DEVICE, _F_ALLOW_MULTI), directory)
             for number in old.values():
                 _detach(group, number, directory)
         finally:
@@ -135,28 +128,8 @@ def attach(directory: str, code: bytes) -> None:
 
 
 def _detach(group: int, number: int, directory: str) -> None:
-    fd, _attributes = _bpf(_PROG_GET_FD_BY_ID, struct.pack("=III4x", number, 0, 0), directory)
+    fd, _attributes = bpf(_PROG_GET_FD_BY_ID, struct.pack("=III4x", number, 0, 0), directory)
     try:
-        _bpf(_PROG_DETACH, struct.pack("=IIII", group, fd, _ATTACH_CGROUP_DEVICE, 0), directory)
+        bpf(_PROG_DETACH, struct.pack("=IIII", group, fd, _ATTACH_CGROUP_DEVICE, 0), directory)
     finally:
         os.close(fd)
-
-
-def _bpf(command: int, attributes: bytes, path: str) -> tuple[int, bytes]:
-    """bpf(2): (result, the attributes as the kernel left them). Raises OSError with *path* in it."""
-    number = _NR_BPF.get(os.uname().machine)
-    if number is None:
-        raise CgroupError(
-            f"device rules under cgroup v2 are not supported on {os.uname().machine}",
-            step="devices",
-            errno=errno.ENOSYS,
-            hint="Leave linux.resources.devices out",
-        )
-    syscall = ctypes.CDLL(None, use_errno=True).syscall
-    syscall.restype = ctypes.c_long
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    result = syscall(ctypes.c_long(number), ctypes.c_long(command), buffer, ctypes.c_ulong(len(attributes)))
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), path)
-    return result, buffer.raw

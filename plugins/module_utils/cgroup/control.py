@@ -9,24 +9,12 @@ import errno
 import os
 import time
 
-from ..kernel.files import read_text
+from ..kernel.files import read_text, write_control
 from .errors import CgroupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-
-
-def write(path: str, text: str) -> None:
-    """Write *text* to a control file in one write(2): the kernel takes each write as one command."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, text.encode())
-    except OSError as error:
-        error.filename = path
-        raise
-    finally:
-        os.close(fd)
 
 
 def read_if_there(path: str) -> str | None:
@@ -173,7 +161,7 @@ def attach(directory: str, pid: int, *, file: str = "cgroup.procs") -> None:
     """Move process *pid* (0: the caller) with all its threads into the group; by v1's ``tasks`` one thread only."""
     for attempt in range(5):
         try:
-            write(f"{directory}/{file}", str(pid))
+            write_control(f"{directory}/{file}", str(pid))
             return
         except OSError as error:
             if error.errno == errno.EINVAL and attempt < 4:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 
+from ..kernel.files import write_control
 from .control import read_if_there
 from .errors import CgroupError
 from .plan import Change
@@ -118,11 +119,11 @@ def write_devices(directory: str, lines: str) -> None:
     """Write what a Change of :func:`device_change` says under v1, which takes one exception per write."""
     default, *denied = lines.splitlines() or [""]
     if default == _ALL:
-        _write_rules(directory + "/devices.allow", ["a"])
-        _write_rules(directory + "/devices.deny", [line.lstrip("!") for line in denied])
+        write_control(directory + "/devices.allow", "a")
+        write_control(directory + "/devices.deny", *(line.lstrip("!") for line in denied))
     else:
-        _write_rules(directory + "/devices.deny", ["a"])
-        _write_rules(directory + "/devices.allow", lines.splitlines())
+        write_control(directory + "/devices.deny", "a")
+        write_control(directory + "/devices.allow", *lines.splitlines())
 
 
 def attach_program(directory: str, lines: str) -> None:
@@ -130,18 +131,3 @@ def attach_program(directory: str, lines: str) -> None:
     from . import bpf
 
     bpf.attach(directory, _compiled(lines))
-
-
-def _write_rules(path: str, rules: list[str]) -> None:
-    if not rules:
-        return
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        for rule in rules:
-            try:
-                os.write(fd, rule.encode())
-            except OSError as error:
-                error.filename = path
-                raise
-    finally:
-        os.close(fd)

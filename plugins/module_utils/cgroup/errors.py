@@ -5,16 +5,8 @@
 
 from __future__ import annotations
 
-import os
-
 from ..kernel.errors import Error
 
 
 class CgroupError(Error):
     """A limit or a group could not be had. ``step`` is the controller (or ``"path"``), ``obj`` the file or group."""
-
-    @classmethod
-    def of(cls, error: OSError, message: str, *, step: str = "", hint: str = "") -> CgroupError:
-        """Wrap *error* as ``message: strerror``, keeping its errno and file name."""
-        reason = error.strerror or os.strerror(error.errno or 0)
-        return cls(f"{message}: {reason}", step=step, obj=str(error.filename or ""), errno=error.errno or 0, hint=hint)

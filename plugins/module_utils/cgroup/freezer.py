@@ -8,8 +8,7 @@ from __future__ import annotations
 import errno
 import time
 
-from ..kernel.files import read_text
-from .control import write
+from ..kernel.files import read_text, write_control
 from .errors import CgroupError
 
 _SECONDS = 10.0
@@ -24,10 +23,10 @@ def freeze(directory: str, *, unified: bool) -> None:
     control, on, off, _file, _line = _V2 if unified else _V1
     deadline = time.monotonic() + _SECONDS
     delay = 0.0001
-    write(directory + control, on)
+    write_control(directory + control, on)
     while not frozen(directory, unified=unified):
         if time.monotonic() > deadline:
-            write(directory + control, off)
+            write_control(directory + control, off)
             raise CgroupError(
                 f"cgroup {directory} did not freeze within {_SECONDS:.0f} s",
                 step="freezer",
@@ -38,13 +37,13 @@ def freeze(directory: str, *, unified: bool) -> None:
         time.sleep(delay)
         delay = min(delay * 2, 0.02)
         # v1 can miss a task forked meanwhile; writing again makes it look once more.
-        write(directory + control, on)
+        write_control(directory + control, on)
 
 
 def thaw(directory: str, *, unified: bool) -> None:
     """Let the tasks of the group run."""
     control, _on, off, _file, _line = _V2 if unified else _V1
-    write(directory + control, off)
+    write_control(directory + control, off)
 
 
 def frozen(directory: str, *, unified: bool) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ..kernel.files import read_text
-from .control import make_group, make_parent, write
+from ..kernel.files import read_text, write_control
+from .control import make_group, make_parent
 from .errors import CgroupError
 
 TYPE_CHECKING = False
@@ -47,4 +47,4 @@ def _seed(directory: str, mount: str) -> None:
         if not value and parent != mount:
             _seed(parent, mount)
             value = read_text(parent + name).strip()
-        write(directory + name, value)
+        write_control(directory + name, value)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 import os
 
-from ..kernel.files import read_text
+from ..kernel.files import read_text, write_control
 from ..kernel.lean import suppress
-from .control import make_group, make_parent, parents, read_if_there, write
+from .control import make_group, make_parent, parents, read_if_there
 from .errors import CgroupError
 
 # Why a group may not hand a controller to its children; each leaves the others to be tried alone.
@@ -51,13 +51,13 @@ def _enable(directory: str) -> None:
     if not missing:
         return
     try:
-        write(control, " ".join(f"+{name}" for name in sorted(missing)))
+        write_control(control, " ".join(f"+{name}" for name in sorted(missing)))
     except OSError as error:
         if error.errno not in _CANNOT_ENABLE:
             raise
         for name in sorted(missing):
             try:
-                write(control, f"+{name}")
+                write_control(control, f"+{name}")
             except OSError as one:
                 if one.errno not in _CANNOT_ENABLE:
                     raise
@@ -85,7 +85,7 @@ def may_hold_processes(mount: str, directory: str) -> bool:
 def kill_all(directory: str) -> bool:
     """SIGKILL the whole tree at once through cgroup.kill; False before Linux 5.14, which has no such file."""
     try:
-        write(directory + "/cgroup.kill", "1")
+        write_control(directory + "/cgroup.kill", "1")
     except FileNotFoundError:
         return False
     return True
@@ -103,8 +103,8 @@ def squeeze(directory: str, limit: int) -> int | None:
     if high is None:
         return current
     try:
-        write(directory + "/memory.high", str(limit))
+        write_control(directory + "/memory.high", str(limit))
         current = int(read_text(directory + "/memory.current"))
     finally:
-        write(directory + "/memory.high", high.strip())
+        write_control(directory + "/memory.high", high.strip())
     return current if current > limit else None

@@ -26,14 +26,7 @@ def resolve(user: str, groups: list[str], passwd: str, group: str) -> User:
     """
     name, colon, group_name = (user or "0").partition(":")
     users, known_groups = _entries(passwd, 7), _entries(group, 4)
-    entry = _find(users, name)
-    if entry is None and not name.isdigit():
-        raise ContainerError(
-            f"user: the image has no user {name!r} in its /etc/passwd",
-            step="user",
-            obj=name,
-            hint="Give a user the image knows, or a number",
-        )
+    entry = _known(users, name, "user", "/etc/passwd")
     uid = _number(entry[2] if entry else name, "user")
     extra: set[int] = set()
     if colon and group_name:
@@ -47,24 +40,24 @@ def resolve(user: str, groups: list[str], passwd: str, group: str) -> User:
 
 
 def _gid(name: str, known: list[list[str]]) -> int:
-    entry = _find(known, name)
-    if entry is None and not name.isdigit():
-        raise ContainerError(
-            f"user: the image has no group {name!r} in its /etc/group",
-            step="user",
-            obj=name,
-            hint="Give a group the image knows, or a number",
-        )
+    entry = _known(known, name, "group", "/etc/group")
     return _number(entry[2] if entry else name, "group")
 
 
-def _find(entries: list[list[str]], name: str) -> list[str] | None:
-    """The entry called *name*, else the one with that number."""
+def _known(entries: list[list[str]], name: str, kind: str, file: str) -> list[str] | None:
+    """The entry called *name*, else the one with that number; None for a number without one."""
     for field in (0, 2):
         for entry in entries:
             if entry[field] == name:
                 return entry
-    return None
+    if name.isdigit():
+        return None
+    raise ContainerError(
+        f"user: the image has no {kind} {name!r} in its {file}",
+        step="user",
+        obj=name,
+        hint=f"Give a {kind} the image knows, or a number",
+    )
 
 
 def _entries(text: str, fields: int) -> list[list[str]]:

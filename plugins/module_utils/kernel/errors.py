@@ -11,6 +11,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class Error(Exception):
     """Something could not be done.
@@ -30,15 +34,16 @@ class Error(Exception):
         self.errno = errno
         self.hint = hint
 
+    @classmethod
+    def of(cls, error: OSError, message: str, *, step: str = "", obj: str = "", hint: str = "") -> Self:
+        """Wrap *error* as ``message: strerror``, with its errno, and its file name where no *obj* is given."""
+        code = error.errno or 0
+        reason = error.strerror or os.strerror(code)
+        return cls(f"{message}: {reason}", step=step, obj=obj or str(error.filename or ""), errno=code, hint=hint)
+
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}." if self.hint else self.message
 
 
 class KernelError(Error):
     """A system call failed, or the kernel lacks what was asked of it."""
-
-    @classmethod
-    def of(cls, error: OSError, message: str, *, step: str = "", hint: str = "") -> KernelError:
-        """Wrap *error*, keeping its errno and file name, as ``message: strerror``."""
-        reason = error.strerror or os.strerror(error.errno or 0)
-        return cls(f"{message}: {reason}", step=step, obj=str(error.filename or ""), errno=error.errno or 0, hint=hint)

@@ -71,6 +71,22 @@ def read_text(path: str) -> str:
     return read_bytes(path).decode("utf-8", "surrogateescape")
 
 
+def write_control(path: str, *commands: str) -> None:
+    """Write each of *commands* to a control file of the kernel in one write(2), since it takes each write as one.
+
+    Raises OSError with *path*.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        for command in commands:
+            os.write(fd, command.encode())
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(fd)
+
+
 class locked:
     """Hold flock(2) on *path* (made when missing) for the length of a with block; gives the lock's descriptor.
 

@@ -40,16 +40,16 @@ _CLOSE_RANGE_CLOEXEC = 4  # linux/close_range.h
 _SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
 
 # Older ones that glibc does not wrap, or not whole:
-# (pivot_root, keyctl, seccomp, sched_setattr, ioprio_set, set_mempolicy, rt_sigaction).
+# (pivot_root, keyctl, seccomp, sched_setattr, ioprio_set, set_mempolicy, rt_sigaction, bpf).
 # arm64 and riscv64 share the generic table.
 _OLD_NUMBERS = {
-    "x86_64": (155, 250, 317, 314, 251, 238, 13),
-    "aarch64": (41, 219, 277, 274, 30, 237, 134),
-    "riscv64": (41, 219, 277, 274, 30, 237, 134),
-    "ppc64le": (203, 271, 358, 355, 273, 261, 173),
-    "s390x": (217, 280, 348, 345, 282, 270, 174),
-    "armv7l": (218, 311, 383, 380, 314, 321, 174),
-    "i686": (217, 288, 354, 351, 289, 276, 174),
+    "x86_64": (155, 250, 317, 314, 251, 238, 13, 321),
+    "aarch64": (41, 219, 277, 274, 30, 237, 134, 280),
+    "riscv64": (41, 219, 277, 274, 30, 237, 134, 280),
+    "ppc64le": (203, 271, 358, 355, 273, 261, 173, 361),
+    "s390x": (217, 280, 348, 345, 282, 270, 174, 351),
+    "armv7l": (218, 311, 383, 380, 314, 321, 174, 386),
+    "i686": (217, 288, 354, 351, 289, 276, 174, 357),
 }
 
 
@@ -172,6 +172,12 @@ def seccomp_set_mode_filter(flags: int, program: bytes) -> int:
     instructions = buffer(len(program), program)
     fprog = struct.pack("@HP", len(program) // 8, addressof(instructions))
     return _call(_old_number(2), _SECCOMP_SET_MODE_FILTER, flags, fprog)
+
+
+def bpf(command: int, attributes: bytes, path: str) -> tuple[int, bytes]:
+    """bpf(2): its result, and *attributes* (union bpf_attr) as the kernel left them; *path* is for errors alone."""
+    filled = buffer(len(attributes), attributes)
+    return _call(_old_number(7), command, filled, len(attributes), path=path), filled.raw
 
 
 def pidfd_getfd(pidfd: int, fd: int) -> int:

@@ -75,12 +75,8 @@ def enter(config: Config, rootfd: int, namespace: int) -> None:
         try:
             syscalls.setns(namespace, c.CLONE_NEWNS)
         except OSError as error:
-            raise RuntimeFault(
-                f"linux.namespaces: cannot join the mount namespace: {error.strerror}",
-                step="namespaces",
-                obj="mount",
-                errno=error.errno or 0,
-            ) from error
+            what = "linux.namespaces: cannot join the mount namespace"
+            raise RuntimeFault.of(error, what, step="namespaces", obj="mount") from error
         os.close(namespace)
         rootfd = _open_root(config.rootfs)
     os.fchdir(rootfd)
@@ -95,11 +91,7 @@ def _open_root(path: str) -> int:
     try:
         return safepath.open_in_root(top, path, os.O_PATH | os.O_DIRECTORY)
     except OSError as error:
-        raise RuntimeFault(
-            f"root.path: cannot open {path} in the mount namespace that is joined: {error.strerror}",
-            step="mounts",
-            obj="root.path",
-            errno=error.errno or 0,
-        ) from error
+        what = f"root.path: cannot open {path} in the mount namespace that is joined"
+        raise RuntimeFault.of(error, what, step="mounts", obj="root.path") from error
     finally:
         os.close(top)

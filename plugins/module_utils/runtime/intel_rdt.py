@@ -14,7 +14,7 @@ import os
 
 from ..kernel import constants as c
 from ..kernel import syscalls
-from ..kernel.files import read_text
+from ..kernel.files import read_text, write_control
 from .errors import RuntimeFault
 from .fields import get, strings, text, wrong
 
@@ -60,14 +60,14 @@ class ClassOfService:
                     raise _fault(f"there is no class {self._name}, and no schema to make it of")
                 os.mkdir(directory, 0o755)
                 if self._schemata:
-                    _write(f"{directory}/schemata", "".join(f"{line}\n" for line in self._schemata))
+                    write_control(f"{directory}/schemata", "".join(f"{line}\n" for line in self._schemata))
             elif self._schemata:
                 _compare(self._schemata, read_text(f"{directory}/schemata"), self._name or container_id)
-            _write(f"{directory}/tasks", str(pid))
+            write_control(f"{directory}/tasks", str(pid))
             if self._monitored:
                 monitor = f"{directory}/mon_groups/{container_id}"
                 os.mkdir(monitor, 0o755)
-                _write(f"{monitor}/tasks", str(pid))
+                write_control(f"{monitor}/tasks", str(pid))
         except OSError as error:
             said = "info/last_cmd_status"
             why = read_text(f"{self._root}/{said}").strip() if os.path.exists(f"{self._root}/{said}") else ""
@@ -116,17 +116,6 @@ def _compare(wanted: list[str], content: str, name: str) -> None:
     for (resource, domain), value in _parsed(wanted).items():
         if there.get((resource, domain)) != value:
             raise _fault(f"the class {name} exists with another schema for {resource}:{domain}")
-
-
-def _write(path: str, content: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, content.encode())
-    except OSError as error:
-        error.filename = path
-        raise
-    finally:
-        os.close(fd)
 
 
 def _fault(why: str) -> RuntimeFault:

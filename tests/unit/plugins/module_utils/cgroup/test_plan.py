@@ -227,7 +227,7 @@ def test_applied_resources_read_back_v2(v2, monkeypatch):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text + "\n")
 
-    monkeypatch.setattr(api, "write", write)
+    monkeypatch.setattr(api, "write_control", write)
     declared = {"memory": {"limit": 100 * MIB, "swap": 150 * MIB, "reservation": 10 * MIB}, "pids": {"limit": 9}}
     declared["cpu"] = {"shares": 512, "quota": 5000, "period": 10000, "cpus": "0-1"}
     foreseen = v2.read(v2.plan(declared))
@@ -309,7 +309,7 @@ def test_a_refused_limit_puts_the_others_back(v2, monkeypatch):
         if path.endswith("pids.max"):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr(api, "write", write)
+    monkeypatch.setattr(api, "write_control", write)
     with pytest.raises(CgroupError, match=r"cannot set pids_limit to 5: Permission denied\. Nothing was changed"):
         v2.apply(v2.plan({"memory": {"limit": 100 * MIB}, "cpu": {"shares": 512}, "pids": {"limit": 5}}))
     assert log == [
@@ -325,7 +325,7 @@ def test_memory_below_usage_speaks_like_a_person(v1, monkeypatch):
     def write(path, text):
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
 
-    monkeypatch.setattr(api, "write", write)
+    monkeypatch.setattr(api, "write_control", write)
     with pytest.raises(CgroupError) as caught:
         v1.apply(v1.plan({"memory": {"limit": 4 * MIB}}))
     assert str(caught.value) == (

@@ -9,7 +9,7 @@ import copy
 import os
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.runtime import labels
+from ansible_collections.agentless.oci.plugins.module_utils.runtime import chrooting, labels
 from ansible_collections.agentless.oci.plugins.module_utils.runtime.config import Config
 from ansible_collections.agentless.oci.plugins.module_utils.runtime.errors import ConfigError
 
@@ -67,6 +67,24 @@ def test_a_sysctl_needs_the_namespace_that_it_lies_in(key, tmp_path):
     for spaces in (namespaces(), namespaces(**{kind: ours}), namespaces(**{kind: str(aside)})):
         with pytest.raises(ConfigError, match=f"linux.sysctl: {key} without a {kind} namespace would change the host"):
             Config(plain(linux__sysctl={key: "1"}, linux__namespaces=spaces), "/bundle")
+
+
+SHARED = [[], [{"type": "mount", "path": "/proc/1/ns/mnt"}]]
+NEEDS_MOUNTS = {
+    "mounts": [{"destination": "/x", "type": "tmpfs"}], "root.readonly": True, "process.terminal": True,
+    "linux.maskedPaths": ["/x"], "linux.readonlyPaths": ["/x"], "linux.rootfsPropagation": "slave",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spaces", SHARED, ids=["host", "joined"])
+@pytest.mark.parametrize("path", NEEDS_MOUNTS)
+def test_without_a_mount_namespace_of_its_own_nothing_is_mounted(path, spaces):
+    chrooting.check(Config(plain(linux__namespaces=spaces), "/bundle"))
+    with pytest.raises(ConfigError, match=f"^{path}: ") as caught:
+        chrooting.check(
+            Config(plain(linux__namespaces=spaces, **{path.replace(".", "__"): NEEDS_MOUNTS[path]}), "/bundle")
+        )
+    assert caught.value.obj == path
 
 
 def test_the_hostname_is_no_sysctl():
@@ -162,8 +180,6 @@ BAD = [
     (plain(process__execCPUAffinity={"initial": "0-"}), "process.execCPUAffinity.initial"),
     (plain(process__execCPUAffinity={"final": "x"}), "process.execCPUAffinity.final"),
     (plain(process__execCPUAffinity={"final": 1}), "process.execCPUAffinity.final"),
-    (plain(linux__namespaces=[]), "linux.namespaces"),
-    (plain(linux__namespaces=[{"type": "mount", "path": "/proc/1/ns/mnt"}]), "linux.namespaces"),
     (plain(linux__namespaces=namespaces("moon")), "linux.namespaces"),
     (plain(linux__namespaces=namespaces("pid", "pid")), "linux.namespaces"),
     (plain(linux__namespaces=namespaces(pid="proc/1/ns/pid")), "linux.namespaces"),
