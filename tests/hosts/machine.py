@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from typing import Any
@@ -33,7 +34,12 @@ KERNEL = "/usr/bin/linux.uml"
 CACHE = os.path.join(CHECKOUT, ".venv", "cache")
 GATEWAY = "10.77.0.1"
 _BITS = 24
-_NEEDS = {KERNEL: "user-mode-linux", "/dev/net/tun": "a kernel with tun", "/usr/bin/mmdebstrap": "mmdebstrap"}
+_NEEDS = {
+    KERNEL: "user-mode-linux",
+    "/dev/net/tun": "a kernel with tun",
+    "/usr/bin/mmdebstrap": "mmdebstrap",
+    "/usr/bin/ssh": "openssh-client",
+}
 
 
 class HostError(Exception):
@@ -127,13 +133,21 @@ class Network:
 
 
 def ssh_options(key: str) -> list[str]:
-    """Only our key, and no record of hosts that live for minutes."""
+    """Only our key, no record of hosts that live for minutes, and one connection for all commands to a host.
+
+    Ansible shares it. It ends with the host, and by itself some seconds after the host's death.
+    """
     settings = {
         "BatchMode": "yes",
         "ConnectTimeout": "5",
+        "ControlMaster": "auto",
+        "ControlPath": os.path.join(os.path.dirname(key), "%h"),
+        "ControlPersist": "yes",
         "IdentitiesOnly": "yes",
         "IdentityFile": key,
         "LogLevel": "ERROR",
+        "ServerAliveCountMax": "2",
+        "ServerAliveInterval": "5",
         "StrictHostKeyChecking": "no",
         "UserKnownHostsFile": "/dev/null",
     }
@@ -235,20 +249,26 @@ class Host:
             return
         self.run("systemctl poweroff", check=False)
         try:
-            self._process.wait(timeout)
+            self._gone(timeout)
         except subprocess.TimeoutExpired:
             self.crash()
             raise HostError(f"{self.name} did not shut down:\n{self._last_words()}") from None
-        self._process = None
 
     def crash(self) -> None:
         """Take its power away."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            os.kill(_only_child(self._process.pid), 9)  # its own parent waits for the end of all
-        self._process.wait()
-        self._process = None
+            os.kill(_only_child(self._process.pid), signal.SIGKILL)  # its own parent waits for the end of all
+        self._gone()
+
+    def _gone(self, timeout: float | None = None) -> None:
+        """Wait for its end, and end the connection to it. Raises TimeoutExpired."""
+        if self._process is not None:
+            self._process.wait(timeout)
+            self._process = None
+        ending = ["ssh", *ssh_options(self.network.key), "-O", "exit", self.address]
+        self.network.run(ending, check=False)
 
     def forget(self) -> None:
         """Remove its disk and what its kernel left of itself."""

@@ -13,13 +13,12 @@ from __future__ import annotations
 import os
 
 from ..kernel.files import read_text
-from .api import Cgroup
+from .api import Cgroup, open_cgroup
 from .control import read_if_there
 from .devices import device_list
 from .errors import CgroupError
 from .hierarchy import UNIFIED
 from .plan import Change
-from .systemd_bus import BOOTED, UNIT_EXISTS, Bus, SystemdError
 from .systemd_units import device_properties, is_slice, limit_properties, parse_drivers, place, unit_properties
 
 TYPE_CHECKING = False
@@ -28,7 +27,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .hierarchy import Hierarchy
+    from .systemd_bus import Bus
     from .systemd_units import Property
+
+BOOTED = "/run/systemd/system"
+"""There where systemd is process 1 (sd_booted(3))."""
 
 
 def place_unit(cgroups_path: str, container_id: str) -> tuple[str, str]:
@@ -40,6 +43,15 @@ def place_unit(cgroups_path: str, container_id: str) -> tuple[str, str]:
             hint="Leave out --systemd-cgroup (--cgroup-manager systemd): the runtime then makes the cgroup itself",
         )
     return place(cgroups_path, container_id)
+
+
+def find_unit(cgroups_path: str, container_id: str) -> tuple[str, str] | None:
+    """(cgroup, unit) where :func:`place_unit` would have put the container, if there is such a group now; else None."""
+    try:
+        path, unit = place(cgroups_path, container_id)
+    except CgroupError:
+        return None
+    return (path, unit) if open_cgroup(path).exists() else None
 
 
 class UnitCgroup(Cgroup):
@@ -58,7 +70,13 @@ class UnitCgroup(Cgroup):
         """Let systemd start the unit around the calling process; then join what it leaves to us.
 
         Those are v1's hierarchies whose controllers systemd does not manage, and a slice, which it starts empty.
+        A unit with processes in it is the container's already, and this one of exec's; create refuses such a group.
         """
+        if self.pids():
+            super().join(unified=unified)
+            return
+        from .systemd_bus import UNIT_EXISTS, Bus, SystemdError
+
         properties = unit_properties(self.unit, self.path, os.getpid(), unified=self.hierarchy.mode == UNIFIED)
         with Bus() as bus:
             try:
@@ -96,6 +114,8 @@ class UnitCgroup(Cgroup):
             directory = self.directory(files.get(file) or file.partition(".")[0])
             return read_if_there(f"{directory}/{file}") if directory else None
 
+        from .systemd_bus import Bus
+
         with Bus() as bus:
             limits = limit_properties(files, content, bus.version())
             if limits:
@@ -125,6 +145,8 @@ class UnitCgroup(Cgroup):
         """
         slice_ = is_slice(self.unit)
         if not (slice_ and any(directory in keep for directory in self.directories())):
+            from .systemd_bus import Bus
+
             with Bus() as bus:
                 if bus.control_group(self.unit) in ("", self.path):
                     bus.stop(self.unit)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .systemd_units import Property
 
-BOOTED = "/run/systemd/system"  # sd_booted(3)
 _SONAME = "libsystemd.so.0"
 _PRIVATE = "/run/systemd/private"  # systemd's own socket, for root alone; systemctl takes it too
 _SECONDS = 30.0

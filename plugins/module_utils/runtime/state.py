@@ -109,12 +109,18 @@ def directory(run_dir: str, container_id: str) -> str:
 
 
 def make(run_dir: str, state: State) -> None:
-    """Claim the id: make its directory and write the first state. Raises RuntimeFault when it is taken."""
+    """Claim the id: make its directory, with the first state in it. Raises RuntimeFault when it is taken."""
     path = directory(run_dir, state.id)
+    fresh = _hidden(path, f"{os.getpid()}.new")
     os.makedirs(run_dir, mode=0o700, exist_ok=True)
+    os.mkdir(fresh, 0o700)
     try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
+        _write(fresh, state)
+        os.rename(fresh, path)
+    except OSError as error:
+        _remove(fresh)
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
         raise RuntimeFault(
             f"a container with the id {state.id} exists already",
             step="create",
@@ -122,15 +128,14 @@ def make(run_dir: str, state: State) -> None:
             errno=errno.EEXIST,
             hint="Delete it first, or take another id",
         ) from None
-    try:
-        save(run_dir, state)
-    except BaseException:
-        forget(run_dir, state.id)
-        raise
 
 
 def save(run_dir: str, state: State) -> None:
     """Write the state; not durably, since it means nothing after a crash of the host."""
+    _write(directory(run_dir, state.id), state)
+
+
+def _write(path: str, state: State) -> None:
     document = {
         "id": state.id,
         "bundle": state.bundle,
@@ -147,7 +152,7 @@ def save(run_dir: str, state: State) -> None:
         "start_time": state.start_time,
         "boot_id": procfs.boot_id(),
     }
-    write_atomic(os.path.join(directory(run_dir, state.id), "state.json"), dumps(document).encode(), durable=False)
+    write_atomic(os.path.join(path, "state.json"), dumps(document).encode(), durable=False)
 
 
 def save_document(run_dir: str, container_id: str, document: dict[str, Any]) -> None:
@@ -218,15 +223,41 @@ def salvage(run_dir: str, container_id: str) -> tuple[State | None, list[str]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         what = f"its cgroup is not known, {CONFIG} is damaged as well; looked for {found.cgroup_path}"
         return found, [f"container {container_id}: {what}"]
+    from ..cgroup.systemd import BOOTED, find_unit
+
+    if os.path.isdir(BOOTED) and not open_cgroup(found.cgroup_path).exists():
+        asked = found.cgroup_path if found.cgroup_path != f"/{container_id}" else ""
+        found.cgroup_path, found.unit = find_unit(asked, container_id) or (found.cgroup_path, "")
     return found, []
 
 
 def forget(run_dir: str, container_id: str) -> None:
-    """Remove the container's directory (files only, no directories below it); missing is fine."""
+    """Remove the container's directory, and what killed processes left of others of that id; missing is fine.
+
+    Whoever reads at the same time finds it whole or not at all.
+    """
     path = directory(run_dir, container_id)
     with suppress(FileNotFoundError):
+        os.rename(path, _hidden(path, f"{os.getpid()}.gone"))
+    with suppress(FileNotFoundError):
+        prefix = os.path.basename(_hidden(path, ""))
+        for name in os.listdir(run_dir):
+            pid, _dot, kind = name[len(prefix) :].partition(".")
+            if name.startswith(prefix) and (kind == "gone" or (kind == "new" and not os.path.exists(f"/proc/{pid}"))):
+                _remove(os.path.join(run_dir, name))
+
+
+def _hidden(path: str, name: str) -> str:
+    """A name beside the container's directory *path* that no id can be."""
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}@{name}")
+
+
+def _remove(path: str) -> None:
+    """Remove a directory with files in it, as somebody else may just be doing."""
+    with suppress(FileNotFoundError):
         for name in os.listdir(path):
-            os.unlink(os.path.join(path, name))
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(path, name))
         os.rmdir(path)
 
 

@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the tests on hosts with a kernel of their own; skipped, with the reason, where those cannot be.
+
+network  machine.Network for the whole session
+host     one host of it, running, with the checkout in /root/oci and a busybox root file system in /root/rootfs
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import machine
+
+
+@pytest.fixture(scope="session")
+def network():
+    reason = machine.missing()
+    if reason:
+        pytest.skip(reason)
+    directory = tempfile.mkdtemp(prefix="aoci-hosts-")
+    try:
+        with machine.Network(directory) as running:
+            yield running
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def host(network):
+    one = network.host("one")
+    one.start()
+    one.copy_checkout("/root/oci")
+    one.run("python3 /root/oci/hacking/busybox_rootfs.py /root/rootfs")
+    return one

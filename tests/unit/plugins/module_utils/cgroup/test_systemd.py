@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd's names and properties."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import systemd, systemd_bus
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import systemd_units as units
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
+
+
+@pytest.mark.parametrize(
+    ("cgroups_path", "path", "unit"),
+    [
+        ("", "/system.slice/aoci-box.scope", "aoci-box.scope"),
+        ("system.slice:runc:434234", "/system.slice/runc-434234.scope", "runc-434234.scope"),
+        (":runc:1", "/system.slice/runc-1.scope", "runc-1.scope"),
+        ("machine.slice:libpod:1", "/machine.slice/libpod-1.scope", "libpod-1.scope"),
+        ("a-b-c.slice:p:n", "/a.slice/a-b.slice/a-b-c.slice/p-n.scope", "p-n.scope"),
+        ("-.slice:p:n", "/p-n.scope", "p-n.scope"),
+        ("system.slice::n", "/system.slice/-n.scope", "-n.scope"),
+        (":p:a-b.slice", "/a.slice/a-b.slice", "a-b.slice"),
+        ("a.slice::a-b.slice", "/a.slice/a-b.slice", "a-b.slice"),
+        ("-.slice::a.slice", "/a.slice", "a.slice"),
+    ],
+)
+def test_place(cgroups_path, path, unit):
+    assert units.place(cgroups_path, "box") == (path, unit)
+    assert units.slice_of("/x.scope") == "-.slice"
+
+
+@pytest.mark.parametrize(
+    ("cgroups_path", "words"),
+    [
+        ("/a/b", "slice:prefix:name"),
+        ("a:b", "slice:prefix:name"),
+        ("a.slice:b:c:d", "slice:prefix:name"),
+        ("a:p:n", "'a' is not the name of a slice"),
+        ("a--b.slice:p:n", "not the name of a slice"),
+        ("-a.slice:p:n", "not the name of a slice"),
+        (".slice:p:n", "not the name of a slice"),
+        ("a/b.slice:p:n", "cannot be the name of a systemd unit"),
+        ("a.slice:p:../n", "cannot be the name of a systemd unit"),
+        ("a.slice:p:n+", "cannot be the name of a systemd unit"),
+        ("a.slice:p:" + "n" * 250, "at most 255"),
+        ("system.slice:p:a-b.slice", "systemd puts it at /a.slice/a-b.slice"),
+    ],
+)
+def test_no_place(cgroups_path, words):
+    with pytest.raises(CgroupError, match=r"linux\.cgroupsPath|slice") as caught:
+        units.place(cgroups_path, "box")
+    assert words in str(caught.value)
+
+
+def test_the_properties_of_a_scope_and_of_a_slice():
+    scope = units.unit_properties("p-n.scope", "/a.slice/p-n.scope", 7, unified=True)
+    assert {name: value for name, _signature, value in scope} == {
+        "Description": "OCI container p-n",
+        "Slice": "a.slice",
+        "Delegate": True,
+        "PIDs": [7],
+        "CPUAccounting": True,
+        "MemoryAccounting": True,
+        "TasksAccounting": True,
+        "IOAccounting": True,
+        "DefaultDependencies": False,
+    }
+    slice_ = {
+        name: value
+        for name, _signature, value in units.unit_properties("a-b.slice", "/a.slice/a-b.slice", 7, unified=False)
+    }
+    assert slice_["Wants"] == ["a.slice"]
+    assert slice_["BlockIOAccounting"] is True
+    assert not {"PIDs", "Slice", "Delegate", "IOAccounting"} & set(slice_)
+
+
+@pytest.mark.parametrize(
+    ("files", "version", "told"),
+    [
+        ({"memory.max": "67108864\n"}, 239, {"MemoryMax": 67108864}),
+        (
+            {"memory.max": "max\n", "memory.high": "1", "memory.low": "2"},
+            239,
+            {"MemoryMax": units.INFINITY, "MemoryHigh": 1, "MemoryLow": 2},
+        ),
+        ({"memory.swap.max": "0", "pids.max": "max"}, 239, {"MemorySwapMax": 0, "TasksMax": units.INFINITY}),
+        ({"memory.min": "5"}, 239, {}),
+        ({"memory.min": "5"}, 240, {"MemoryMin": 5}),
+        ({"cpu.weight": "59"}, 239, {"CPUWeight": 59}),
+        ({"cpu.weight": "0", "cpu.idle": "1"}, 251, {}),
+        ({"cpu.weight": "0", "cpu.idle": "1"}, 252, {"CPUWeight": 0}),
+        ({"cpu.max": "50000 100000"}, 241, {"CPUQuotaPerSecUSec": 500000}),
+        ({"cpu.max": "33333 100000"}, 242, {"CPUQuotaPerSecUSec": 340000, "CPUQuotaPeriodUSec": 100000}),
+        ({"cpu.max": "1000 50000"}, 242, {"CPUQuotaPerSecUSec": 20000, "CPUQuotaPeriodUSec": 50000}),
+        ({"cpu.max": "1 1000000"}, 242, {"CPUQuotaPerSecUSec": 10000, "CPUQuotaPeriodUSec": 1000000}),
+        ({"cpu.max": "max 20000"}, 242, {"CPUQuotaPerSecUSec": units.INFINITY, "CPUQuotaPeriodUSec": 20000}),
+        (
+            {"cpuset.cpus": "0-1,9", "cpuset.mems": "0"},
+            244,
+            {"AllowedCPUs": b"\x03\x02", "AllowedMemoryNodes": b"\x01"},
+        ),
+        ({"cpuset.cpus": "0"}, 243, {}),
+        ({"io.weight": "default 200\n8:0 50"}, 239, {"IOWeight": 200}),
+        ({"io.max": "8:0 rbps=1", "hugetlb.2MB.max": "1"}, 252, {}),
+        (
+            {"memory.limit_in_bytes": "4096", "cpu.shares": "512", "blkio.weight": "300"},
+            239,
+            {"MemoryLimit": 4096, "CPUShares": 512, "BlockIOWeight": 300},
+        ),
+        ({"memory.limit_in_bytes": "9223372036854771712"}, 239, {"MemoryLimit": units.INFINITY}),
+        (
+            {"cpu.cfs_quota_us": "25000", "cpu.cfs_period_us": "50000"},
+            242,
+            {"CPUQuotaPerSecUSec": 500000, "CPUQuotaPeriodUSec": 50000},
+        ),
+        ({"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "50000"}, 239, {"CPUQuotaPerSecUSec": units.INFINITY}),
+    ],
+)
+def test_the_properties_of_limits(files, version, told):
+    found = units.limit_properties(files, files.get, version)
+    assert {name: value for name, _signature, value in found} == told
+
+
+def test_a_quota_alone_takes_the_period_that_is_there():
+    held = {"cpu.cfs_quota_us": "25000", "cpu.cfs_period_us": "50000"}
+    found = units.limit_properties(["cpu.cfs_quota_us"], held.get, 242)
+    assert found == [("CPUQuotaPerSecUSec", "t", 500000), ("CPUQuotaPeriodUSec", "t", 50000)]
+
+
+def test_devices_under_v1():
+    drivers = units.parse_drivers("Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  8 sd\n")
+    assert drivers == {("c", "1"): "mem", ("c", "136"): "pts", ("b", "8"): "sd"}
+    rules = ["c 1:3 rwm", "c 136:* rw", "b *:* m", "c 77:* r", "c *:5 r"]
+    assert units.device_properties(False, rules, drivers) == [
+        ("DevicePolicy", "s", "strict"),
+        ("DeviceAllow", "a(ss)", []),
+        ("DeviceAllow", "a(ss)", [("/dev/char/1:3", "rwm"), ("char-pts", "rw"), ("block-*", "m")]),
+    ]
+    assert units.device_properties(True, [], drivers) == [("DevicePolicy", "s", "auto"), ("DeviceAllow", "a(ss)", [])]
+
+
+@pytest.mark.parametrize(
+    ("signature", "types"),
+    [
+        ("", []),
+        ("sus", ["s", "u", "s"]),
+        ("ssa(sv)a(sa(sv))", ["s", "s", "a(sv)", "a(sa(sv))"]),
+        ("aas(ss)b", ["aas", "(ss)", "b"]),
+    ],
+)
+def test_the_types_in_a_signature(signature, types):
+    assert list(systemd_bus._types(signature)) == types
+
+
+def test_without_systemd(monkeypatch, tmp_path):
+    monkeypatch.setattr(systemd, "BOOTED", str(tmp_path / "not-there"))
+    with pytest.raises(CgroupError, match="--systemd-cgroup was given, and systemd is not process 1") as caught:
+        systemd.place_unit("", "box")
+    assert "Leave out --systemd-cgroup" in str(caught.value)
