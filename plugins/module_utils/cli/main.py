@@ -30,7 +30,8 @@ A host's containers:
   logs [-f] [--tail N] [-t] NAME
                           what a container wrote
   images                  list the images
-  pull REF                fetch an image from a registry and unpack it
+  pull [-q] [--creds USER[:PASSWORD]] [--authfile FILE] [--platform OS/ARCH] [--tls-verify=false] REF
+                          fetch an image from a registry and unpack it
   rmi REF                 remove an image's name, and what nothing else needs
 
 An OCI runtime (runtime-spec 1.3), for other tools:
@@ -60,7 +61,8 @@ _MODULES = {
     "exec": "exec_verb",
     **dict.fromkeys(("pause", "resume", "ps", "update", "events", "features", "spec"), "more_verbs"),
     **dict.fromkeys(("containers", "inspect", "logs", "rm"), "containers"),
-    **dict.fromkeys(("images", "pull", "rmi"), "images"),
+    **dict.fromkeys(("images", "rmi"), "images"),
+    "pull": "pull_verb",
 }
 # What enters a container needs an executable that it cannot write to; what creates one, sometimes (programfile.py).
 _PROTECTED = ("exec",)

@@ -303,7 +303,7 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
         elif "imported image" in verbs and made.prepared:
             image = made.prepared.store(store, request.full_name)
         elif "unpacked image" in verbs and image:
-            unpack_present(store, image)
+            unpack_present(store, image, progress)
         if made.prepared and image:
             made.prepared.remember(store)
         tags = [action.object for action in made.actions if action.verb == "tagged image"]

@@ -26,9 +26,14 @@ def run(module: Any) -> None:
         request = request_of(module.params)
         store = Store(StateDir(module.params["root"]))
         made = plan(request, store)
+        progress = None
+        if module._verbosity >= 2 and made.changed and not module.check_mode:
+            from .progress import Tracker
+
+            progress = Tracker()
         try:
             before = made.image
-            after = before if module.check_mode else apply(made, store)
+            after = before if module.check_mode else apply(made, store, progress)
         finally:
             made.close()
     except Error as error:
@@ -45,6 +50,7 @@ def run(module: Any) -> None:
             changed=made.changed,
             actions=[str(action) for action in made.actions],
             image=describe(after),
+            **({"timings": progress.timings()} if progress else {}),
             diff={"before": diff_side(before), "after": predicted(made) if module.check_mode else diff_side(after)},
         )
 

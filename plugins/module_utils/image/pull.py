@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .store import Image, Store
     from .workers import Worker
 
-    Progress = Callable[[str, str, int, int], None]
+    Progress = Callable[[str, str, int, int], None]  # see progress.py
 
 FETCH_THREADS = 3
 
@@ -106,9 +106,9 @@ def pull(
     return store.get(names[0])
 
 
-def unpack_present(store: Store, image: Image) -> None:
+def unpack_present(store: Store, image: Image, progress: Progress | None = None) -> None:
     """Unpack again what is missing of *image*, whose blobs are all here."""
-    bring_layers(store, None, layer_tasks(store, image.manifest, image.config, image.name), image.name, None)
+    bring_layers(store, None, layer_tasks(store, image.manifest, image.config, image.name), image.name, progress)
 
 
 def _config(store: Store, registry: Registry, descriptor: dict[str, Any]) -> bytes:
@@ -266,6 +266,8 @@ class _Work:
         selector = selectors.DefaultSelector()
         try:
             selector.register(self.wake_read, selectors.EVENT_READ)
+            for task in self.tasks:
+                self._report(task, "present" if task.done else "waiting", 0)
             for worker in self.workers:
                 selector.register(worker.results, selectors.EVENT_READ, worker)
             for thread in threads:
@@ -358,9 +360,11 @@ class _Work:
                         return
                     task = self.to_fetch.pop(0)
                 task.blob = "fetching"
+                self._report(task, "fetching", 0)
                 os.write(self.wake_write, b"<")
                 self._fetch(task)
                 task.blob = "whole"
+                self._report(task, "fetched", task.layer.size)
                 os.write(self.wake_write, b">")
         except Cancelled:
             return

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb ``pull``: an image from a registry, and what goes on meanwhile."""
+
+from __future__ import annotations
+
+import sys
+
+from ..image.errors import ImageError
+from ..image.store import Store
+from ..statedir import StateDir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(argv: list[str], root: str | None) -> int:
+    """Carry out ``pull`` with its arguments; the exit code. Raises Error, OSError."""
+    from ..image.auth import Access
+    from ..image.ensure import ImageRequest, apply, plan
+
+    options = _parser().parse_args(argv[1:])
+    if sys.flags.no_site:  # aoci starts without the host's packages; requests is one of them
+        import site
+
+        site.main()
+    username, password = credentials(options.creds) if options.creds else (None, None)
+    access = Access(
+        username=username, password=password, authfile=options.authfile, validate_certs=options.tls_verify == "true"
+    )
+    request = ImageRequest(options.reference, pull="always", platform=options.platform, access=access)
+    store = Store(StateDir(root))
+    made = plan(request, store)
+    progress = None
+    if not options.quiet:
+        from .progress import progress_to
+
+        progress = progress_to(sys.stderr)
+    try:
+        image = apply(made, store, progress)
+    finally:
+        made.close()
+        if progress:
+            progress.end()
+    if image is None:  # apply() gives none for absent images only
+        raise ImageError(f"{options.reference} is gone", step="pull", obj=options.reference)
+    if not options.quiet:
+        for warning in made.warnings:
+            sys.stderr.write(f"aoci: {warning}\n")
+        for action in made.actions:
+            sys.stdout.write(f"{action}\n")
+        if not made.actions:
+            sys.stdout.write(f"{request.full_name} is up to date\n")
+    sys.stdout.write(f"{image.id}\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="aoci pull", description="Fetch an image from a registry and unpack it.", allow_abbrev=False
+    )
+    parser.add_argument("reference", metavar="REF", help="such as redis:7 or quay.io/team/app@sha256:…")
+    parser.add_argument(
+        "--tls-verify",
+        metavar="BOOL",
+        nargs="?",
+        const="true",
+        default="true",
+        choices=("true", "false"),
+        help="false: accept any certificate, and plain HTTP",
+    )
+    parser.add_argument("--authfile", metavar="FILE", help="registry credentials, as podman login writes them")
+    parser.add_argument(
+        "--creds", metavar="USER[:PASSWORD]", help="log in with these; without a password it is asked for"
+    )
+    parser.add_argument("--platform", metavar="OS/ARCH", help="instead of this host's own")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the image id only")
+    return parser
+
+
+def credentials(given: str) -> tuple[str, str]:
+    """User and password of ``USER[:PASSWORD]``, the password asked for where it is missing. Raises ImageError."""
+    user, colon, password = given.partition(":")
+    if not user:
+        raise ImageError("--creds names no user", step="options", hint="Write --creds USER:PASSWORD or --creds USER")
+    if colon:
+        return user, password
+    import getpass
+
+    try:
+        return user, getpass.getpass(f"Password of {user}: ")
+    except EOFError:
+        raise ImageError(
+            f"there is no password for {user}", step="options", hint="Write --creds USER:PASSWORD, or use --authfile"
+        ) from None
