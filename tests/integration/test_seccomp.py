@@ -258,6 +258,53 @@ a, b = socket.socketpair(); a.send(b"x"); print(b.recv(1).decode())
     assert out(runtime, python(tmp_path, DEFAULT, script)) == ["EPERM"] * 7 + ["True"] * 4 + ["x"]
 
 
+def program_of_32_bits(path, code):
+    """A static ELF executable for the i386 at *path*: *code* at 0x8048054, which is writable as well."""
+    header = struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\x01\x01\x01", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    size = 84 + len(code)
+    segment = struct.pack("<8I", 1, 0, 0x8048000, 0x8048000, size, size, 7, 4096)
+    with open(path, "wb") as file:
+        file.write(header + segment + code)
+    os.chmod(path, 0o755)
+
+
+# The end of each: exit(2) with the errno of what int 0x80 gave, above 200 for a descriptor.
+EXIT_ERRNO = bytes.fromhex("cd80 f7d8 89c3 b801000000 cd80")
+AF_INET, AF_ALG, AF_VSOCK = 2, 38, 40
+
+
+@pytest.mark.parametrize(
+    ("family", "code"), [(AF_ALG, errno.EPERM), (AF_VSOCK, errno.EPERM), (AF_INET, 253)], ids=["alg", "vsock", "inet"]
+)
+def test_the_sockets_of_32_bit_programs(runtime, rootfs, tmp_path, family, code):
+    """socket(2) of the i386 has a number of its own, and the same families."""
+    socket_type = socket.SOCK_STREAM if family == AF_INET else socket.SOCK_SEQPACKET
+    words = struct.pack("<BIBIBI", 0xB8, 359, 0xBB, family, 0xB9, socket_type) + b"\x31\xd2"  # eax, ebx, ecx; edx = 0
+    assert ended(runtime, rootfs, tmp_path, words + EXIT_ERRNO) == code
+
+
+def test_socketcall_is_not_denied(runtime, rootfs, tmp_path):
+    """Most 32-bit programs make their sockets by it. Of which family lies in memory, where no filter sees it."""
+    arguments = struct.pack("<3I", AF_INET, socket.SOCK_STREAM, 0)
+    words = struct.pack("<BIBIBI", 0xB8, 102, 0xBB, 1, 0xB9, 0x8048054 + 15 + len(EXIT_ERRNO))  # SYS_SOCKET
+    code = words + EXIT_ERRNO + arguments
+    assert ended(runtime, rootfs, tmp_path, code) == 253
+
+
+def ended(runtime, rootfs, tmp_path, code):
+    """The exit code of the 32-bit program *code* under the default profile."""
+    program_of_32_bits(tmp_path / "program", code)
+    document = config(rootfs, "/program")
+    document["mounts"].append({"destination": "/program", "source": str(tmp_path / "program"), "options": ["bind"]})
+    try:
+        subprocess.run([tmp_path / "program"], check=False)
+    except OSError as error:
+        assert error.errno == errno.ENOEXEC
+        pytest.skip("this kernel runs no 32-bit programs")
+    document["linux"]["seccomp"] = DEFAULT
+    return runtime.run(document).returncode
+
+
 def test_personality(runtime, tmp_path):
     no_randomize, read_implies_exec = 0x0040000, 0x0400000
     values = (PERSONALITY_READ, 0, 8, 0x20000, 0x20008, no_randomize, read_implies_exec, 0x100000000 + no_randomize)

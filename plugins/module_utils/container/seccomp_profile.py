@@ -65,8 +65,11 @@ ALWAYS = (
     "time times gettimeofday clock_gettime clock_gettime64 clock_getres clock_getres_time64 nanosleep",
     "clock_nanosleep clock_nanosleep_time64 alarm getitimer setitimer adjtimex clock_adjtime clock_adjtime64",
     "timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime timer_settime64",
-    # Sockets: socket has rules of its own. socketcall and ipc are the same for 32-bit programs, whose arguments lie
-    # in memory where no filter sees them; without them such programs have no network.
+    # Sockets: socket has rules of its own, for 32-bit programs too. socketcall and ipc are the older ways of those, and
+    # their arguments lie in memory where no filter sees them: they reach the families that socket refuses. But the C
+    # library of the i386 knows no other way, and an image's architecture does not tell whether 32-bit programs are in
+    # it. A host that wants that hole closed runs no such programs (ia32_emulation=off on the kernel's command line),
+    # or does not load the module (af_alg).
     "socketpair socketcall bind listen accept accept4 connect shutdown getsockname getpeername getsockopt setsockopt",
     "send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg recvmmsg_time64",
     # System V and POSIX IPC, which have a namespace.
