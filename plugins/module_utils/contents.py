@@ -100,6 +100,7 @@ from .image import (
     prune,
     pull,
     push,
+    readahead,
     reference,
     registry,
     rootdir,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -27,6 +28,11 @@ class BlobFile:
         self.position = 0
         self._fd = -1
         self._parent = os.getppid()
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """From another thread: whoever waits for what is to come gets an OSError."""
+        self._abandoned = True
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -52,22 +58,25 @@ class BlobFile:
                 self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
                 os.lseek(self._fd, self.position, os.SEEK_SET)
                 continue
-            if os.getppid() != self._parent:
-                raise OSError(0, "the process that fetches it was killed", self.path)
-            time.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
+            wait = self._wait(wait)
 
     def whole(self) -> int:
         """A descriptor of the complete file, at its start, for programs that cannot wait."""
         wait = _FIRST_WAIT
         while self.partial and not os.path.exists(self.path):
-            if os.getppid() != self._parent:
-                raise OSError(0, "the process that fetches it was killed", self.path)
-            time.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
+            wait = self._wait(wait)
         self.close()
         self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         return self._fd
+
+    def _wait(self, seconds: float) -> float:
+        """Sleep; how long to sleep the next time."""
+        if os.getppid() != self._parent:
+            raise OSError(0, "the process that fetches it was killed", self.path)
+        if self._abandoned:
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED), self.path)
+        time.sleep(seconds)
+        return min(2 * seconds, _LONGEST_WAIT)
 
     def _open(self) -> int:
         """The descriptor; -1 while there is no file yet."""

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from .blobfile import BlobFile
 
-READ_SIZE = 1 << 17  # compressed bytes at a time
-CHUNK = 1 << 20  # uncompressed bytes at a time at most: a bomb fills the limit, not the memory
+READ_SIZE = 1 << 16  # compressed bytes at a time
+CHUNK = 1 << 18  # uncompressed bytes at a time at most: a bomb fills the limit, not the memory; it stays in the cache
 GZIP_WBITS = 31  # zlib.h: 15 (the largest window) + 16 (gzip header and trailer)
+RAW_WBITS = -15  # deflate alone
+_MAX_HEADER = 1 << 16  # bytes of a gzip header: it may hold a name and a comment
+_TRAILER = 8  # CRC-32 and length
 
 MAGIC_GZIP = b"\x1f\x8b"
 MAGIC_ZSTD = b"\x28\xb5\x2f\xfd"
@@ -39,10 +42,13 @@ def sniff(head: bytes) -> str:
     return "tar"
 
 
-def inflated(blob: BlobFile, compression: str) -> Iterator[bytes]:
-    """The uncompressed content of *blob*. Raises Damaged, ImageError, OSError."""
+def inflated(blob: BlobFile, compression: str, *, checksum: bool = True) -> Iterator[bytes]:
+    """The uncompressed content of *blob*. Raises Damaged, ImageError, OSError.
+
+    Without *checksum* gzip's CRC-32 is not computed: for a caller who compares a digest of the content.
+    """
     if compression == "gzip":
-        return _gzip(blob)
+        return _gzip(blob, checksum)
     if compression == "zstd":
         return _zstd(blob)
     return _plain(blob)
@@ -56,37 +62,66 @@ def _plain(blob: BlobFile) -> Iterator[bytes]:
         yield chunk
 
 
-def _gzip(blob: BlobFile) -> Iterator[bytes]:
+def _gzip(blob: BlobFile, checksum: bool) -> Iterator[bytes]:
     decompressobj, failure = _zlib()
-    decoder = decompressobj(GZIP_WBITS)
-    started = False  # inside a member
-    members = 0
-    data = b""
+    data = blob.read(READ_SIZE)
     while True:
-        if not data:
+        if not checksum:
+            data = _after_header(blob, data)
+        decoder = decompressobj(GZIP_WBITS if checksum else RAW_WBITS)
+        while not decoder.eof:
+            if not data:
+                data = _at_least(blob, data, 1)
+            try:
+                chunk = decoder.decompress(data, CHUNK)
+            except failure as error:
+                raise Damaged(f"the gzip stream is damaged ({error})") from error
+            data = decoder.unconsumed_tail
+            if chunk:
+                yield chunk
+        data = decoder.unused_data
+        if not checksum:
+            data = _at_least(blob, data, _TRAILER)[_TRAILER:]
+        # Padding between and after members is allowed, by gzip(1) too.
+        data = data.lstrip(b"\0")
+        while not data:
             data = blob.read(READ_SIZE)
             if not data:
-                if started or not members:
-                    raise Damaged("the gzip stream is cut off")
                 return
-        if not started and members:
-            data = data.lstrip(b"\0")  # padding between or after members, as gzip(1) allows
-            if not data:
-                continue
-        started = True
-        try:
-            chunk = decoder.decompress(data, CHUNK)
-        except failure as error:
-            raise Damaged(f"the gzip stream is damaged ({error})") from error
-        if chunk:
-            yield chunk
-        if decoder.eof:
-            data = decoder.unused_data
-            decoder = decompressobj(GZIP_WBITS)
-            started = False
-            members += 1
-        else:
-            data = decoder.unconsumed_tail
+            data = data.lstrip(b"\0")
+
+
+def _at_least(blob: BlobFile, data: bytes, count: int) -> bytes:
+    """*data* with as much more of *blob* as makes *count* bytes. Raises Damaged at its end."""
+    while len(data) < count:
+        more = blob.read(READ_SIZE)
+        if not more:
+            raise Damaged("the gzip stream is cut off")
+        data += more
+    return data
+
+
+def _after_header(blob: BlobFile, data: bytes) -> bytes:
+    """What follows a member's header (RFC 1952, section 2.3) in *data* and *blob*. Raises Damaged."""
+    data = _at_least(blob, data, 10)
+    flags = data[3]
+    if data[:3] != b"\x1f\x8b\x08" or flags & 0xE0:
+        raise Damaged("the gzip stream is damaged (incorrect header)")
+    end = 10
+    if flags & 4:  # FEXTRA
+        data = _at_least(blob, data, end + 2)
+        end += 2 + int.from_bytes(data[end : end + 2], "little")
+    for flag in (8, 16):  # FNAME, FCOMMENT
+        if flags & flag:
+            data = _at_least(blob, data, end)
+            while data.find(b"\0", end) < 0:
+                if len(data) > _MAX_HEADER:
+                    raise Damaged("the gzip stream is damaged (endless header)")
+                data = _at_least(blob, data, len(data) + 1)
+            end = data.index(b"\0", end) + 1
+    if flags & 2:  # FHCRC
+        end += 2
+    return _at_least(blob, data, end)[end:]
 
 
 def _zlib() -> tuple[Callable[[int], Any], type[Exception]]:

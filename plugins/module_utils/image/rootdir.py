@@ -27,6 +27,7 @@ MAX_PATH = 4096  # PATH_MAX, limits.h
 MAX_DEPTH = 256  # directories below each other; real images stay below 50
 MAX_SYMLINKS = 40  # as the kernel's own limit, namei.h
 CACHE = 128  # open directories
+DEFAULT_ACL = b"system.posix_acl_default"  # acl(5): what is made in a directory inherits it
 
 
 class NeedsLower(Exception):
@@ -39,15 +40,20 @@ class RootDir:
     lowers      directories of the layers below, base first; None: not known yet, NeedsLower asks for them
     depended    whether anything was taken from them (or would have been, at the base)
     dir_times   canonical path → mtime in ns, to be set when all is in place
+    dir_acls    canonical path → default ACL, as late, since what is made before must not inherit it
+    foreign     canonical paths of directories of a group other than root's: new files may come by that group
     opaque      canonical paths of directories that hide what lies below
     whiteouts   canonical paths of whiteouts made so far
     """
 
     def __init__(self, path: str, lowers: Sequence[str] | None) -> None:
         self.root = os.open(path, DIR_FLAGS)
+        _plain(self.root)
         self.lowers = lowers
         self.depended = False
         self.dir_times: dict[bytes, int] = {}
+        self.dir_acls: dict[bytes, bytes] = {}
+        self.foreign: set[bytes] = set()
         self.opaque: set[bytes] = set()
         self.whiteouts: set[bytes] = set()
         self._open: dict[bytes, int] = {}
@@ -115,8 +121,10 @@ class RootDir:
                     ) from None
                 os.mkdir(component, 0o755, dir_fd=fd)
                 self.depended = True
-                self._remember(below, os.open(component, DIR_FLAGS, dir_fd=fd))
-                self.dir_times[below] = 0
+                opened = os.open(component, DIR_FLAGS, dir_fd=fd)
+                self._remember(below, opened)
+                _plain(opened)
+                self.seal_later(below, 0, 0, None)
                 return None
             try:
                 if stat.S_ISLNK(found.stat.st_mode):
@@ -126,8 +134,8 @@ class RootDir:
                 os.mkdir(component, 0o700, dir_fd=fd)
                 opened = os.open(component, DIR_FLAGS, dir_fd=fd)
                 self._remember(below, opened)
-                _copy_metadata(found, opened)
-                self.dir_times[below] = found.stat.st_mtime_ns
+                acl = _copy_metadata(found, opened)
+                self.seal_later(below, found.stat.st_mtime_ns, found.stat.st_gid, acl)
             finally:
                 found.close()
             return None
@@ -138,9 +146,8 @@ class RootDir:
             if stat.S_ISLNK(status.st_mode):
                 return os.readlink(component, dir_fd=fd)
             if below in self.whiteouts:  # deleted, then made anew without an entry of its own
-                self.make_directory(fd, component, below)
-                os.chmod(self._open[below], 0o755)
-                self.dir_times[below] = 0
+                _plain(self.make_directory(fd, component, below))
+                self.seal_later(below, 0, 0, None)
                 return None
             raise _not_a_directory(below) from None
         self._remember(below, opened)
@@ -211,6 +218,18 @@ class RootDir:
             self.set_opaque(opened, canonical)
         return opened
 
+    def seal_later(self, canonical: bytes, mtime: int, gid: int, acl: bytes | None) -> None:
+        """Note what a directory gets when all is in place, and whether its group is one to be inherited."""
+        self.dir_times[canonical] = mtime
+        if acl is not None:
+            self.dir_acls[canonical] = acl
+        elif self.dir_acls:
+            self.dir_acls.pop(canonical, None)
+        if gid:
+            self.foreign.add(canonical)
+        else:
+            self.foreign.discard(canonical)
+
     def set_opaque(self, fd: int, canonical: bytes) -> None:
         os.setxattr(fd, lower.OPAQUE, b"y")
         self.opaque.add(canonical)
@@ -239,7 +258,8 @@ class RootDir:
         prefix = canonical + b"/"
         for path in [path for path in self.dir_times if path == canonical or path.startswith(prefix)]:
             del self.dir_times[path]
-        for paths in (self.whiteouts, self.opaque):
+            self.dir_acls.pop(path, None)
+        for paths in (self.whiteouts, self.opaque, self.foreign):
             paths.difference_update([path for path in paths if path == canonical or path.startswith(prefix)])
 
     def link(self, target: bytes, fd: int, name: bytes, canonical: bytes) -> None:
@@ -290,11 +310,13 @@ class RootDir:
             raise ImageError(f"a hard link names the directory {printable(canonical)}", step="hardlink")
 
     def finish(self) -> None:
-        """Whiteouts that an opaque directory makes needless go; then directories get their times."""
+        """Whiteouts that an opaque directory makes needless go; then directories get their default ACLs and times."""
         for path in self.whiteouts:
             if self.hidden(path):
                 parent, _slash, leaf = path.rpartition(b"/")
                 os.unlink(leaf, dir_fd=self._walk(parent))
+        for path, acl in self.dir_acls.items():
+            set_xattr(self._walk(path), DEFAULT_ACL, acl)
         for path, mtime in self.dir_times.items():
             os.utime(self._walk(path), ns=(mtime, mtime))
 
@@ -315,13 +337,39 @@ def remove_tree(fd: int, name: bytes) -> None:
     os.rmdir(name, dir_fd=fd)
 
 
-def _copy_metadata(found: lower.Found, fd: int) -> None:
-    """Owner, mode and xattrs of a directory of a layer below onto *fd*; times come last, elsewhere."""
+def set_xattr(target: int | bytes, name: str | bytes, value: bytes, *, follow: bool = True) -> None:
+    """Set one attribute of an image's file; a file system that has no such attributes is no error. Raises OSError."""
+    try:
+        os.setxattr(target, name, value, follow_symlinks=follow)
+    except OSError as error:
+        # user.* on symlinks and devices is EPERM for everybody (xattr(7)); some writers store it all the same.
+        if error.errno != errno.ENOTSUP and not (error.errno == errno.EPERM and os.fsencode(name).startswith(b"user.")):
+            raise
+
+
+def _plain(fd: int) -> None:
+    """Make a new directory root's, 0755, whatever it inherited from the one above."""
+    os.fchown(fd, 0, 0)
+    os.fchmod(fd, 0o755)
+    for attribute in os.listxattr(fd):
+        if attribute.startswith("system.posix_acl_"):
+            os.removexattr(fd, attribute)
+
+
+def _copy_metadata(found: lower.Found, fd: int) -> bytes | None:
+    """Owner, mode and xattrs of a directory of a layer below onto *fd*; times and the default ACL, which is returned,
+    come last, elsewhere.
+    """
+    acl = None
     os.fchown(fd, found.stat.st_uid, found.stat.st_gid)
     os.fchmod(fd, stat.S_IMODE(found.stat.st_mode))
-    for attribute in os.listxattr(found.path, follow_symlinks=False):
-        if attribute != lower.OPAQUE:
-            os.setxattr(fd, attribute, os.getxattr(found.path, attribute, follow_symlinks=False))
+    for attribute in map(os.fsencode, os.listxattr(found.path, follow_symlinks=False)):
+        value = os.getxattr(found.path, attribute, follow_symlinks=False)
+        if attribute == DEFAULT_ACL:
+            acl = value
+        elif attribute != os.fsencode(lower.OPAQUE):
+            os.setxattr(fd, attribute, value)
+    return acl
 
 
 def _copy_up(found: lower.Found, fd: int, name: bytes) -> None:

@@ -10,10 +10,13 @@ Files". An :class:`Entry` says what the archive says; whether that may be done i
 from __future__ import annotations
 
 import os
+import struct
+from zlib import adler32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 BLOCK = 512
 MAX_EXTENDED = 1 << 20  # bytes of one PAX header: xattrs are at most 64 KiB each
@@ -23,6 +26,10 @@ REGULAR, HARDLINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"0", b"1
 
 _ZERO_BLOCK = bytes(BLOCK)
 _XATTR = b"SCHILY.xattr."
+
+# name, (mode, uid, gid), size, mtime, checksum, type, linkname, magic, user and group names, devices, prefix
+_split = struct.Struct("100s 24s 12s 12s 8s 1s 100s 8s 64x 8s 8s 155s 12x").unpack
+_CACHED = 4096  # distinct fields whose numbers are kept; the files of one layer have few owners, modes and times
 
 
 class BadTar(Exception):
@@ -58,19 +65,20 @@ class Entry:
 class ByteSource:
     """Chunks as one stream to read exact amounts from."""
 
-    __slots__ = ("_chunk", "_chunks", "_end", "_position", "consumed")
+    __slots__ = ("_chunk", "_chunks", "_end", "_position", "_view")
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._chunk = b""
+        self._view = memoryview(b"")
         self._position = 0
         self._end = 0
-        self.consumed = 0
 
     def _refill(self) -> bool:
         for chunk in self._chunks:
             if chunk:
                 self._chunk = chunk
+                self._view = memoryview(chunk)
                 self._position = 0
                 self._end = len(chunk)
                 return True
@@ -104,14 +112,7 @@ class ByteSource:
                 if not self._refill():
                     raise BadTar("the archive is cut off inside a file")
                 continue
-            take = available if available < count else count
-            if start == 0 and take == self._end:
-                piece: bytes | memoryview = self._chunk
-            elif take < 65536:
-                piece = self._chunk[start : start + take]
-            else:
-                piece = memoryview(self._chunk)[start : start + take]
-            written = write(fd, piece)
+            written = write(fd, self._view[start : start + (available if available < count else count)])
             self._position = start + written
             count -= written
 
@@ -138,6 +139,8 @@ def entries(source: ByteSource) -> Iterator[Entry]:
     pax: dict[bytes, bytes] = {}
     sparse_pairs: list[bytes] = []
     long_name = long_link = b""
+    owners: dict[bytes, tuple[int, int, int]] = {}
+    times: dict[bytes, int] = {}
     while True:
         block = source.exact(BLOCK)
         if len(block) < BLOCK:
@@ -146,9 +149,12 @@ def entries(source: ByteSource) -> Iterator[Entry]:
             return  # some writers leave out the end-of-archive blocks
         if block == _ZERO_BLOCK:
             return
-        _verify_checksum(block)
-        kind = block[156:157]
-        size = _number(block[124:136], "size")
+        name, owner, size_field, time, checksum, kind, linkname, magic, major, minor, prefix = _split(block)
+        # Adler-32's lower half is one more than the sum of the bytes, modulo 65521: no half of a block reaches that.
+        computed = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
+        if _octal(checksum) != computed - sum(checksum) + 8 * 32:
+            _verify_signed_checksum(block)
+        size = _number(size_field, "size")
         if kind == b"x":
             pax, sparse_pairs = _read_pax(source, size)
             continue
@@ -167,7 +173,20 @@ def entries(source: ByteSource) -> Iterator[Entry]:
             else:
                 long_link = value
             continue
-        entry = _header(block, kind, size)
+        entry = Entry()
+        entry.name = name.partition(b"\0")[0]
+        if prefix[0] and magic[:6] == b"ustar\0":
+            entry.name = prefix.partition(b"\0")[0] + b"/" + entry.name
+        entry.type = kind
+        entry.mode, entry.uid, entry.gid = owners.get(owner) or _keep(owners, owner, _owner(owner))
+        entry.size = entry.realsize = size
+        entry.mtime = times.get(time) or _keep(times, time, _number(time, "mtime", negative=True) * 1_000_000_000)
+        entry.linkname = linkname.partition(b"\0")[0] if linkname[0] else b""
+        entry.major = entry.minor = 0
+        if kind in (CHARACTER, BLOCK_DEVICE):
+            entry.major, entry.minor = _number(major, "device"), _number(minor, "device")
+        entry.xattrs = {}
+        entry.sparse = None
         if long_name:
             entry.name = long_name
         if long_link:
@@ -201,40 +220,29 @@ def printable(name: bytes) -> str:
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)[:300]
 
 
-def _header(block: bytes, kind: bytes, size: int) -> Entry:
-    entry = Entry()
-    entry.name = block[0:100].partition(b"\0")[0]
-    if block[257:263] == b"ustar\0" and block[345]:
-        entry.name = block[345:500].partition(b"\0")[0] + b"/" + entry.name
-    entry.type = kind
-    entry.mode = _number(block[100:108], "mode")
-    entry.uid = _number(block[108:116], "uid")
-    entry.gid = _number(block[116:124], "gid")
-    entry.size = entry.realsize = size
-    entry.mtime = _number(block[136:148], "mtime", negative=True) * 1_000_000_000
-    entry.linkname = block[157:257].partition(b"\0")[0]
-    if kind in (CHARACTER, BLOCK_DEVICE):
-        entry.major = _number(block[329:337], "device")
-        entry.minor = _number(block[337:345], "device")
-    else:
-        entry.major = entry.minor = 0
-    entry.xattrs = {}
-    entry.sparse = None
-    return entry
+def _keep(cache: dict[bytes, Any], field: bytes, value: Any) -> Any:
+    if len(cache) >= _CACHED:
+        cache.clear()
+    cache[field] = value
+    return value
 
 
-def _verify_checksum(block: bytes) -> None:
+def _owner(field: bytes) -> tuple[int, int, int]:
+    return _number(field[:8], "mode"), _number(field[8:16], "uid"), _number(field[16:], "gid")
+
+
+def _octal(field: bytes) -> int:
     try:
-        stated = int(block[148:156].strip(b"\0 ") or b"0", 8)
+        return int(field.strip(b"\0 ") or b"0", 8)
     except ValueError:
-        stated = -1
-    computed = sum(block) - sum(block[148:156]) + 8 * 32
-    if stated == computed:
-        return
-    # Historic writers summed signed characters.
-    if stated == computed - 256 * sum(1 for byte in block[:148] + block[156:] if byte > 127):
-        return
-    raise BadTar("what should be a header of the archive is none (its checksum is wrong)")
+        return -1
+
+
+def _verify_signed_checksum(block: bytes) -> None:
+    """Historic writers summed signed characters. Raises BadTar when that does not fit either."""
+    rest = block[:148] + block[156:]
+    if _octal(block[148:156]) != sum(rest) + 8 * 32 - 256 * sum(1 for byte in rest if byte > 127):
+        raise BadTar("what should be a header of the archive is none (its checksum is wrong)")
 
 
 def _number(field: bytes, what: str, negative: bool = False) -> int:

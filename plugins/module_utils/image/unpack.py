@@ -18,7 +18,8 @@ from . import lower, tarstream
 from .blobfile import BlobFile
 from .errors import ImageError
 from .inflate import Damaged, inflated
-from .rootdir import MAX_DEPTH, MAX_PATH, RootDir
+from .readahead import ReadAhead
+from .rootdir import DEFAULT_ACL, MAX_DEPTH, MAX_PATH, RootDir, set_xattr
 from .tarstream import BadTar, ByteSource, Entry, printable
 
 TYPE_CHECKING = False
@@ -67,9 +68,14 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool
     blob = BlobFile(layer.blob, layer.size, layer.partial)
     root = RootDir(destination, lowers)
     try:
-        source = ByteSource(_hashed(inflated(blob, layer.compression), hasher, limit))
-        _Unpacker(root, source, budget).run()
-        source.drain()
+        with ReadAhead(_hashed(inflated(blob, layer.compression, checksum=False), hasher, limit)) as chunks:
+            try:
+                source = ByteSource(iter(chunks))
+                _Unpacker(root, source, budget).run()
+                source.drain()
+            except BaseException:
+                blob.abandon()
+                raise
         root.finish()
         if hasher.hexdigest() != layer.diff_id.partition(":")[2]:
             raise ImageError(
@@ -125,6 +131,7 @@ class _Unpacker:
         self.source = source
         self.budget = budget
         self.base = root.lowers is not None and not root.lowers
+        self.always_chown = os.geteuid() != 0 or os.getegid() != 0
 
     def run(self) -> None:
         for entry in tarstream.entries(self.source):
@@ -137,16 +144,13 @@ class _Unpacker:
                 self._root_entry(entry)
                 continue
             parent, _slash, name = path.rpartition(b"/")
-            fd, canonical = self.root.directory(parent)
-            if canonical:
-                canonical += b"/" + name
-            else:
-                canonical = name
+            fd, parent = self.root.directory(parent)
+            canonical = parent + b"/" + name if parent else name
             kind = entry.type
             if name.startswith(WHITEOUT):
                 self._whiteout(fd, name, canonical, entry)
             elif kind == tarstream.REGULAR:
-                self._file(fd, name, canonical, entry)
+                self._file(fd, name, canonical, entry, self.always_chown or parent in self.root.foreign)
             elif kind == tarstream.DIRECTORY:
                 opened = self.root.make_directory(fd, name, canonical)
                 self._directory_metadata(opened, canonical, entry)
@@ -165,14 +169,18 @@ class _Unpacker:
             raise ImageError("an entry replaces the image's root by something that is no directory", step="path")
         self._directory_metadata(self.root.root, b"", entry)
 
-    def _file(self, fd: int, name: bytes, canonical: bytes, entry: Entry) -> None:
+    def _file(self, fd: int, name: bytes, canonical: bytes, entry: Entry, chown: bool) -> None:
+        """A regular file. One that root makes belongs to root already, unless its directory says otherwise (*chown*),
+        and has its mode, since the umask is 0 and directories get their default ACLs last.
+        """
         if entry.size:
             self.budget.take(entry.size, canonical)
+        mode = entry.mode & 0o7777
         try:
-            file = os.open(name, _FILE_FLAGS, 0o600, dir_fd=fd)
+            file = os.open(name, _FILE_FLAGS, mode & 0o777, dir_fd=fd)
         except FileExistsError:
             self.root.remove(fd, name, canonical)
-            file = os.open(name, _FILE_FLAGS, 0o600, dir_fd=fd)
+            file = os.open(name, _FILE_FLAGS, mode & 0o777, dir_fd=fd)
         try:
             if entry.sparse is None:
                 if entry.size:
@@ -182,8 +190,10 @@ class _Unpacker:
                     os.lseek(file, offset, os.SEEK_SET)
                     self.source.copy(file, length)
                 os.ftruncate(file, entry.realsize)
-            os.fchown(file, entry.uid, entry.gid)
-            os.fchmod(file, entry.mode & 0o7777)
+            if chown or entry.uid or entry.gid:
+                os.fchown(file, entry.uid, entry.gid)
+            if mode > 0o777:  # set-uid bits: writing and chown(2) clear them
+                os.fchmod(file, mode)
             if entry.xattrs:
                 set_xattrs(file, entry.xattrs)
             os.utime(file, ns=(entry.mtime, entry.mtime))
@@ -191,18 +201,17 @@ class _Unpacker:
             os.close(file)
 
     def _directory_metadata(self, fd: int, canonical: bytes, entry: Entry) -> None:
+        """A second entry for a directory replaces the first one's attributes."""
         os.fchown(fd, entry.uid, entry.gid)
         os.fchmod(fd, entry.mode & 0o7777)
-        self._clear_xattrs(fd)
+        if canonical in self.root.dir_times:
+            for attribute in os.listxattr(fd):
+                if attribute != lower.OPAQUE and attribute != "security.selinux":
+                    os.removexattr(fd, attribute)
+        acl = entry.xattrs.pop(DEFAULT_ACL, None)
         if entry.xattrs:
             set_xattrs(fd, entry.xattrs)
-        self.root.dir_times[canonical] = entry.mtime
-
-    def _clear_xattrs(self, fd: int) -> None:
-        """A second entry for a directory replaces the first one's attributes."""
-        for attribute in os.listxattr(fd):
-            if attribute != lower.OPAQUE and attribute != "security.selinux":
-                os.removexattr(fd, attribute)
+        self.root.seal_later(canonical, entry.mtime, entry.gid, acl)
 
     def _special(self, fd: int, name: bytes, canonical: bytes, entry: Entry) -> None:
         mode = entry.mode & 0o7777
@@ -296,13 +305,7 @@ def set_xattrs(target: int | bytes, xattrs: dict[bytes, bytes], *, follow: bool 
             continue
         if name.startswith(b"trusted.overlay."):
             name = b"trusted.overlay.overlay." + name[len(b"trusted.overlay.") :]
-        try:
-            os.setxattr(target, name, value, follow_symlinks=follow)
-        except OSError as error:
-            # user.* on symlinks and devices is EPERM for everybody (xattr(7)); some writers store it all the same.
-            if error.errno == errno.ENOTSUP or (error.errno == errno.EPERM and name.startswith(b"user.")):
-                continue
-            raise
+        set_xattr(target, name, value, follow=follow)
 
 
 def _bomb(limit: int) -> ImageError:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import threading
 import time
+import zlib
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image import inflate
@@ -20,12 +21,12 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.errors import 
 CONTENT = b"".join(b"%d " % number for number in range(400_000))
 
 
-def inflated(tmp_path, blob, compression):
+def inflated(tmp_path, blob, compression, **options):
     path = tmp_path / "blob"
     path.write_bytes(blob)
     file = BlobFile(str(path), len(blob))
     try:
-        return b"".join(inflate.inflated(file, compression))
+        return b"".join(inflate.inflated(file, compression, **options))
     finally:
         file.close()
 
@@ -48,17 +49,34 @@ def without(monkeypatch, *names):
     monkeypatch.setattr(builtins, "__import__", refuse)
 
 
+def gzip_with(flags, fields):
+    """CONTENT in a member whose header has the optional *fields*."""
+    plain = gzip.compress(CONTENT)
+    return plain[:3] + bytes([flags]) + plain[4:10] + fields + plain[10:]
+
+
+@pytest.mark.parametrize("checksum", [True, False])
 @pytest.mark.parametrize(
     "blob",
     [
         gzip.compress(CONTENT),
         gzip.compress(CONTENT[:1000]) + gzip.compress(b"") + gzip.compress(CONTENT[1000:]),
         gzip.compress(CONTENT) + bytes(700),
+        gzip.compress(CONTENT[:99]) + bytes(inflate.READ_SIZE) + gzip.compress(CONTENT[99:]),
+        gzip_with(8, b"name\0"),
+        gzip_with(4 + 8 + 16, b"\3\0\0ab" + b"name\0" + b"comment" * 9000 + b"\0"),
     ],
-    ids=["one member", "three members", "padded"],
+    ids=["one member", "three members", "padded", "padded between", "name", "all of a header"],
 )
-def test_gzip(tmp_path, blob):
-    assert inflated(tmp_path, blob, "gzip") == CONTENT
+def test_gzip(tmp_path, blob, checksum):
+    assert inflated(tmp_path, blob, "gzip", checksum=checksum) == CONTENT
+
+
+def test_gzip_header_with_a_checksum_of_its_own(tmp_path):
+    header = gzip.compress(b"", mtime=0)[:3] + b"\2" + gzip.compress(b"", mtime=0)[4:10]
+    blob = header + (zlib.crc32(header) & 0xFFFF).to_bytes(2, "little") + gzip.compress(CONTENT)[10:]
+    for checksum in (True, False):
+        assert inflated(tmp_path, blob, "gzip", checksum=checksum) == CONTENT
 
 
 def test_gzip_comes_in_bounded_chunks(tmp_path):
@@ -69,10 +87,29 @@ def test_gzip_comes_in_bounded_chunks(tmp_path):
     file.close()
 
 
-@pytest.mark.parametrize("blob", [b"", gzip.compress(CONTENT)[:-1], gzip.compress(CONTENT)[:50], b"no gzip at all"])
-def test_damaged_gzip(tmp_path, blob):
+@pytest.mark.parametrize("checksum", [True, False])
+@pytest.mark.parametrize(
+    "blob",
+    [
+        b"",
+        gzip.compress(CONTENT)[:-1],
+        gzip.compress(CONTENT)[:50],
+        gzip.compress(CONTENT)[:5],
+        gzip_with(8, b"x" * 200_000),
+        gzip_with(0x80, b""),
+        b"no gzip at all",
+    ],
+)
+def test_damaged_gzip(tmp_path, blob, checksum):
     with pytest.raises(inflate.Damaged):
-        inflated(tmp_path, blob, "gzip")
+        inflated(tmp_path, blob, "gzip", checksum=checksum)
+
+
+def test_the_checksum_of_gzip(tmp_path):
+    wrong = gzip.compress(CONTENT)[:-8] + bytes(4) + len(CONTENT).to_bytes(4, "little")
+    with pytest.raises(inflate.Damaged, match="damaged"):
+        inflated(tmp_path, wrong, "gzip")
+    assert inflated(tmp_path, wrong, "gzip", checksum=False) == CONTENT
 
 
 def test_plain(tmp_path):
