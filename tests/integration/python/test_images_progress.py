@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``aoci pull`` as a person sees it, on a terminal and elsewhere; what the module tells under ``-vv``."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import pty
+import random
+import re
+import shutil
+import struct
+import subprocess
+import termios
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.image import module
+from ansible_collections.agentless.oci.plugins.module_utils.image.media import host_platform
+from oci_layout import member, write_layout
+
+pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo")
+
+AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
+LAYERS = 3
+
+
+def push(layout, name, *options):
+    command = ["skopeo", "copy", "-q", "--dest-tls-verify=false", *options, f"oci:{layout}:test", f"docker://{name}"]
+    subprocess.run(command, check=True)
+    return name
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    path = tmp_path_factory.mktemp("layout")
+    numbers = random.Random(11)
+    layers = [[member(f"file{index}", content=numbers.randbytes(1_000_000))] for index in range(LAYERS)]
+    write_layout(path, layers, host_platform(platform.machine()).architecture)
+    return path
+
+
+@pytest.fixture(scope="module")
+def name(registry, layout):
+    return push(layout, f"{registry.address}/progress/app:1")
+
+
+def aoci_pull(*arguments, **options):
+    return subprocess.run(
+        ["/usr/bin/python3", "-I", AOCI, "pull", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def test_elsewhere_than_on_a_terminal_it_writes_lines(name, state_dir):
+    pulled = aoci_pull(name)
+    assert pulled.returncode == 0, pulled.stderr
+    lines = pulled.stderr.splitlines()
+    for state in ("fetched", "unpacked"):
+        said = [re.fullmatch(rf"[0-9a-f]{{12}} {state} 1\.0 MB in [0-9.]+ s", line) for line in lines]
+        assert len([match for match in said if match]) == LAYERS, pulled.stderr
+    assert len(lines) == 2 * LAYERS
+    assert "\x1b" not in pulled.stderr
+    action, image_id = pulled.stdout.splitlines()
+    assert action == f"pulled image {name}"
+    assert os.path.exists(os.path.join(state_dir, "images/blobs/sha256", image_id.partition(":")[2]))
+    again = aoci_pull(name)
+    assert again.stdout.splitlines() == [f"{name} is up to date", image_id]
+    assert again.stderr == ""
+    assert aoci_pull("-q", name).stdout == f"{image_id}\n"
+
+
+def test_on_a_terminal_bars_are_drawn_within_its_width(name, state_dir):
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 90, 0, 0))
+    process = subprocess.Popen(
+        ["/usr/bin/python3", "-I", AOCI, "pull", name],
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while True:
+            try:
+                chunk = os.read(master, 65536)
+            except OSError:  # EIO: its other end is closed
+                break
+            if not chunk:
+                break
+            shown += chunk
+    finally:
+        os.close(master)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    text = shown.decode()
+    assert f"\x1b[{LAYERS + 1}A" in text  # back up over what was drawn
+    lines = [re.sub(r"\x1b\[[0-9]*[A-Z]|\r", "", line) for line in text.splitlines()]
+    assert max(len(line) for line in lines) == 89
+    assert any(re.search(r"\[=+\]  +1\.0 MB / 1\.0 MB", line) for line in lines)
+    assert re.match(
+        rf"{LAYERS} layers: 3\.0 MB / 3\.0 MB, .*, {LAYERS} unpacked$", [line for line in lines if line][-1]
+    )
+
+
+def test_credentials_on_the_command_line(layout, make_registry, state_dir, tmp_path):
+    guarded = make_registry(auth="tester:secret")
+    name = push(layout, f"{guarded.address}/guarded/app:1", "--dest-creds=tester:secret")
+    refused = aoci_pull("--creds", "tester:wrong", name)
+    assert refused.returncode == 1
+    assert guarded.address in refused.stderr
+    assert "wrong" not in refused.stderr
+    pulled = aoci_pull("--creds", "tester:secret", name)
+    assert pulled.returncode == 0, pulled.stderr
+    authfile = tmp_path / "auth.json"
+    authfile.write_text(json.dumps({"auths": {guarded.address: {"auth": "dGVzdGVyOnNlY3JldA=="}}}))
+    assert aoci_pull("--authfile", str(authfile), name).stdout.startswith(f"{name} is up to date")
+    assert aoci_pull("--creds", ":x", name).stderr.startswith("aoci: --creds names no user")
+
+
+class Exited(Exception):
+    pass
+
+
+class Module:
+    """As much of AnsibleModule as the task needs."""
+
+    check_mode = False
+
+    def __init__(self, verbosity, **params):
+        self._verbosity = verbosity
+        absent = ("source", "platform", "username", "password", "authfile", "ca_path", "tag", "verify", "mirrors")
+        self.params = {
+            **dict.fromkeys(absent),
+            "state": "present",
+            "pull": "missing",
+            "validate_certs": True,
+            **dict.fromkeys(("push", "force", "require_digest"), False),
+            **params,
+        }
+        self.result = {}
+
+    def exit_json(self, **result):
+        self.result = result
+
+    def fail_json(self, **result):
+        raise Exited(result["msg"])
+
+    def warn(self, _text):
+        """Nothing here warns."""
+
+
+@pytest.mark.parametrize(("verbosity", "told"), [(1, False), (2, True), (3, True)])
+def test_times_of_layers_are_told_from_vv_on(name, state_dir, verbosity, told):
+    task = Module(verbosity, name=name, root=state_dir)
+    module.run(task)
+    assert task.result["changed"]
+    assert ("timings" in task.result) is told
+    if told:
+        timings = task.result["timings"]
+        assert [timing["size"] > 1_000_000 for timing in timings] == [True] * LAYERS
+        assert all(timing["fetch"] >= 0 and timing["unpack"] > 0 for timing in timings)
+        assert all(timing["layer"].startswith("sha256:") for timing in timings)
+    again = Module(verbosity, name=name, root=state_dir)
+    module.run(again)
+    assert not again.result["changed"]
+    assert "timings" not in again.result
