@@ -31,6 +31,7 @@ from aoci.cgroup.api import open_cgroup  # noqa: E402
 from aoci.kernel.errors import Error  # noqa: E402
 from aoci.runtime import lifecycle  # noqa: E402
 from aoci.runtime.config import Config  # noqa: E402
+from aoci.runtime.state import SECCOMP_CACHE  # noqa: E402
 
 sys.path.pop(0)
 ID = "torn"
@@ -139,8 +140,9 @@ def leftovers():
                 time.sleep(0.001)
         except ChildProcessError:
             break
-    if os.path.lexists(os.path.join(RUN_DIR, ID)):
-        yield f"its state: {os.listdir(os.path.join(RUN_DIR, ID))}"
+    left = [name for name in os.listdir(RUN_DIR) if name != SECCOMP_CACHE]
+    if left:
+        yield f"its state: {left}"
     for directory in (*open_cgroup(CGROUP).directories(), *open_cgroup(os.path.dirname(CGROUP)).directories()):
         if os.path.isdir(directory):
             yield f"the cgroup {directory}"

@@ -149,6 +149,7 @@ def delete(run_dir: str, container_id: str, *, force: bool = False) -> list[str]
     except NoSuchContainer:
         if not force:
             raise
+        states.forget(run_dir, container_id)  # a directory that was not yet, or no longer, the container's
         return []
     except DamagedState:
         if not force:

@@ -171,7 +171,7 @@ def load(run_dir: str, container_id: str) -> State:
     """The container's state, its status looked up now. Raises NoSuchContainer, DamagedState."""
     path = directory(run_dir, container_id)
     try:
-        document = loads(read_bytes(os.path.join(path, "state.json")))
+        document = loads(_read(path, container_id))
         state = State(document["id"], document["bundle"], document["cgroup_path"], document["created"])
         state.annotations, state.hooks = document["annotations"], document["hooks"]
         state.rootfs = document.get("rootfs", state.rootfs)
@@ -180,10 +180,6 @@ def load(run_dir: str, container_id: str) -> State:
         state.rdt_groups = document.get("rdt_groups", [])
         state.pid, state.start_time = document["pid"], document["start_time"]
         boot_id = document["boot_id"]
-    except FileNotFoundError:
-        if os.path.isdir(path):
-            raise _damaged(container_id, path, "is missing") from None
-        raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
     except (ValueError, KeyError, TypeError):
         raise _damaged(container_id, path, "is damaged") from None
     if not state.pid and boot_id == procfs.boot_id():
@@ -195,6 +191,26 @@ def load(run_dir: str, container_id: str) -> State:
     else:
         state.status = "running"
     return state
+
+
+def _read(path: str, container_id: str) -> bytes:
+    """state.json of the directory *path*. A second look at the same directory tells damage from a deletion."""
+    try:
+        return read_bytes(os.path.join(path, "state.json"))
+    except FileNotFoundError:
+        pass
+    while True:
+        try:
+            pinned = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                with suppress(FileNotFoundError):
+                    return read_bytes(f"/proc/self/fd/{pinned}/state.json")
+                if os.path.samestat(os.stat(path), os.fstat(pinned)):
+                    raise _damaged(container_id, path, "is missing")
+            finally:
+                os.close(pinned)
+        except FileNotFoundError:
+            raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
 
 
 def _damaged(container_id: str, path: str, how: str) -> DamagedState:
