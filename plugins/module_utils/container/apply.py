@@ -118,11 +118,18 @@ class Apply:
         with userns.reserved(self.state, plan.options) as first_host_id:
             spec = new_spec(container_id, self.request.name, created, description, layers, plan.options, first_host_id)
             record = records.make(self.state, spec)
+        launch = None
         try:
-            store.pin(container_id, image)
             records.write_monitor_config(record, remove_at_end=not self.wait)
-            return record, Launch(self.state, record, self.entry)
+            launch = Launch(self.state, record, self.entry)
+            # Meanwhile the monitor is at work.
+            store.pin(container_id, image)
+            records.settle(record)
+            launch.wait_created()
+            return record, launch
         except BaseException:
+            if launch is not None:
+                launch.abandon()
             self._destroy(record)
             raise
 
@@ -137,6 +144,7 @@ class Apply:
         self.record = record
         if not any(action.verb == "start" for action in plan.actions):
             self._abandon()
+            records.persist(self.state)
 
     def _abandon(self) -> None:
         """A container that was created to see whether it can be, and is not to run yet."""
@@ -161,6 +169,7 @@ class Apply:
             self._put_back(old, error)
             raise
         records.publish(self.state, record)
+        records.persist(self.state)
         self.record = record
         self._destroy(old)
 
@@ -174,7 +183,9 @@ class Apply:
         try:
             stop(self.state, old)  # whatever state the failure left it in
             records.withdraw_stop(old)
-            Launch(self.state, old, self.entry).start()
+            launch = Launch(self.state, old, self.entry)
+            launch.wait_created()
+            launch.start()
         except Error as error:
             reason.message += f"; the container before it could not be started again either: {error.message}"
         else:
@@ -208,7 +219,7 @@ class Apply:
             return  # never started
         limits = document["linux"]["resources"]
         document["linux"]["resources"] = {**resources(record.spec["options"]), "devices": limits["devices"]}
-        write_atomic(path, json.dumps(document, indent=1).encode(), durable=False)
+        write_atomic(path, json.dumps(document).encode(), durable=False)
 
     def _wake_monitor(self, record: Record) -> None:
         import signal
@@ -229,11 +240,13 @@ class Apply:
             stop(self.state, record)  # what a killed monitor left, or one that is just about to end
             records.withdraw_stop(record)
             records.write_monitor_config(record, remove_at_end=not self.wait)
-            Launch(self.state, record, self.entry).start()
+            launch = Launch(self.state, record, self.entry)
+            launch.wait_created()
+            launch.start()
             return
         launch, self.created = self.created, None
         try:
-            launch.start()
+            launch.start(meanwhile=lambda: records.persist(self.state))
         except Error:
             self._destroy(record)
             self.record = None

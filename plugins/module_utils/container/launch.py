@@ -29,7 +29,7 @@ from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from ..statedir import StateDir
@@ -45,7 +45,11 @@ class Launch:
     """A created container that waits for :meth:`start`; leaving it unstarted unmakes it."""
 
     def __init__(self, state: StateDir, record: Record, entry: str) -> None:
-        """Create the container of *record*. Raises ContainerError with the reason when that fails."""
+        """Let the monitor of *record* begin; :meth:`wait_created` tells how it goes."""
+        if _directly(record.spec["options"]):
+            # What the child needs is loaded by us: once for all the containers of a task.
+            from ..runtime import init  # noqa: F401
+            from . import start  # noqa: F401
         self.name = record.name
         self.trace = os.path.join(record.path, TRACE)
         self.channel, theirs = socket.socketpair()
@@ -53,16 +57,24 @@ class Launch:
         if self.child == 0:
             _become_monitor(theirs.fileno(), state.root, record, entry)
         theirs.close()
+
+    def wait_created(self) -> None:
+        """Return when the container is there. Raises ContainerError with the reason when it could not be made."""
         try:
             self._expect("created")
         except BaseException:
             self.abandon()
             raise
 
-    def start(self) -> int:
-        """Let the program run; its pid. Raises ContainerError when it cannot be executed."""
+    def start(self, meanwhile: Callable[[], None] | None = None) -> int:
+        """Let the program run; its pid. Raises ContainerError when it cannot be executed.
+
+        *meanwhile* is called between the word and the answer.
+        """
         try:
             self.channel.sendall(b"start\n")
+            if meanwhile is not None:
+                meanwhile()
             return self._expect("started")
         finally:
             self.channel.close()
@@ -70,7 +82,9 @@ class Launch:
     def abandon(self) -> None:
         """Unmake the created container, and wait until that is done."""
         self.channel.close()
-        os.waitpid(self.child, 0)
+        if self.child:
+            os.waitpid(self.child, 0)
+            self.child = 0
 
     def _expect(self, key: str) -> int:
         data = b""

@@ -118,7 +118,7 @@ def leftovers(state: StateDir, name: str) -> list[str]:
 
 
 def make(state: StateDir, spec: dict[str, Any]) -> Record:
-    """Make the directory of a new container; no name leads to it yet."""
+    """Make the directory of a new container; no name leads to it yet, and a crash may lose it before settle()."""
     state.ensure(state.containers)
     path = directory(state, spec["id"])
     os.mkdir(path, 0o700)
@@ -129,9 +129,18 @@ def make(state: StateDir, spec: dict[str, Any]) -> Record:
     os.chmod(os.path.join(path, "etc"), 0o755)
     write_atomic(os.path.join(path, "monitor.lock"), b"", durable=False)
     record = Record(path, spec)
-    save(record)
-    fsync_directory(state.containers)
+    save(record, durable=False)
     return record
+
+
+def settle(record: Record) -> None:
+    """Make a new container's record durable: before a name leads to it."""
+    fd = os.open(_spec_file(record), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    fsync_directory(record.path)
 
 
 def _make_upper(path: str, layers: list[str]) -> None:
@@ -145,19 +154,27 @@ def _make_upper(path: str, layers: list[str]) -> None:
             os.chmod(path, stat.S_IMODE(image.st_mode))
 
 
-def save(record: Record) -> None:
+def _spec_file(record: Record) -> str:
+    return os.path.join(record.path, "spec.json")
+
+
+def save(record: Record, *, durable: bool = True) -> None:
     """Write the record's spec."""
-    write_atomic(os.path.join(record.path, "spec.json"), json.dumps(record.spec, indent=1, sort_keys=True).encode())
+    write_atomic(_spec_file(record), json.dumps(record.spec, sort_keys=True).encode() + b"\n", durable=durable)
 
 
 def publish(state: StateDir, record: Record) -> None:
-    """Give the record's name to it, in one step, whoever had it before."""
+    """Give the record's name to it, in one step, whoever had it before; durable with the next :func:`persist`."""
     link = os.path.join(state.containers, record.name)
     temporary = os.path.join(record.path, "link")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     os.symlink("." + record.id, temporary)
     os.rename(temporary, link)
+
+
+def persist(state: StateDir) -> None:
+    """Make durable which name leads to which container."""
     fsync_directory(state.containers)
 
 
@@ -227,7 +244,8 @@ def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
         if name in options.get("log_options", {}):
             values[key] = options["log_options"][name]
     text = "".join(f"{key}={value}\n" for key, value in values.items())
-    write_atomic(os.path.join(record.path, "monitor.conf"), text.encode())
+    # Not durably: no monitor outlives a crash of the host, and every start writes it anew.
+    write_atomic(os.path.join(record.path, "monitor.conf"), text.encode(), durable=False)
 
 
 def request_stop(record: Record) -> None:

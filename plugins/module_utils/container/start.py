@@ -25,6 +25,7 @@ from ..kernel import capabilities, safepath, syscalls
 from ..kernel import constants as c
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
+from ..kernel.lean import dumps
 from ..kernel.mounts import mount_overlay
 from ..statedir import StateDir
 from . import bundle, records, runtimes, spec, userdb, userns
@@ -200,7 +201,7 @@ def _write_bundle(record: records.Record) -> None:
     )
     document = bundle.build(record.spec, user, host)
     path = os.path.join(record.path, "bundle/config.json")
-    write_atomic(path, json.dumps(document, indent=1).encode(), durable=False)
+    write_atomic(path, dumps(document).encode(), durable=False)
 
 
 def _user(record: records.Record) -> userdb.User:
