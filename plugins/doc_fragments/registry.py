@@ -21,9 +21,12 @@ options:
     type: str
   authfile:
     description:
-      - File with registry credentials, as C(podman login) and C(docker login) write it (a JSON document with C(auths)).
-      - By default E(REGISTRY_AUTH_FILE), C(/run/containers/0/auth.json), C(~/.config/containers/auth.json) and
-        C(~/.docker/config.json) on the managed host are looked into, in this order.
+      - File with registry credentials, as C(podman login) and C(docker login) write it (a JSON document with C(auths),
+        C(credHelpers) and C(credsStore)). Of several entries that fit the most specific counts. Helpers
+        (C(docker-credential-NAME)) are run on the managed host.
+      - By default E(REGISTRY_AUTH_FILE), or else C(containers/auth.json) below E(XDG_RUNTIME_DIR),
+        C(/run/containers/0/auth.json), C(~/.config/containers/auth.json) and C(~/.docker/config.json) on the managed
+        host are looked into, in this order.
     type: path
     aliases: [auth_file]
   validate_certs:
@@ -37,9 +40,22 @@ options:
   ca_path:
     description:
       - Certificate authorities to trust for the registry instead of the host's, a file of PEM certificates, or a
-        directory of such files.
+        directory of such files. A pair C(NAME.cert) and C(NAME.key) in the directory is the client certificate to show
+        to the registry, and its key.
+      - Without it C(/etc/containers/certs.d/HOST[:PORT]) and C(/etc/docker/certs.d/HOST[:PORT]) are looked into, as
+        other tools do. Authorities (C(*.crt)) from there are trusted besides the host's.
     type: path
     aliases: [ca_cert_dir, cert_dir]
+  mirrors:
+    description:
+      - For a registry, such as V(docker.io), the mirrors to read from before it, in order. V(*) stands for every
+        registry without an entry of its own.
+      - A mirror is written as C(HOST[:PORT][/PREFIX]), with C(http://) in front if it does not speak TLS. It is asked
+        for the registry's repositories under their own names, below the prefix if there is one. Where it cannot be
+        reached, lacks something or sends something else than it should, the next is asked, at last the registry.
+      - O(username) and O(password) are for the registry only. Credentials for a mirror come from O(authfile).
+      - Images are pushed to the registry itself.
+    type: dict
 requirements:
   - C(requests) (Python library, on the managed host, where an image comes from or goes to a registry)
 """

@@ -290,6 +290,7 @@ ARGUMENT_SPEC = {
     "authfile": {"type": "path", "aliases": ["auth_file"]},
     "validate_certs": {"type": "bool", "default": True, "aliases": ["tls_verify"]},
     "ca_path": {"type": "path", "aliases": ["ca_cert_dir", "cert_dir"]},
+    "mirrors": {"type": "dict"},
     "tag": {"type": "list", "elements": "str", "aliases": ["tags"]},
     "push": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},

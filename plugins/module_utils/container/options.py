@@ -185,6 +185,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "authfile": {"type": "path", "aliases": ["auth_file"]},
     "validate_certs": {"type": "bool", "default": True, "aliases": ["tls_verify"]},
     "ca_path": {"type": "path", "aliases": ["ca_cert_dir", "cert_dir"]},
+    "mirrors": {"type": "dict"},
     "root": {"type": "path"},
 }
 

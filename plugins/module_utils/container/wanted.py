@@ -42,6 +42,7 @@ class WantedImage:
             parameters.get("authfile"),
             parameters.get("validate_certs", True),
             parameters.get("ca_path"),
+            parameters.get("mirrors"),
         )
         request = ensure.ImageRequest(
             self.name,
@@ -54,7 +55,9 @@ class WantedImage:
             # It is not here, but the container may be made from that very image: only its id can tell.
             from ..image.pull import resolve
 
-            self.made.resolved = resolve(self.made.registry, ensure.wanted_platform(request))
+            self.made.resolved = resolve(
+                self.made.registry, ensure.wanted_platform(request), self.store, self.made.origin
+            )
 
     @property
     def wanted(self) -> Wanted | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import namedtuple
 
+from ..kernel.errors import Error
 from . import media
 from .errors import ImageError, RegistryUnavailable
 from .reference import Reference, is_image_id, normalise, parse
@@ -169,7 +170,7 @@ def decide(
 class Plan:
     """What :func:`apply` is to do. ``image``: what is there before; ``warnings``: what to tell the user."""
 
-    __slots__ = ("actions", "image", "prepared", "registry", "request", "resolved", "same_origin", "warnings")
+    __slots__ = ("actions", "image", "origin", "prepared", "registry", "request", "resolved", "same_origin", "warnings")
 
     def __init__(self, request: ImageRequest, image: Image | None) -> None:
         self.request = request
@@ -179,6 +180,7 @@ class Plan:
         self.registry: Registry | None = None
         self.resolved: Resolved | None = None
         self.prepared: Prepared | None = None
+        self.origin = ""  # the digest that the registry has under the name now, where it was asked
         self.same_origin = ""  # the registry's new digest for an image that is the same for this platform
 
     @property
@@ -207,7 +209,7 @@ def plan(request: ImageRequest, store: Store) -> Plan:
             made.prepared = prepare(request, store, image)
             remote_id = made.prepared.image_id
         else:
-            remote_id = _ask_registry(request, local, made)
+            remote_id = _ask_registry(request, store, local, made)
     tagged = {}
     for tag in request.tags:
         other = store.find(tag)
@@ -226,7 +228,7 @@ def _has_blobs(store: Store, image: Image) -> bool:
     return all(store.has_blob(str(layer["digest"])) for layer in image.manifest["layers"])
 
 
-def _ask_registry(request: ImageRequest, local: Local | None, made: Plan) -> str | None:
+def _ask_registry(request: ImageRequest, store: Store, local: Local | None, made: Plan) -> str | None:
     """The image id in the registry, where the policy wants it known; else None. One HEAD when all is as it was."""
     fits = local is not None and (request.platform is None or request.platform.accepts(local.platform))
     whole = local is not None and fits and (local.complete or local.has_blobs)
@@ -248,12 +250,12 @@ def _ask_registry(request: ImageRequest, local: Local | None, made: Plan) -> str
 
     made.registry = Registry(request.reference, request.access)
     try:
-        origin = made.registry.head(f"pull {request.full_name}")
+        origin = made.origin = made.registry.head(f"pull {request.full_name}")
         if local is None or not whole:
             return local.id if local is not None and fits and origin == local.origin else ""
         if origin in (local.origin, local.digest):
             return local.id
-        made.resolved = resolve(made.registry, wanted_platform(request))
+        made.resolved = resolve(made.registry, wanted_platform(request), store, origin)
     except RegistryUnavailable as error:
         if request.pull != "newer" or not whole or local is None or request.force:
             raise
@@ -279,9 +281,19 @@ def apply(made: Plan, store: Store, progress: Progress | None = None) -> Image |
         return made.image
     try:
         return _bring(made, store, progress)
-    except BaseException:
-        store.collect(wait=False)  # what this run brought and nobody names
+    except BaseException as error:
+        if not _can_go_on(error):
+            store.collect(wait=False)  # what this run brought and nobody names
         raise
+
+
+def _can_go_on(error: BaseException) -> bool:
+    """Whether the next run may succeed where this one failed, so that what has come in is worth keeping for it."""
+    import errno
+
+    if isinstance(error, RegistryUnavailable) or not isinstance(error, Error):
+        return True  # the network, a full disk, an interrupt
+    return error.errno in (errno.ENOSPC, errno.EDQUOT) or error.step == "space"
 
 
 def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
@@ -294,9 +306,11 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
     image = made.image
     store.prepare()
     with locked(store.state.lock_path("image", request.full_name)), store.locked():
-        if "pulled image" in verbs or made.same_origin:
+        if made.same_origin and image and not _note_origin(store, image, request.full_name, made.same_origin):
+            verbs.add("pulled image")  # somebody has removed it meanwhile
+        if "pulled image" in verbs:
             registry = made.registry = made.registry or Registry(request.reference, request.access)
-            resolved = made.resolved or resolve(registry, wanted_platform(request))
+            resolved = made.resolved or resolve(registry, wanted_platform(request), store, made.origin)
             if request.force:
                 _distrust(store, resolved)
             image = pull(store, registry, resolved, [request.full_name], request.platform, progress)
@@ -317,11 +331,21 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
     return store.find(image.name) if image else None
 
 
+def _note_origin(store: Store, image: Image, name: str, origin: str) -> bool:
+    """Remember that *name* is *origin* in its registry now, which is the same image; False when that is gone here."""
+    there = store.find(name)
+    if there is None or there.id != image.id:
+        return False
+    media_type = str(there.manifest.get("mediaType") or media.OCI_MANIFEST)
+    store.set_names(there.digest, media_type, os.stat(store.blob_path(there.digest)).st_size, [name], origin)
+    return True
+
+
 def _distrust(store: Store, resolved: Resolved) -> None:
     """Before a forced pull: blobs that are not what their names say go, so that they are fetched again."""
     import contextlib
 
-    from .registry import digest_of_file
+    from .digest import digest_of_file
 
     for descriptor in [resolved.manifest.document["config"], *resolved.manifest.document["layers"]]:
         path = store.blob_path(str(descriptor["digest"]))

@@ -19,8 +19,9 @@ import time
 
 from . import inflate, media, tarwrite
 from .blobfile import BlobFile
+from .digest import digest_of
 from .errors import ImageError
-from .registry import Manifest, digest_of
+from .manifest import Manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

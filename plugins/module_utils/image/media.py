@@ -38,6 +38,9 @@ _LAYERS = {
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
 }
 
+# Layers that only their maker may give out: a manifest names them by ``urls``, a registry need not have them.
+_FOREIGN = ("application/vnd.oci.image.layer.nondistributable.", "application/vnd.docker.image.rootfs.foreign.")
+
 # What `uname -m` says → what images say (GOARCH, variant).
 _MACHINES = {
     "x86_64": ("amd64", ""),
@@ -105,35 +108,53 @@ def host_platform(machine: str) -> Platform:
     return Platform("linux", architecture, variant)
 
 
-def choose(manifests: list[dict[str, Any]], platform: Platform, obj: str) -> dict[str, Any]:
-    """The descriptor in an index for *platform*. Raises ImageError that lists what there is.
+def candidates(manifests: list[dict[str, Any]], platform: Platform) -> list[dict[str, Any]]:
+    """The descriptors in an index that may lead to the image for *platform*, in the order to look at them.
 
-    Entries that are no images (attestations: platform unknown/unknown) never match. The first of several
-    that fit is taken, as image-spec wants, but one whose variant is equal goes first.
+    First the images for it: of several the first, as image-spec wants, but one whose variant is equal before. Then the
+    indexes within the index that do not say what they are for. What is no image (attestations, whose platform is
+    unknown; signatures and other artifacts, with an ``artifactType``) is left out. An only entry need not say its
+    platform.
     """
-    fitting: list[tuple[bool, int, dict[str, Any]]] = []
-    offered = []
-    for descriptor in manifests:
+    fitting: list[tuple[int, int, dict[str, Any]]] = []
+    images = [d for d in manifests if not d.get("artifactType")]
+    for descriptor in images:
         entry = descriptor.get("platform")
-        if not isinstance(entry, dict):
-            if len(manifests) == 1:
-                return descriptor
-            continue
-        offer = Platform.of(entry)
-        if offer.os == "unknown":
-            continue
-        offered.append(str(offer))
-        if platform.accepts(offer):
-            fitting.append((offer.variant != platform.variant, len(fitting), descriptor))
-    if not fitting:
-        raise ImageError(
-            f"{obj} has no image for the platform {platform}; it has {', '.join(sorted(set(offered))) or 'none'}",
-            step="platform",
-            obj=obj,
-            hint="Choose another tag, or set platform to one of these",
-        )
-    chosen: dict[str, Any] = min(fitting, key=lambda item: item[:2])[2]
-    return chosen
+        if isinstance(entry, dict):
+            offer = Platform.of(entry)
+            if offer.os != "unknown" and platform.accepts(offer):
+                fitting.append((0 if offer.variant == platform.variant else 1, len(fitting), descriptor))
+        elif descriptor.get("mediaType") in INDEXES or len(images) == 1:
+            fitting.append((2, len(fitting), descriptor))
+    return [descriptor for _rank, _position, descriptor in sorted(fitting, key=lambda item: item[:2])]
+
+
+def choose(manifests: list[dict[str, Any]], platform: Platform, obj: str) -> dict[str, Any]:
+    """The first of :func:`candidates`. Raises ImageError that lists what there is."""
+    found = candidates(manifests, platform)
+    if not found:
+        raise no_image(offers(manifests), platform, obj)
+    return found[0]
+
+
+def no_image(offered: set[str], platform: Platform, obj: str) -> ImageError:
+    return ImageError(
+        f"{obj} has no image for the platform {platform}; it has {', '.join(sorted(offered)) or 'none'}",
+        step="platform",
+        obj=obj,
+        hint="Choose another tag, or set platform to one of these",
+    )
+
+
+def offers(manifests: list[dict[str, Any]]) -> set[str]:
+    """The platforms that an index names, for messages."""
+    entries = [d["platform"] for d in manifests if isinstance(d.get("platform"), dict) and not d.get("artifactType")]
+    return {str(Platform.of(entry)) for entry in entries if entry.get("os") != "unknown"}
+
+
+def is_foreign(descriptor: dict[str, Any]) -> bool:
+    """Whether a layer is not to be distributed, and the manifest says where to get it."""
+    return str(descriptor.get("mediaType")).startswith(_FOREIGN) and bool(descriptor.get("urls"))
 
 
 def layer_compression(media_type: str, obj: str) -> str:

@@ -72,7 +72,12 @@ def request_of(params: dict[str, Any]) -> ImageRequest:
             hint="Leave out one of the two",
         )
     access = Access(
-        params["username"], params["password"], params["authfile"], params["validate_certs"], params["ca_path"]
+        params["username"],
+        params["password"],
+        params["authfile"],
+        params["validate_certs"],
+        params["ca_path"],
+        params["mirrors"],
     )
     return ImageRequest(
         params["name"],

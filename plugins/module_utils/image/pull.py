@@ -9,12 +9,14 @@ unpacked while its blob comes in; it gets its name only when the content has the
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from . import media
 from .errors import ImageError
+from .fetch import Cancelled
 from .layers import chain_ids, described
-from .registry import Cancelled, Manifest, Registry
+from .reference import check_digest
 from .unpack import Layer
 
 TYPE_CHECKING = False
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from .manifest import Manifest
     from .media import Platform
+    from .registry import Registry
     from .store import Image, Store
     from .workers import Worker
 
     Progress = Callable[[str, str, int, int], None]  # see progress.py
 
 FETCH_THREADS = 3
+MAX_NESTING = 3  # indexes within indexes
+MAX_CANDIDATES = 8  # entries of one index to look into
 
 
 class Resolved:
@@ -49,26 +55,54 @@ class Resolved:
         return str(self.manifest.document["config"]["digest"])
 
 
-def resolve(registry: Registry, platform: Platform) -> Resolved:
-    """Ask the registry. Raises ImageError, NotInRegistry, RegistryUnavailable."""
+def resolve(registry: Registry, platform: Platform, store: Store, origin: str = "") -> Resolved:
+    """What the registry's reference means for *platform*; *origin* is its digest, where that is known by a HEAD.
+
+    Manifests that are in *store* are not asked for. Raises ImageError, NotInRegistry, RegistryUnavailable.
+    """
     name = str(registry.reference)
-    manifest = registry.manifest(registry.reference.wanted)
-    origin = manifest.digest
-    depth = 0
-    while manifest.is_index or "manifests" in manifest.document:
-        depth += 1
-        if depth > 3:
-            raise ImageError(f"cannot pull {name}: its image indexes are nested too deep", step="manifest", obj=name)
-        manifest = registry.manifest(str(media.choose(manifest.document["manifests"], platform, name)["digest"]))
+    top = _manifest(registry, store, origin or registry.reference.wanted)
+    offered: set[str] = set()
+    manifest = _descend(registry, store, top, platform, offered, MAX_NESTING)
+    if manifest is None:
+        raise media.no_image(offered, platform, name)
     config_type = manifest.document["config"].get("mediaType")
-    if config_type not in (media.OCI_CONFIG, media.DOCKER_CONFIG):
+    if config_type not in (media.OCI_CONFIG, media.DOCKER_CONFIG) or manifest.document.get("artifactType"):
         raise ImageError(
-            f"cannot pull {name}: it is no container image but '{config_type}'",
+            f"cannot pull {name}: it is no container image but"
+            f" '{manifest.document.get('artifactType') or config_type}'",
             step="manifest",
             obj=name,
             hint="Choose the repository of an image",
         )
-    return Resolved(origin, manifest)
+    return Resolved(top.digest, manifest)
+
+
+def _descend(
+    registry: Registry, store: Store, manifest: Manifest, platform: Platform, offered: set[str], depth: int
+) -> Manifest | None:
+    """The image's manifest for *platform* below *manifest*; None when it has none, *offered* is then what it has."""
+    if "manifests" not in manifest.document:
+        return manifest
+    if not depth:
+        name = str(registry.reference)
+        raise ImageError(f"cannot pull {name}: its image indexes are nested too deep", step="manifest", obj=name)
+    listed = manifest.document["manifests"]
+    offered |= media.offers(listed)
+    for descriptor in media.candidates(listed, platform)[:MAX_CANDIDATES]:
+        below = _manifest(registry, store, check_digest(str(descriptor["digest"]), str(registry.reference)))
+        found = _descend(registry, store, below, platform, offered, depth - 1)
+        if found is not None:
+            return found
+    return None
+
+
+def _manifest(registry: Registry, store: Store, wanted: str) -> Manifest:
+    """The manifest under a tag or digest; one that is here and what its digest says is not asked for."""
+    from .manifest import read_manifest
+
+    raw = _whole_blob(store, wanted) if ":" in wanted else None
+    return registry.manifest(wanted) if raw is None else read_manifest(raw, wanted, "", str(registry.reference))
 
 
 def pull(
@@ -98,8 +132,8 @@ def pull(
     tasks = layer_tasks(store, document, config, name)
     _check_space(store, tasks, name)
     bring_layers(store, registry, tasks, name, progress)
-    store.put_blob(raw_config)
-    _put_manifest(store, resolved.manifest)
+    _put(store, resolved.image_id, raw_config)
+    _put(store, resolved.manifest.digest, resolved.manifest.raw)
     store.set_names(
         resolved.manifest.digest, resolved.manifest.media_type, len(resolved.manifest.raw), names, resolved.origin
     )
@@ -112,28 +146,37 @@ def unpack_present(store: Store, image: Image, progress: Progress | None = None)
 
 
 def _config(store: Store, registry: Registry, descriptor: dict[str, Any]) -> bytes:
+    found = _whole_blob(store, str(descriptor["digest"]))
+    return registry.small_blob(descriptor) if found is None else found
+
+
+def _whole_blob(store: Store, digest: str) -> bytes | None:
+    """A small blob that is here and what its digest says."""
     from ..kernel.files import read_bytes
+    from .digest import algorithm_of, digest_of
 
-    digest = str(descriptor["digest"])
-    if store.has_blob(digest):
-        return read_bytes(store.blob_path(digest))
-    return registry.small_blob(descriptor)
-
-
-def _put_manifest(store: Store, manifest: Manifest) -> None:
-    from ..kernel.files import write_atomic
-
-    path = store.blob_path(manifest.digest)
-    if not os.path.exists(path):
-        store.state.ensure(os.path.dirname(path))
-        write_atomic(path, manifest.raw)
+    try:
+        raw = read_bytes(store.blob_path(digest))
+    except FileNotFoundError:
+        return None
+    return raw if digest_of(raw, algorithm_of(digest)) == digest else None
 
 
-def parse_config(raw: bytes, manifest: dict[str, Any], name: str) -> dict[str, Any]:
-    """The image config, its layers checked against the manifest's. Raises ImageError."""
+def _put(store: Store, digest: str, raw: bytes) -> None:
+    """Store a small blob, also where a damaged one lies."""
+    from ..kernel.files import read_bytes, write_atomic
+
+    path = store.blob_path(digest)
+    with contextlib.suppress(FileNotFoundError):
+        if read_bytes(path) == raw:
+            return
+    store.state.ensure(os.path.dirname(path))
+    write_atomic(path, raw)
+
+
+def parse_config(raw: bytes, manifest: dict[str, Any], name: str, verb: str = "pull") -> dict[str, Any]:
+    """The image config, its layers checked against the manifest's. Raises ImageError: cannot *verb* *name*."""
     import json
-
-    from .reference import check_digest
 
     try:
         config = json.loads(raw)
@@ -143,10 +186,10 @@ def parse_config(raw: bytes, manifest: dict[str, Any], name: str) -> dict[str, A
         config, diff_ids, matches = None, [], False
     if not isinstance(config, dict) or not matches:
         raise ImageError(
-            f"cannot pull {name}: its config does not name as many layers as its manifest has",
+            f"cannot {verb} {name}: its config does not name as many layers as its manifest has",
             step="config",
             obj=name,
-            hint="The image is damaged: push it again",
+            hint="The image is damaged: make or push it again",
         )
     for diff_id in diff_ids:
         check_digest(str(diff_id), name)
@@ -156,14 +199,24 @@ def parse_config(raw: bytes, manifest: dict[str, Any], name: str) -> dict[str, A
 class LayerTask:
     """One layer on its way.
 
+    urls   where else the manifest says the blob is
     blob   "queued" → "fetching" → "whole"
     work   "todo" → "working" → "done"; "lower" when it needs those below first
     retry  whether it failed while its blob was not verified yet: once more when it is
     """
 
-    __slots__ = ("blob", "index", "layer", "lowers", "parent_chain", "path", "retry", "work")
+    __slots__ = ("blob", "index", "layer", "lowers", "parent_chain", "path", "retry", "urls", "work")
 
-    def __init__(self, index: int, layer: Layer, parent_chain: str, path: str | None, blob: str) -> None:
+    def __init__(
+        self,
+        index: int,
+        layer: Layer,
+        parent_chain: str,
+        path: str | None,
+        blob: str,
+        urls: Sequence[str] = (),
+    ) -> None:
+        self.urls = urls
         self.index = index
         self.layer = layer
         self.parent_chain = parent_chain
@@ -193,12 +246,14 @@ def layer_tasks(store: Store, manifest: dict[str, Any], config: dict[str, Any], 
         partial = store.partial_path(digest)
         layer = Layer(store.blob_path(digest), digest, int(descriptor["size"]), compression, diff_id, partial)
         blob = "whole" if store.has_blob(digest) else "queued"
-        tasks.append(LayerTask(index, layer, parent, store.layers.find(diff_id, parent), blob))
+        path = store.layers.find(diff_id, parent)
+        tasks.append(LayerTask(index, layer, parent, path, blob, descriptor.get("urls") or ()))
     return tasks
 
 
 def _check_space(store: Store, tasks: Sequence[LayerTask], name: str) -> None:
-    needed = sum({task.layer.digest: task.layer.size for task in tasks if task.blob == "queued"}.values())
+    queued = {task.layer.digest: task.layer for task in tasks if task.blob == "queued"}
+    needed = sum(layer.size - _size_of(layer.partial) for layer in queued.values())
     status = os.statvfs(store.state.images)
     free = status.f_bavail * status.f_frsize
     if needed > free:
@@ -208,6 +263,13 @@ def _check_space(store: Store, tasks: Sequence[LayerTask], name: str) -> None:
             obj=name,
             hint="Free some space there, or move the state directory with the option root",
         )
+
+
+def _size_of(path: str) -> int:
+    """Bytes of a file, 0 when there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(path).st_size
+    return 0
 
 
 def bring_layers(
@@ -393,6 +455,7 @@ class _Work:
                         layer.digest,
                         layer.size,
                         fd,
+                        urls=task.urls,
                         cancelled=lambda: self.cancelled,
                         progress=count if self.progress else None,
                     )

@@ -12,10 +12,14 @@ from .registry import Registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .auth import Access
     from .ensure import ImageRequest
     from .reference import Reference
     from .store import Image, Store
+
+MOUNT_TRIES = 2  # repositories to try to mount a blob from; each costs a request
 
 
 def is_pushed(request: ImageRequest, name: str, image: Image | None, digest: str) -> bool:
@@ -37,16 +41,21 @@ def is_pushed(request: ImageRequest, name: str, image: Image | None, digest: str
 
 
 def push(store: Store, image: Image, target: Reference, access: Access) -> None:
-    """Upload *image* as *target*. Raises ImageError."""
+    """Upload *image* as *target*. Raises ImageError.
+
+    A layer that its builder has put elsewhere (foreign: with ``urls`` and not to be distributed) is left there.
+    """
     from ..kernel.files import read_bytes
+    from .upload import Upload
 
     registry = Registry(target, access)
-    registry.transport.want_push()
+    registry.transport.login.want_push()
+    upload = Upload(registry.transport, str(target))
     manifest = image.manifest
+    elsewhere = repositories_of_blobs(store.images(), target)
     try:
-        for descriptor in [*manifest["layers"], manifest["config"]]:
-            digest = str(descriptor["digest"])
-            if registry.has_blob(digest):
+        for digest, descriptor in {str(d["digest"]): d for d in [*manifest["layers"], manifest["config"]]}.items():
+            if media.is_foreign(descriptor) or upload.has_blob(digest):
                 continue
             if not store.has_blob(digest):
                 raise ImageError(
@@ -55,8 +64,20 @@ def push(store: Store, image: Image, target: Reference, access: Access) -> None:
                     obj=str(target),
                     hint="Pull or import the image again with force",
                 )
-            registry.push_blob(digest, int(descriptor["size"]), store.blob_path(digest))
+            upload.blob(digest, int(descriptor["size"]), store.blob_path(digest), elsewhere.get(digest, ()))
         raw = read_bytes(store.blob_path(image.digest))
-        registry.push_manifest(raw, str(manifest.get("mediaType") or media.OCI_MANIFEST), target.tag)
+        upload.manifest(raw, str(manifest.get("mediaType") or media.OCI_MANIFEST), target.tag)
     finally:
         registry.close()
+
+
+def repositories_of_blobs(images: Iterable[Image], target: Reference) -> dict[str, list[str]]:
+    """Blob → repositories of *target*'s registry that should have it, since images here are called so there."""
+    found: dict[str, list[str]] = {}
+    for image in images:
+        references = [reference for reference in map(parse, image.names) if reference.host == target.host]
+        paths = sorted({reference.path for reference in references} - {target.path})
+        for descriptor in [*image.manifest["layers"], image.manifest["config"]]:
+            known = found.setdefault(str(descriptor["digest"]), [])
+            known += [path for path in paths if path not in known][: MOUNT_TRIES - len(known)]
+    return found

@@ -300,7 +300,7 @@ class Store:
 
     def put_blob(self, raw: bytes) -> str:
         """Store a small blob; its digest."""
-        from .registry import digest_of
+        from .digest import digest_of
 
         digest = digest_of(raw)
         if not self.has_blob(digest):

@@ -8,28 +8,33 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
-from .auth import parse_challenges
-from .errors import ImageError, NotInRegistry, RegistryUnavailable
-from .failures import error_text, innermost, reason_of
+from .errors import ImageError
+from .failures import innermost, reason_of, refused, unavailable
+from .login import Login
+from .mirrors import Place
+from .trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .auth import Access, Credentials
+    from .auth import Access
     from .reference import Reference
 
 ATTEMPTS = 5
 SERVER_ERROR_ATTEMPTS = 3
+MIRROR_ATTEMPTS = 2  # another place is left to ask
 BACK_OFF = 0.2  # seconds, doubled at each attempt
 MAX_RETRY_AFTER = 30.0  # seconds; a registry that asks for more has to be asked again later
 TIMEOUTS = (10, 60)  # seconds to connect, seconds without a byte
 MAX_REDIRECTS = 5
 USER_AGENT = "agentless-oci"
 _REDIRECTS = (301, 302, 303, 307, 308)
+_SAME_METHOD = (307, 308)  # the others turn whatever it was into a GET (RFC 9110, section 15.4)
 
 
 def import_requests() -> Any:
@@ -54,6 +59,8 @@ def endpoint_host(host: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Whether *host* (``NAME``, ``NAME:PORT``, ``[::1]:PORT``) is this machine by its name alone."""
+    if "@" in host:  # user@host, whose user may look like anything
+        return False
     name = host[1 : host.index("]")] if host.startswith("[") else host.partition(":")[0]
     return name in ("localhost", "::1") or (name.startswith("127.") and name.count(".") == 3)
 
@@ -78,59 +85,56 @@ def retry_after(value: str | None, now: float) -> float | None:
 
 
 class Transport:
-    """Requests to the registry of one reference. Threads may share it."""
+    """Requests to one place (mirrors.Place) for the repository of one reference. Threads may share it.
 
-    def __init__(self, reference: Reference, access: Access, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    host    where it is reached, ``HOST[:PORT]``
+    scheme  "https", or "http" once a place that may be plain has turned out to be
+    """
+
+    def __init__(
+        self, place: Place | Reference, access: Access, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self.requests = import_requests()
-        self.reference = reference
-        self.access = access
-        self.host = endpoint_host(reference.host)
+        if not isinstance(place, Place):
+            place = Place(place)
+        self.reference = place.reference
+        self.access = access.for_mirror() if place.mirror else access
+        self.host = endpoint_host(self.reference.host)
         self.sleep = sleep
-        self.plain_allowed = is_loopback(self.host) or not access.validate_certs
-        self.verify: bool | str = self._verify()
-        self.scheme = "https"
-        self._scheme_known = not self.plain_allowed
-        self._authorization = ""
-        self._scope = "pull"
-        self.session = self.requests.Session()
-        adapter = self.requests.adapters.HTTPAdapter(pool_maxsize=8)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
-
-    def _verify(self) -> bool | str:
-        import os
-
-        if not self.access.validate_certs:
+        self.mirror = place.mirror
+        self.attempts = MIRROR_ATTEMPTS if place.mirror else ATTEMPTS
+        self.plain_allowed = place.scheme == "http" or (
+            not place.scheme and (is_loopback(self.host) or not access.validate_certs)
+        )
+        self.scheme = place.scheme or "https"
+        self._scheme_known = bool(place.scheme) or not self.plain_allowed
+        self.login = Login(self.reference, self.host, self.access, self._ask_token_server, self._encrypted_only)
+        self._trust = Trust(self.access, (self.reference.host, self.host))
+        self._closed_until: dict[str, float] = {}  # host → time.monotonic() before which it wants no request
+        self._lock = threading.Lock()
+        if not access.validate_certs:
             import warnings
 
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-            return False
-        if self.access.ca_path:
-            if not os.path.exists(self.access.ca_path):
-                raise ImageError(
-                    f"ca_path {self.access.ca_path} does not exist",
-                    step="tls",
-                    obj=self.access.ca_path,
-                    hint="Give a file of PEM certificates, or a directory of such files",
-                )
-            if os.path.isdir(self.access.ca_path):
-                from .trust import bundle
-
-                return bundle(self.access.ca_path)
-            return self.access.ca_path
-        return True
+        self.session = self.requests.Session()
+        self.session.trust_env = False  # of the environment only proxies and authorities are heeded, no ~/.netrc
+        adapter = self.requests.adapters.HTTPAdapter(pool_maxsize=8)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
 
     def url(self, path: str) -> str:
         return f"{self.scheme}://{self.host}{path}"
 
     def close(self) -> None:
         self.session.close()
+        self._trust.close()
 
-    def want_push(self) -> None:
-        """From here on ask for tokens that may push."""
-        if self._scope != "pull,push":
-            self._scope = "pull,push"
-            self._authorization = ""
+    def _encrypted_only(self, host: str) -> bool:
+        return not (self.plain_allowed or is_loopback(host))
+
+    def unavailable(self, what: str, error: Exception) -> ImageError:
+        """The error for a request that got no answer."""
+        return unavailable(self.host, what, error, str(self.reference))
 
     # One request, with everything around it.
 
@@ -143,81 +147,133 @@ class Transport:
         expect: tuple[int, ...] = (200,),
         headers: dict[str, str] | None = None,
         make_body: Callable[[], Any] | None = None,
+        attempts: int = 0,
     ) -> Any:
         """A ``requests.Response`` (streamed: the caller reads and closes it) whose status is one of *expect*.
 
         *path* starts with ``/v2/`` or is a whole URL, as a registry's Location header gives it. *what* says what is
-        done, for messages: ``cannot WHAT: …``. *make_body* is called anew for each attempt. Raises ImageError,
-        NotInRegistry, RegistryUnavailable.
+        done, for messages: ``cannot WHAT: …``. *make_body* is called anew for each attempt; *attempts* is how many
+        there are when the connection breaks. Raises ImageError, NotInRegistry, RegistryUnavailable.
         """
+        renewed = False
+        while True:
+            authorization = self.login.header(what)
+
+            def send(authorization: str = authorization) -> Any:
+                return self._follow(method, path, headers or {}, make_body, authorization)
+
+            response = self._patiently(send, self.host, what, (*expect, 401), attempts)
+            if response.status_code in expect:
+                return response
+            challenge = response.headers.get("WWW-Authenticate", "")
+            response.close()
+            if renewed:
+                raise self.login.refused(what)
+            renewed = True
+            self.login.answer(challenge, authorization, what)
+
+    def foreign(self, url: str, *, what: str, expect: tuple[int, ...], headers: dict[str, str]) -> Any:
+        """A GET of *url*, which a manifest names and which is not the registry's: without any credentials."""
+        from urllib.parse import urlsplit
+
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        return self._patiently(lambda: self._follow("GET", url, headers, None, ""), host, what, expect)
+
+    def _ask_token_server(self, method: str, url: str, what: str, arguments: dict[str, Any]) -> Any:
+        from urllib.parse import urlsplit
+
+        host = urlsplit(url).netloc
+        return self._patiently(lambda: self._send(method, url, **arguments), host, what, (200, 400, 401, 403))
+
+    def _patiently(
+        self, send: Callable[[], Any], host: str, what: str, expect: tuple[int, ...], attempts: int = 0
+    ) -> Any:
+        """*send*'s response once its status is one of *expect*; what may pass is tried again, after a pause."""
         import random
 
         attempt = 0
-        renewed = False
         waited = 0.0
+        self._heed_pause(host)
         while True:
+            attempt += 1
+            pause: float | None = None
             try:
-                response = self._follow(method, path, headers or {}, make_body)
+                response = send()
             except self.requests.exceptions.RequestException as error:
-                attempt += 1
-                if attempt >= ATTEMPTS or not self._worth_retrying(error):
-                    raise self.unavailable(what, error) from error
+                if attempt >= (attempts or self.attempts) or reason_of(error) not in ("reset", "timeout", "other"):
+                    raise unavailable(host, what, error, str(self.reference)) from error
                 self.sleep(back_off(attempt - 1, random.random()))
                 continue
             status = response.status_code
             if status in expect:
                 return response
-            if status == 401 and not renewed:
-                renewed = True
-                self._authorize(response, what)
-                continue
-            attempt += 1
-            pause = None
-            if status == 429 and attempt < ATTEMPTS:
+            if status in (429, 503):
                 asked = retry_after(response.headers.get("Retry-After"), time.time())
-                pause = back_off(attempt, random.random()) if asked is None else asked
-                if pause + waited > MAX_RETRY_AFTER:
+                if attempt < (self.attempts if status == 429 else SERVER_ERROR_ATTEMPTS):
+                    pause = back_off(attempt, random.random()) if asked is None else asked + random.random() / 4
+                if self.mirror or (asked is not None and asked + waited > MAX_RETRY_AFTER):
                     pause = None
-            elif status in (500, 502, 503, 504) and attempt < SERVER_ERROR_ATTEMPTS:
+            elif status in (500, 502, 504) and attempt < min(self.attempts, SERVER_ERROR_ATTEMPTS):
                 pause = back_off(attempt, random.random())
             if pause is None:
-                raise self._refused(response, what)
+                raise refused(host, what, response, str(self.reference))
             response.close()
             waited += pause
-            self.sleep(pause)
+            self._pause(host, pause, everybody=status in (429, 503))
 
-    def _follow(self, method: str, path: str, headers: dict[str, str], make_body: Callable[[], Any] | None) -> Any:
-        """Send, following redirects; credentials go to the registry itself and nowhere else."""
+    def _pause(self, host: str, seconds: float, *, everybody: bool) -> None:
+        """Sleep; with *everybody* all threads' requests to *host* wait as long."""
+        until = time.monotonic() + seconds
+        if everybody:
+            with self._lock:
+                self._closed_until[host] = max(until, self._closed_until.get(host, 0.0))
+        self.sleep(seconds)
+        with self._lock:
+            if self._closed_until.get(host) == until:
+                del self._closed_until[host]
+
+    def _heed_pause(self, host: str) -> None:
+        with self._lock:
+            seconds = self._closed_until.get(host, 0.0) - time.monotonic()
+        if seconds > 0:
+            self.sleep(seconds)
+
+    def _follow(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        make_body: Callable[[], Any] | None,
+        authorization: str,
+    ) -> Any:
+        """Send, following redirects; *authorization* goes to the registry itself and nowhere else."""
         from urllib.parse import urljoin, urlsplit
 
-        if not self._scheme_known:
-            self._find_scheme()
-        url = path if "://" in path else self.url(path)
+        url = path
+        if "://" not in path:
+            if not self._scheme_known:
+                return self._find_scheme(method, path, headers, make_body, authorization)
+            url = self.url(path)
         for _hop in range(MAX_REDIRECTS):
-            sent = {"User-Agent": USER_AGENT, **headers}
             parts = urlsplit(url)
-            if parts.scheme != "https" and not (self.plain_allowed or is_loopback(parts.netloc)):
+            host = parts.netloc.rpartition("@")[2]
+            if parts.scheme not in ("http", "https") or (parts.scheme == "http" and self._encrypted_only(host)):
                 raise ImageError(
-                    f"the registry {self.host} sends us on to {parts.scheme}://{parts.netloc}, which is not encrypted",
+                    f"the registry {self.host} sends us on to {parts.scheme}://{host}, which is not encrypted",
                     step="redirect",
                     obj=str(self.reference),
                     hint="Set validate_certs to false if that is meant",
                 )
-            if self._authorization and (parts.scheme, parts.netloc) == (self.scheme, self.host):
-                sent["Authorization"] = self._authorization
-            response = self.session.request(
-                method,
-                url,
-                headers=sent,
-                data=make_body() if make_body else None,
-                stream=True,
-                allow_redirects=False,
-                timeout=TIMEOUTS,
-                verify=self.verify,
-                auth=_no_netrc,
-            )
+            sent = dict(headers)
+            if authorization and (parts.scheme, host) == (self.scheme, self.host):
+                sent["Authorization"] = authorization
+            # What stands before an @ would be sent as a password, to whoever the sender likes.
+            url = parts._replace(netloc=host).geturl()
+            response = self._send(method, url, headers=sent, data=make_body() if make_body else None)
             location = response.headers.get("Location")
-            if response.status_code not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
+            if response.status_code not in _REDIRECTS or not location:
+                return response
+            if method not in ("GET", "HEAD") and response.status_code not in _SAME_METHOD:
                 return response
             response.close()
             url = urljoin(url, location)
@@ -227,179 +283,45 @@ class Transport:
             obj=str(self.reference),
         )
 
-    def _find_scheme(self) -> None:
-        """HTTPS if the registry speaks it, else plain HTTP; called only where plain HTTP is allowed."""
+    def _find_scheme(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        make_body: Callable[[], Any] | None,
+        authorization: str,
+    ) -> Any:
+        """Send by HTTPS, and if the registry does not speak it, by plain HTTP; only where plain HTTP is allowed."""
         exceptions = self.requests.exceptions
+        rest = (headers, make_body, authorization)
         try:
-            self.session.get(
-                f"https://{self.host}/v2/",
-                headers={"User-Agent": USER_AGENT},
-                timeout=TIMEOUTS,
-                verify=self.verify,
-                allow_redirects=False,
-                auth=_no_netrc,
-                stream=True,
-            ).close()
-        except exceptions.SSLError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error) or "doesn't match" in str(error):
-                raise
-            self.scheme = "http"
+            response = self._follow(method, f"https://{self.host}{path}", *rest)
         except exceptions.ConnectionError as error:
-            # A plain server may also hang up on the handshake; who is not there at all is not asked twice.
-            if reason_of(error) not in ("reset", "other"):
+            # SSLError is one too. A plain server may also hang up on the handshake; who is not there is not asked
+            # twice, and who answers with an alert does speak TLS.
+            if reason_of(error) not in ("tls", "reset", "other") or "alert" in innermost(error).lower():
                 raise
+            response = self._follow(method, f"http://{self.host}{path}", *rest)
             self.scheme = "http"
         self._scheme_known = True
+        return response
 
-    # Authentication.
-
-    def _authorize(self, response: Any, what: str) -> None:
-        """Answer the 401 *response*: sets the Authorization header for what follows. Raises ImageError."""
-        challenges = dict(parse_challenges(response.headers.get("WWW-Authenticate", "")))
-        response.close()
-        credentials = self.access.credentials(self.reference)
-        if "bearer" in challenges:
-            self._authorization = "Bearer " + self._token(challenges["bearer"], credentials, what)
-        elif "basic" in challenges:
-            if credentials is None or not credentials.username:
-                raise self._unauthorized(what, credentials)
-            self._authorization = credentials.basic()
-        else:
-            raise ImageError(
-                f"cannot {what}: the registry {self.host} answers 401 without saying how to log in",
-                step="auth",
-                obj=str(self.reference),
-                hint="Check the address; is it a registry?",
-            )
-
-    def _token(self, challenge: dict[str, str], credentials: Credentials | None, what: str) -> str:
-        """A bearer token from the challenge's realm (distribution-spec token authentication)."""
+    def _send(self, method: str, url: str, *, headers: dict[str, str] | None = None, **arguments: Any) -> Any:
+        """One request, no redirect followed. Raises requests' exceptions."""
         from urllib.parse import urlsplit
 
-        realm = urlsplit(challenge.get("realm", ""))
-        if realm.scheme not in ("http", "https") or not realm.netloc:
-            raise ImageError(
-                f"cannot {what}: the registry {self.host} names no usable token server"
-                f" ('{challenge.get('realm', '')}')",
-                step="auth",
-                obj=str(self.reference),
-            )
-        if realm.scheme != "https" and not (self.plain_allowed or is_loopback(realm.netloc)):
-            raise ImageError(
-                f"cannot {what}: the token server {realm.netloc} of {self.host} is not encrypted",
-                step="auth",
-                obj=str(self.reference),
-                hint="Set validate_certs to false if that is meant",
-            )
-        scope = challenge.get("scope") or f"repository:{self.reference.path}:{self._scope}"
-        query = {"scope": scope.split(" ") if " " in scope else scope}
-        if challenge.get("service"):
-            query["service"] = challenge["service"]
-        sent = {"User-Agent": USER_AGENT}
-        common = {"timeout": TIMEOUTS, "verify": self.verify, "auth": _no_netrc, "allow_redirects": False}
-        try:
-            if credentials is not None and credentials.identity_token:
-                form = {**query, "grant_type": "refresh_token", "refresh_token": credentials.identity_token}
-                answer = self.session.post(
-                    realm.geturl(), data={**form, "client_id": USER_AGENT}, headers=sent, **common
-                )
-            else:
-                if credentials is not None:
-                    sent["Authorization"] = credentials.basic()
-                answer = self.session.get(realm.geturl(), params=query, headers=sent, **common)
-        except self.requests.exceptions.RequestException as error:
-            raise self.unavailable(f"{what} (asking {realm.netloc} for a token)", error, realm.netloc) from error
-        if answer.status_code in (400, 401, 403):
-            raise self._unauthorized(what, credentials)
-        try:
-            document = answer.json() if answer.status_code == 200 else {}
-            token = document.get("token") or document.get("access_token")
-        except (ValueError, AttributeError):
-            token = None
-        if not isinstance(token, str) or not token:
-            raise ImageError(
-                f"cannot {what}: the token server {realm.netloc} of {self.host} gave no token"
-                f" (status {answer.status_code})",
-                step="auth",
-                obj=str(self.reference),
-                hint="Try again later",
-            )
-        return token
-
-    # Errors.
-
-    def _unauthorized(self, what: str, credentials: Credentials | None) -> ImageError:
-        if credentials is None:
-            why, hint = "it wants a login and none is given", "Set username and password, or authfile"
-        else:
-            who = f" of '{credentials.username}'" if credentials.username else ""
-            why = f"it refuses the credentials{who} from the {_source(credentials)}"
-            hint = "Check user name and password, and that they may use this repository"
-        return ImageError(
-            f"cannot {what}: the registry {self.host} answers 401: {why}",
-            step="auth",
-            obj=str(self.reference),
-            hint=hint,
+        host = urlsplit(url).netloc
+        verify, cert = self._trust.of(host)
+        return self.session.request(
+            method,
+            url,
+            headers={"User-Agent": USER_AGENT, **(headers or {})},
+            stream=True,
+            allow_redirects=False,
+            timeout=TIMEOUTS,
+            verify=verify,
+            cert=cert,
+            # A proxy elsewhere could not reach this machine by such a name (Go's net/http has the same rule).
+            proxies={} if is_loopback(host) else self.requests.utils.get_environ_proxies(url),
+            **arguments,
         )
-
-    def _refused(self, response: Any, what: str) -> ImageError:
-        status = response.status_code
-        said = error_text(response) or ("it does not have it" if status == 404 else "")
-        response.close()
-        if status == 401:
-            return self._unauthorized(what, self.access.credentials(self.reference))
-        message = f"cannot {what}: the registry {self.host} answers {status}{': ' + said if said else ''}"
-        kind: type[ImageError] = ImageError
-        if status == 403:
-            hint = "The credentials given may not do this; check them and the repository's permissions"
-        elif status == 404:
-            kind, hint = NotInRegistry, "Check repository, tag and digest"
-        elif status == 429:
-            after = response.headers.get("Retry-After")
-            kind = RegistryUnavailable
-            when = f"after {after} s" if after else "later"
-            hint = f"Too many requests; try again {when}, or log in for a higher limit"
-        elif status >= 500:
-            kind, hint = RegistryUnavailable, "The fault is the registry's; look into its log, or try again later"
-        else:
-            hint = "Check the address; is it a registry?"
-        return kind(message, step="http", obj=str(self.reference), hint=hint)
-
-    def unavailable(self, what: str, error: Exception, host: str = "") -> ImageError:
-        """The error for a request that got no answer."""
-        host = host or self.host
-        reason = reason_of(error)
-        if reason == "certificate":
-            why = "its certificate cannot be verified"
-            hint = "Name its authority with ca_path, or set validate_certs to false"
-        elif reason == "tls":
-            why, hint = "it does not speak TLS", "Set validate_certs to false to allow plain HTTP"
-        elif reason == "name":
-            why, hint = "there is no such host", "Check the name and this host's DNS"
-        elif reason == "refused":
-            why, hint = "connection refused", "Check the port and that the registry runs"
-        elif reason == "timeout":
-            why, hint = "no answer in time", "Check the network, firewalls and proxies"
-        else:
-            why, hint = (
-                f"the connection broke ({innermost(error)})",
-                "Try again; if it stays, look into the registry's log",
-            )
-        return RegistryUnavailable(
-            f"cannot {what}: the registry {host} cannot be reached: {why}",
-            step="connect",
-            obj=str(self.reference),
-            hint=hint,
-        )
-
-    def _worth_retrying(self, error: Exception) -> bool:
-        return reason_of(error) in ("reset", "timeout", "other")
-
-
-def _no_netrc(request: Any) -> Any:
-    """An auth hook that adds nothing: without one, requests would send what ~/.netrc has for a host."""
-    return request
-
-
-def _source(credentials: Credentials) -> str:
-    return "task's options" if credentials.source == "options" else f"authfile {credentials.source}"

@@ -9,7 +9,7 @@ import base64
 import json
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.image import auth
+from ansible_collections.agentless.oci.plugins.module_utils.image import auth, authfile, challenge
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from ansible_collections.agentless.oci.plugins.module_utils.image.reference import parse
 
@@ -30,7 +30,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.reference impo
     ],
 )
 def test_challenges(header, challenges):
-    assert auth.parse_challenges(header) == challenges
+    assert challenge.parse_challenges(header) == challenges
 
 
 def entry(text):
@@ -42,24 +42,24 @@ def test_authfile_takes_the_most_specific_entry(tmp_path):
     path.write_text(
         json.dumps({"auths": {"quay.io": entry("host:1"), "quay.io/team": entry("team:2:3"), "quay.io/team/x": {}}})
     )
-    found = auth.from_authfile(str(path), parse("quay.io/team/app:1"), required=True)
+    found = authfile.from_authfile(str(path), parse("quay.io/team/app:1"), required=True)
     assert (found.username, found.password) == ("team", "2:3")
-    found = auth.from_authfile(str(path), parse("quay.io/other"), required=True)
+    found = authfile.from_authfile(str(path), parse("quay.io/other"), required=True)
     assert (found.username, found.password) == ("host", "1")
-    assert auth.from_authfile(str(path), parse("localhost:5000/x"), required=True) is None
+    assert authfile.from_authfile(str(path), parse("localhost:5000/x"), required=True) is None
 
 
 @pytest.mark.parametrize("key", ["docker.io", "https://index.docker.io/v1/", "index.docker.io"])
 def test_docker_hub_is_found_by_its_odd_keys(tmp_path, key):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"auths": {key: entry("me:secret")}}))
-    assert auth.from_authfile(str(path), parse("redis"), required=True).username == "me"
+    assert authfile.from_authfile(str(path), parse("redis"), required=True).username == "me"
 
 
 def test_identity_token(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"auths": {"r.example": {"identitytoken": "t0ken", **entry("x:y")}}}))
-    assert auth.from_authfile(str(path), parse("r.example/x"), required=True).identity_token == "t0ken"
+    assert authfile.from_authfile(str(path), parse("r.example/x"), required=True).identity_token == "t0ken"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_bad_authfiles(tmp_path, content, said):
     if content is not None:
         path.write_text(content)
     with pytest.raises(ImageError, match=said):
-        auth.from_authfile(str(path), parse("quay.io/x"), required=True)
+        authfile.from_authfile(str(path), parse("quay.io/x"), required=True)
 
 
 def test_missing_default_authfile_means_anonymous(tmp_path, monkeypatch):

@@ -93,6 +93,7 @@ PARAMS = {
     "authfile": None,
     "validate_certs": True,
     "ca_path": None,
+    "mirrors": None,
     "tag": None,
     "push": False,
     "force": False,
