@@ -34,6 +34,7 @@ KERNEL = "/usr/bin/linux.uml"
 CACHE = os.path.join(CHECKOUT, ".venv", "cache")
 GATEWAY = "10.77.0.1"
 _BITS = 24
+_HALTED = "reboot: "  # how the kernel's last line begins, whatever it goes on with
 _NEEDS = {
     KERNEL: "user-mode-linux",
     "/dev/net/tun": "a kernel with tun",
@@ -146,8 +147,8 @@ def ssh_options(key: str) -> list[str]:
         "IdentitiesOnly": "yes",
         "IdentityFile": key,
         "LogLevel": "ERROR",
-        "ServerAliveCountMax": "2",
-        "ServerAliveInterval": "5",
+        "ServerAliveCountMax": "3",
+        "ServerAliveInterval": "3",
         "StrictHostKeyChecking": "no",
         "UserKnownHostsFile": "/dev/null",
     }
@@ -182,7 +183,7 @@ class Host:
         command += [f"host.address={self.address}/{_BITS}", f"host.gateway={GATEWAY}", f"host.key={key}"]
         os.makedirs(self._own, exist_ok=True)
         # A process namespace of its own: when its first process ends, all of the kernel's do.
-        with open(self.console, "ab") as console:
+        with open(self.console, "wb") as console:
             self._process = subprocess.Popen(
                 network.enter(["unshare", "--pid", "--fork", "--kill-child", *command]),
                 stdin=subprocess.DEVNULL,
@@ -248,11 +249,16 @@ class Host:
         if self._process is None:
             return
         self.run("systemctl poweroff", check=False)
-        try:
-            self._gone(timeout)
-        except subprocess.TimeoutExpired:
-            self.crash()
-            raise HostError(f"{self.name} did not shut down:\n{self._last_words()}") from None
+        deadline = time.monotonic() + timeout
+        while self._process.poll() is None:
+            # Sometimes the kernel does not end after its last line; by then all is on the disk.
+            if _HALTED in self._last_words() or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        halted = _HALTED in self._last_words() or self._process.poll() is not None
+        self.crash()
+        if not halted:
+            raise HostError(f"{self.name} did not shut down:\n{self._last_words()}")
 
     def crash(self) -> None:
         """Take its power away."""
@@ -260,13 +266,9 @@ class Host:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(_only_child(self._process.pid), signal.SIGKILL)  # its own parent waits for the end of all
-        self._gone()
 
-    def _gone(self, timeout: float | None = None) -> None:
-        """Wait for its end, and end the connection to it. Raises TimeoutExpired."""
-        if self._process is not None:
-            self._process.wait(timeout)
-            self._process = None
+        self._process.wait()
+        self._process = None
         ending = ["ssh", *ssh_options(self.network.key), "-O", "exit", self.address]
         self.network.run(ending, check=False)
 

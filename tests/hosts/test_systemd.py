@@ -175,6 +175,13 @@ def test_a_unit_of_somebody_else_is_left_alone(containers):
         containers.host.run("systemctl stop ctr-one.scope")
 
 
+def test_a_unit_that_failed_is_in_nobodys_way(containers):
+    run = "systemd-run -q --scope --slice=other.slice --unit=ctr-one -p RuntimeMaxSec=1 sleep 100"
+    containers.host.run(f"{run} </dev/null >/dev/null 2>&1; systemctl is-failed ctr-one.scope")
+    containers.run("one", "test.slice:ctr:one")
+    assert containers.show("ctr-one.scope")["ControlGroup"] == "/test.slice/ctr-one.scope"
+
+
 def test_killed_in_the_middle_of_create(containers):
     hooks = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "echo $PPID > /tmp/aoci.pid; sleep 60"]}]}
     containers.bundle("half", path=":ctr:half", hooks=hooks)
@@ -204,7 +211,7 @@ def test_a_damaged_state_still_leads_to_the_unit(containers):
 
 
 def test_killed_for_memory_and_deleted(containers):
-    """A scope whose process the kernel killed for memory has failed, and stays until somebody says so."""
+    """Whether systemd calls such a scope failed (since 253) or not, nothing of it is left."""
     fill = "dd if=/dev/zero of=/dev/shm/x bs=1M count=40 || exit 9; sleep 1000"
     limits = {"memory": {"limit": 16 << 20, "swap": 16 << 20}}
     containers.bundle("one", "sh", "-c", fill, path=":ctr:one", resources=limits)
