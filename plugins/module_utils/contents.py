@@ -39,6 +39,7 @@ from .cgroup import (
     vocabulary,
 )
 from .cli import (
+    check_verb,
     containers,
     exec_verb,
     features,
@@ -48,6 +49,7 @@ from .cli import (
     more_verbs,
     progress,
     pull_verb,
+    registry_options,
     runtime_verbs,
     terminal,
     words,
@@ -85,7 +87,9 @@ from .image import (
     authfile,
     blobfile,
     challenge,
+    check,
     collect,
+    compare,
     credhelper,
     deflate,
     digest,

@@ -33,6 +33,7 @@ A host's containers:
   pull [-q] [--creds USER[:PASSWORD]] [--authfile FILE] [--platform OS/ARCH] [--tls-verify=false] REF
                           fetch an image from a registry and unpack it
   rmi REF                 remove an image's name, and what nothing else needs
+  check [--repair]        verify every blob and layer; pull and unpack again what is damaged
 
 An OCI runtime (runtime-spec 1.3), for other tools:
   create [-b BUNDLE] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--no-pivot] ID
@@ -63,6 +64,7 @@ _MODULES = {
     **dict.fromkeys(("containers", "inspect", "logs", "rm"), "containers"),
     **dict.fromkeys(("images", "rmi"), "images"),
     "pull": "pull_verb",
+    "check": "check_verb",
 }
 # What enters a container needs an executable that it cannot write to; what creates one, sometimes (programfile.py).
 _PROTECTED = ("exec",)

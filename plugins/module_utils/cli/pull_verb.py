@@ -10,6 +10,7 @@ import sys
 from ..image.errors import ImageError
 from ..image.store import Store
 from ..statedir import StateDir
+from . import registry_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,19 +19,12 @@ if TYPE_CHECKING:
 
 def run(argv: list[str], root: str | None) -> int:
     """Carry out ``pull`` with its arguments; the exit code. Raises Error, OSError."""
-    from ..image.auth import Access
     from ..image.ensure import ImageRequest, apply, plan
 
     options = _parser().parse_args(argv[1:])
-    if sys.flags.no_site:  # aoci starts without the host's packages; requests is one of them
-        import site
-
-        site.main()
-    username, password = credentials(options.creds) if options.creds else (None, None)
-    access = Access(
-        username=username, password=password, authfile=options.authfile, validate_certs=options.tls_verify == "true"
+    request = ImageRequest(
+        options.reference, pull="always", platform=options.platform, access=registry_options.access(options)
     )
-    request = ImageRequest(options.reference, pull="always", platform=options.platform, access=access)
     store = Store(StateDir(root))
     made = plan(request, store)
     progress = None
@@ -64,36 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="aoci pull", description="Fetch an image from a registry and unpack it.", allow_abbrev=False
     )
     parser.add_argument("reference", metavar="REF", help="such as redis:7 or quay.io/team/app@sha256:…")
-    parser.add_argument(
-        "--tls-verify",
-        metavar="BOOL",
-        nargs="?",
-        const="true",
-        default="true",
-        choices=("true", "false"),
-        help="false: accept any certificate, and plain HTTP",
-    )
-    parser.add_argument("--authfile", metavar="FILE", help="registry credentials, as podman login writes them")
-    parser.add_argument(
-        "--creds", metavar="USER[:PASSWORD]", help="log in with these; without a password it is asked for"
-    )
+    registry_options.add(parser)
     parser.add_argument("--platform", metavar="OS/ARCH", help="instead of this host's own")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the image id only")
     return parser
-
-
-def credentials(given: str) -> tuple[str, str]:
-    """User and password of ``USER[:PASSWORD]``, the password asked for where it is missing. Raises ImageError."""
-    user, colon, password = given.partition(":")
-    if not user:
-        raise ImageError("--creds names no user", step="options", hint="Write --creds USER:PASSWORD or --creds USER")
-    if colon:
-        return user, password
-    import getpass
-
-    try:
-        return user, getpass.getpass(f"Password of {user}: ")
-    except EOFError:
-        raise ImageError(
-            f"there is no password for {user}", step="options", hint="Write --creds USER:PASSWORD, or use --authfile"
-        ) from None

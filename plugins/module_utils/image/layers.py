@@ -83,29 +83,60 @@ class LayerStore:
 
         Runs in a process of its own (umask 0). The layer appears under its key in one step, or not at all.
         """
-        from .unpack import unpack
-
-        directory = self._directory(layer.diff_id.partition(":")[0])
-        self.state.ensure(self.state.layers, directory)
-        alone, dependent = self._keys(layer.diff_id, parent_chain)
-        lock = self.state.lock_path("layer", alone)
-        with locked(lock), removed_at_end(lock):
+        with self._locked(layer):
             present = self.find(layer.diff_id, parent_chain)
             if present:
                 return present
-            staging = os.path.join(directory, f".{alone}{_STAGING}")
+            with self._staged(layer, parent_chain, lowers) as (staging, path):
+                self.replace(staging, path)
+            return path
+
+    @contextlib.contextmanager
+    def unpacked_anew(self, layer: Layer, parent_chain: str, lowers: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+        """*layer* unpacked beside its place, whatever is there: (that directory, its place). Raises as ensure().
+
+        The directory goes when the block ends, unless :meth:`replace` has put it somewhere.
+        """
+        with self._locked(layer), self._staged(layer, parent_chain, lowers) as found:
+            yield found
+
+    @contextlib.contextmanager
+    def _locked(self, layer: Layer) -> Iterator[None]:
+        self.state.ensure(self.state.layers, self._directory(layer.diff_id.partition(":")[0]))
+        lock = self.state.lock_path("layer", self._keys(layer.diff_id, "")[0])
+        with locked(lock), removed_at_end(lock):
+            yield
+
+    @contextlib.contextmanager
+    def _staged(self, layer: Layer, parent_chain: str, lowers: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+        from .unpack import unpack
+
+        directory = self._directory(layer.diff_id.partition(":")[0])
+        alone, dependent = self._keys(layer.diff_id, parent_chain)
+        staging = os.path.join(directory, f".{alone}{_STAGING}")
+        self._discard(staging)
+        os.mkdir(staging, 0o755)
+        try:
+            depended = unpack(layer, staging, lowers)
+            yield staging, os.path.join(directory, dependent if depended else alone)
+        finally:
             self._discard(staging)
-            os.mkdir(staging, 0o755)
-            try:
-                depended = unpack(layer, staging, lowers)
-                key = dependent if depended else alone
-                _sync_tree(staging)
-                os.rename(staging, os.path.join(directory, key))
-                fsync_directory(directory)
-            except BaseException:
-                self._discard(staging)
-                raise
-        return os.path.join(directory, key)
+
+    def depends(self, path: str) -> bool:
+        """Whether the layer in *path* took something from those below it."""
+        return "-" in os.path.basename(path)
+
+    def replace(self, staging: str, path: str) -> None:
+        """Put the whole directory *staging* where a layer belongs, on disk, in place of what is there."""
+        directory, name = os.path.split(path)
+        going = os.path.join(directory, f".{name}{_REMOVING}")
+        _sync_tree(staging)
+        self._discard(going)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path, going)
+        os.rename(staging, path)
+        fsync_directory(directory)
+        self._discard(going)
 
     def remove_except(self, keep: Iterable[str]) -> int:
         """Delete all layers but the directories *keep*, and leftovers nobody works on. Returns how many layers went.

@@ -8,7 +8,7 @@ import os
 import re
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.cli import progress, pull_verb
+from ansible_collections.agentless.oci.plugins.module_utils.cli import progress, registry_options
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from ansible_collections.agentless.oci.plugins.module_utils.image.progress import LayerProgress, Tracker
 
@@ -219,8 +219,8 @@ def test_the_size_of_a_terminal_that_has_none():
 
 
 def test_credentials(monkeypatch):
-    assert pull_verb.credentials("me:pass:word") == ("me", "pass:word")
+    assert registry_options.credentials("me:pass:word") == ("me", "pass:word")
     monkeypatch.setattr("getpass.getpass", lambda prompt: "typed" if "me" in prompt else "")
-    assert pull_verb.credentials("me") == ("me", "typed")
+    assert registry_options.credentials("me") == ("me", "typed")
     with pytest.raises(ImageError, match="names no user"):
-        pull_verb.credentials(":x")
+        registry_options.credentials(":x")

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb ``check``: whether the store of images is whole, and how it becomes so again."""
+
+from __future__ import annotations
+
+import sys
+
+from ..image.check import check
+from ..image.store import Store
+from ..statedir import StateDir
+from . import registry_options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(argv: list[str], root: str | None) -> int:
+    """Carry out ``check`` with its arguments; 0 when all is whole in the end, else 1. Raises Error, OSError."""
+    options = _parser().parse_args(argv[1:])
+    state = StateDir(root)
+    access = registry_options.access(options) if options.repair else None
+    done = check(Store(state), repair=options.repair, access=access, users=lambda path: _users(state, path))
+    for problem in done.problems:
+        sys.stdout.write(f"{problem}\n")
+    looked = f"{done.images} images, {done.blobs} blobs and {done.layers} layers"
+    left = len(done.left)
+    mended = len(done.problems) - left
+    if not done.problems:
+        sys.stdout.write(f"{looked}: all is whole\n")
+    else:
+        sys.stdout.write(f"{looked}: {left} problem{'' if left == 1 else 's'}, {mended} repaired\n")
+    if left and not options.repair:
+        sys.stderr.write("aoci: 'aoci check --repair' pulls and unpacks again what is damaged\n")
+    return 1 if left else 0
+
+
+def _users(state: StateDir, path: str) -> list[str]:
+    """The names of the containers that are not stopped and have the layer *path* among theirs."""
+    from ..container import records
+    from ..container.observe import observe
+
+    found = []
+    for name in records.names(state):
+        record = records.load(state, name)
+        if record is not None and path in record.spec["layers"] and observe(state, record).status != "stopped":
+            found.append(name)
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="aoci check",
+        description="Verify every blob and every unpacked layer of this host's images.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--repair", action="store_true", help="pull again what is damaged, and unpack again from what is not"
+    )
+    registry_options.add(parser)
+    return parser

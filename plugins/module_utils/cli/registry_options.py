@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of every verb that talks to a registry."""
+
+from __future__ import annotations
+
+import sys
+
+from ..image.errors import ImageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from ..image.auth import Access
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tls-verify",
+        metavar="BOOL",
+        nargs="?",
+        const="true",
+        default="true",
+        choices=("true", "false"),
+        help="false: accept any certificate, and plain HTTP",
+    )
+    parser.add_argument("--authfile", metavar="FILE", help="registry credentials, as podman login writes them")
+    parser.add_argument(
+        "--creds", metavar="USER[:PASSWORD]", help="log in with these; without a password it is asked for"
+    )
+
+
+def access(options: argparse.Namespace) -> Access:
+    """How to reach the registry by the parsed *options*. Raises ImageError."""
+    from ..image.auth import Access
+
+    if sys.flags.no_site:  # aoci starts without the host's packages; requests is one of them
+        import site
+
+        site.main()
+    username, password = credentials(options.creds) if options.creds else (None, None)
+    verify = options.tls_verify == "true"
+    return Access(username=username, password=password, authfile=options.authfile, validate_certs=verify)
+
+
+def credentials(given: str) -> tuple[str, str]:
+    """User and password of ``USER[:PASSWORD]``, the password asked for where it is missing. Raises ImageError."""
+    user, colon, password = given.partition(":")
+    if not user:
+        raise ImageError("--creds names no user", step="options", hint="Write --creds USER:PASSWORD or --creds USER")
+    if colon:
+        return user, password
+    import getpass
+
+    try:
+        return user, getpass.getpass(f"Password of {user}: ")
+    except EOFError:
+        raise ImageError(
+            f"there is no password for {user}", step="options", hint="Write --creds USER:PASSWORD, or use --authfile"
+        ) from None
