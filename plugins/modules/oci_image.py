@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - agentless.oci contributors (@agentless-oci)
 description:
-  - Pulls an image from a registry, imports one from a directory, gives it more names, pushes it, or removes it.
+  - Pulls an image from a registry, imports one from an archive or a directory, gives it more names, pushes it, writes
+    it to an archive, or removes it.
   - Images lie in an OCI image layout below the state directory, their layers unpacked and ready for containers. No
     daemon and no container engine is needed on the managed host, only Python.
   - Whatever is fetched is verified against its digest while it comes in. An image appears under its name only when
@@ -64,19 +65,43 @@ options:
     default: missing
   source:
     description:
-      - Make the image from files of the managed host instead of pulling it.
+      - Bring the image from files of the managed host instead of pulling it. Give O(source.path) or O(source.rootfs).
       - The same files and the same configuration always make the same image, so a second run changes nothing.
+      - Sizes and digests of an archive are verified. Nothing in it is extracted but the layers of the image.
     type: dict
     suboptions:
+      path:
+        description:
+          - An archive of images, whatever wrote it, or a root file system. What it is, is found out by its content,
+            unless O(source.format) says so.
+          - Tar archives may be compressed by gzip or zstd.
+        type: path
+      format:
+        description:
+          - What O(source.path) is.
+          - V(oci) is a directory with an OCI image layout, V(oci-archive) a tar archive of one. What C(docker save)
+            writes since Docker 25 is one, too.
+          - V(docker-archive) is what C(docker save) writes, in any version, and C(podman save) and C(skopeo copy) in
+            that format.
+          - V(rootfs) is a root file system, as O(source.rootfs).
+        type: str
+        choices: [auto, rootfs, oci, oci-archive, docker-archive]
+        default: auto
+      image:
+        description:
+          - Which image of the archive, by its name, its tag or its digest.
+          - By default the only one there is, or the one called O(name). If there are several for different platforms,
+            O(platform) chooses.
+        type: str
       rootfs:
         description:
           - Directory that is the image's root file system, or a tar archive of it (plain or compressed by gzip or
             zstd).
         type: path
-        required: true
       config:
         description:
-          - What containers of this image do if they are not told otherwise.
+          - What containers of this image do if they are not told otherwise. Only for a root file system. The images of
+            an archive have this already.
         type: dict
         default: {}
         suboptions:
@@ -111,6 +136,27 @@ options:
         V(linux/arm/v7).
       - By default the managed host's own.
     type: str
+  archive:
+    description:
+      - Write the image to an archive on the managed host, under O(name).
+      - It is written anew only if its content is not what it should be. The same image always makes the same bytes.
+    type: dict
+    suboptions:
+      path:
+        description:
+          - The file, or for the format V(oci) the directory. The directory that it lies in must be there.
+          - A file is replaced in one step, and keeps owner and mode. Without one they are the user's and the umask's.
+        type: path
+        required: true
+      format:
+        description:
+          - V(oci-archive) is a tar archive of an OCI image layout.
+          - V(docker-archive) is what C(docker load) reads in any version. Its layers are not compressed.
+          - V(oci) is a directory with an OCI image layout. Other images in it stay. If one has the same name, it loses
+            it, but its blobs stay.
+        type: str
+        choices: [oci-archive, docker-archive, oci]
+        default: oci-archive
   tag:
     description:
       - More names to give the image. A name that means another image is moved.
@@ -161,6 +207,18 @@ EXAMPLES = r"""
         env:
           LANG: C.UTF-8
     push: true
+
+- name: Bring an image to a host without a registry
+  agentless.oci.oci_image:
+    name: registry.example.com/shop/api:3
+    source:
+      path: /srv/transfer/api.tar  # of docker save, podman save, skopeo copy or buildah push
+
+- name: Write an image to an archive for such a host
+  agentless.oci.oci_image:
+    name: registry.example.com/shop/api:3
+    archive:
+      path: /srv/transfer/api.tar
 
 - name: Copy an image from one registry to another
   agentless.oci.oci_image:
@@ -275,15 +333,33 @@ CONFIG_SPEC = {
 }
 
 SOURCE_SPEC = {
-    "rootfs": {"type": "path", "required": True},
+    "path": {"type": "path"},
+    "format": {
+        "type": "str",
+        "choices": ["auto", "rootfs", "oci", "oci-archive", "docker-archive"],
+        "default": "auto",
+    },
+    "image": {"type": "str"},
+    "rootfs": {"type": "path"},
     "config": {"type": "dict", "default": {}, "options": CONFIG_SPEC},
+}
+
+ARCHIVE_SPEC = {
+    "path": {"type": "path", "required": True},
+    "format": {"type": "str", "choices": ["oci-archive", "docker-archive", "oci"], "default": "oci-archive"},
 }
 
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True, "aliases": ["image"]},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "pull": {"type": "str", "choices": ["always", "missing", "never", "newer"], "default": "missing"},
-    "source": {"type": "dict", "options": SOURCE_SPEC},
+    "source": {
+        "type": "dict",
+        "options": SOURCE_SPEC,
+        "required_one_of": [("path", "rootfs")],
+        "mutually_exclusive": [("path", "rootfs")],
+    },
+    "archive": {"type": "dict", "options": ARCHIVE_SPEC},
     "platform": {"type": "str"},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},

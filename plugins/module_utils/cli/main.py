@@ -34,6 +34,8 @@ A host's containers:
                           fetch an image from a registry and unpack it
   rmi REF                 remove an image's name, and what nothing else needs
   check [--repair]        verify every blob and layer; pull and unpack again what is damaged
+  save [-o FILE] REF …    write images to an archive
+  load [-i PATH] [NAME]   bring the images of an archive
 
 An OCI runtime (runtime-spec 1.3), for other tools:
   create [-b BUNDLE] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--no-pivot] ID
@@ -63,6 +65,7 @@ _MODULES = {
     **dict.fromkeys(("pause", "resume", "ps", "update", "events", "features", "spec"), "more_verbs"),
     **dict.fromkeys(("containers", "inspect", "logs", "rm"), "containers"),
     **dict.fromkeys(("images", "rmi"), "images"),
+    **dict.fromkeys(("save", "load"), "archives"),
     "pull": "pull_verb",
     "check": "check_verb",
 }

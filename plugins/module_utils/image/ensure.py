@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .auth import Access
-    from .importer import Prepared
     from .pull import Progress, Resolved
     from .registry import Registry
+    from .save import Target
+    from .source import Prepared
     from .store import Image, Store
 
 PULL_POLICIES = ("missing", "always", "newer", "never")
@@ -48,13 +49,15 @@ class ImageRequest:
     name      reference as the user wrote it, or an image id (which can only be found, tagged, pushed or removed)
     state     "present" or "absent"
     pull      one of PULL_POLICIES
-    source    {"rootfs": path, "config": {…}} to import from, or None for the registry
+    source    {"rootfs" or "path": path, "format": …, "image": …, "config": {…}} to import from (see source), or None
+              for the registry
+    archive   {"path": path, "format": one of save.FORMATS} to write the image to, or None
     platform  "linux/arm64" or None for this host's
     access    credentials and TLS (auth.Access), None: defaults
     tags      more names; push, force: see the module
     """
 
-    __slots__ = ("access", "force", "name", "platform", "pull", "push", "source", "state", "tags")
+    __slots__ = ("access", "archive", "force", "name", "platform", "pull", "push", "source", "state", "tags")
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class ImageRequest:
         tags: Sequence[str] = (),
         push: bool = False,
         force: bool = False,
+        archive: dict[str, str] | None = None,
     ) -> None:
         from .auth import Access
 
@@ -80,6 +84,7 @@ class ImageRequest:
         self.tags = [normalise(tag) for tag in tags]
         self.push = push
         self.force = force
+        self.archive = archive
         if pull not in PULL_POLICIES:
             raise ImageError(f"pull is '{pull}'", step="options", hint=f"It is one of {', '.join(PULL_POLICIES)}")
         self._check()
@@ -143,12 +148,14 @@ def decide(
     remote_id: str | None,
     tagged: dict[str, str],
     pushed: dict[str, bool],
+    written: bool = False,
 ) -> list[Action]:
     """The steps from what is to what shall be.
 
     remote_id  image id that the registry (or the import) has now; None: not asked, or not to be asked
     tagged     tag → manifest digest it has here, "" for none
     pushed     name → whether the registry has this very image under it
+    written    whether the archive that is wanted holds what is here now
     """
     name = request.full_name
     if request.state == "absent":
@@ -162,6 +169,8 @@ def decide(
         actions.append(Action("unpacked image" if local.has_blobs else brought, name, ""))
     digest = local.digest if local and not actions else ""
     actions += [Action("tagged image", tag, "") for tag in request.tags if not digest or tagged.get(tag) != digest]
+    if request.archive and (not written or any(action.verb == brought for action in actions)):
+        actions.append(Action("wrote archive", request.archive["path"], ""))
     if request.push:
         actions += [Action("pushed image", target, "") for target in request.push_names() if not pushed.get(target)]
     return actions
@@ -190,6 +199,8 @@ class Plan:
     def close(self) -> None:
         if self.registry is not None:
             self.registry.close()
+        if self.prepared is not None:
+            self.prepared.close()
 
 
 def plan(request: ImageRequest, store: Store) -> Plan:
@@ -204,7 +215,7 @@ def plan(request: ImageRequest, store: Store) -> Plan:
     remote_id: str | None = None
     if request.state == "present":
         if request.source:
-            from .importer import prepare
+            from .source import prepare
 
             made.prepared = prepare(request, store, image)
             remote_id = made.prepared.image_id
@@ -220,8 +231,20 @@ def plan(request: ImageRequest, store: Store) -> Plan:
 
         digest = made.prepared.digest if made.prepared else (local.digest if local and remote_id is None else "")
         pushed = {name: is_pushed(request, name, image, digest) for name in request.push_names()}
-    made.actions = decide(request, local, remote_id, tagged, pushed)
+    written = False
+    if request.archive and image is not None and remote_id in (None, image.id):
+        written = _target(request, store, image).is_written()
+    made.actions = decide(request, local, remote_id, tagged, pushed, written)
     return made
+
+
+def _target(request: ImageRequest, store: Store, image: Image) -> Target:
+    """The archive that *request* wants of *image*, under the name it was asked for by, if that is one."""
+    from .save import Target
+
+    archive = request.archive or {}
+    names = [] if request.by_id else [request.full_name]
+    return Target(store, archive["path"], archive["format"], [(image, names)])
 
 
 def _has_blobs(store: Store, image: Image) -> bool:
@@ -278,6 +301,8 @@ def apply(made: Plan, store: Store, progress: Progress | None = None) -> Image |
             store.remove(request.name)
         return None
     if not made.actions and not made.same_origin:
+        if made.image is not None:
+            _remember(made, store, made.image)
         return made.image
     try:
         return _bring(made, store, progress)
@@ -318,11 +343,13 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
             image = made.prepared.store(store, request.full_name)
         elif "unpacked image" in verbs and image:
             unpack_present(store, image, progress)
-        if made.prepared and image:
-            made.prepared.remember(store)
         tags = [action.object for action in made.actions if action.verb == "tagged image"]
         if tags and image:
             store.tag(image, tags)
+        if image and "wrote archive" in verbs:
+            _target(request, store, image).write()
+        if image:
+            _remember(made, store, image)
         for action in made.actions:
             if action.verb == "pushed image" and image:
                 from .push import push
@@ -339,6 +366,14 @@ def _note_origin(store: Store, image: Image, name: str, origin: str) -> bool:
     media_type = str(there.manifest.get("mediaType") or media.OCI_MANIFEST)
     store.set_names(there.digest, media_type, os.stat(store.blob_path(there.digest)).st_size, [name], origin)
     return True
+
+
+def _remember(made: Plan, store: Store, image: Image) -> None:
+    """What the next run need not look at again."""
+    if made.prepared:
+        made.prepared.remember(store)
+    if made.request.archive:
+        _target(made.request, store, image).remember()
 
 
 def _distrust(store: Store, resolved: Resolved) -> None:

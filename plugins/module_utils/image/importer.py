@@ -17,7 +17,7 @@ import os
 import stat
 import time
 
-from . import inflate, media, tarwrite
+from . import imports, inflate, media, tarwrite
 from .blobfile import BlobFile
 from .digest import digest_of
 from .errors import ImageError
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from .ensure import ImageRequest
     from .store import Image, Store
-
-# A file written within this many seconds before the fingerprint may be written again without its time moving.
-RACY = 2
 
 
 class Prepared:
@@ -48,13 +45,13 @@ class Prepared:
         from .ensure import wanted_platform
 
         source = request.source or {}
-        self._path = os.fsencode(str(source["rootfs"]))
+        self._path = os.fsencode(str(source.get("rootfs") or source["path"]))
         self._platform = wanted_platform(request)
         self._config = config_section(source.get("config") or {})
         self.image_id = self.digest = self._diff_id = ""
         self._fingerprint = fingerprint(self._path)
-        record = _read_record(store, self._path)
-        self._recorded = bool(record) and record.get("fingerprint") == self._fingerprint[0]
+        record = imports.read_record(store, os.path.abspath(self._path), "diff_id")
+        self._recorded = record.get("fingerprint") == self._fingerprint[0]
         if request.force or image is None:
             return
         if self._recorded:
@@ -97,28 +94,17 @@ class Prepared:
 
     def remember(self, store: Store) -> None:
         """Record the fingerprint, so that the next run need not read the files."""
-        if self._recorded or not self._diff_id or self._fingerprint[1] > time.time() - RACY:
+        if self._recorded or not self._diff_id or not imports.is_settled(self._fingerprint[1]):
             return
-        _write_record(store, self._path, {"fingerprint": self._fingerprint[0], "diff_id": self._diff_id})
+        record = {"fingerprint": self._fingerprint[0], "diff_id": self._diff_id}
+        imports.write_record(store, os.path.abspath(self._path), record)
+
+    def close(self) -> None:
+        """Nothing is held open between the plan and its execution."""
 
 
 def prepare(request: ImageRequest, store: Store, image: Image | None) -> Prepared:
     """Look at the source of *request*; *image* is what its name means now. Changes nothing. Raises ImageError."""
-    path = str((request.source or {}).get("rootfs") or "")
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        raise ImageError(
-            f"cannot import {request.full_name}: {path}: {error.strerror}",
-            step="import",
-            obj=path,
-            errno=error.errno or 0,
-            hint="source.rootfs is a directory or a tar archive on the managed host",
-        ) from error
-    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-        raise ImageError(
-            f"cannot import {request.full_name}: {path} is neither a directory nor a file", step="import", obj=path
-        )
     return Prepared(request, store, image)
 
 
@@ -172,7 +158,7 @@ def fingerprint(path: bytes) -> tuple[str, float, int | None]:
     """(hash of all that lstat shows, newest change time, newest modification time or None for a tarball)."""
     status = os.stat(path)
     if not stat.S_ISDIR(status.st_mode):
-        return f"file {status.st_dev} {status.st_ino} {status.st_size} {status.st_ctime_ns}", status.st_ctime, None
+        return imports.file_fingerprint(status), status.st_ctime, None
     hasher = hashlib.sha256()
     newest_change = newest = 0.0
     for node in tarwrite.walk(path):
@@ -213,26 +199,18 @@ def _uncompressed(path: bytes) -> Iterator[bytes]:
 
 def _compression(path: bytes) -> str:
     """Of the tarball *path*. Raises ImageError for what is none."""
+    from .source import compression_of
+
     with open(path, "rb") as file:
-        head = file.read(512)
-    compression = inflate.sniff(head)
-    if compression == "tar" and head[257:262] != b"ustar":
-        raise ImageError(
-            f"cannot import {os.fsdecode(path)}: it is no tar archive, plain or compressed by gzip or zstd",
-            step="import",
-            obj=os.fsdecode(path),
-            hint="source.rootfs is a directory or such an archive",
-        )
-    return compression
+        return compression_of(os.fsdecode(path), file.read(512))
 
 
 def _write_layer(store: Store, path: bytes) -> tuple[str, int, str, str]:
     """Store the layer of *path* as a blob: (digest, size, diff id, media type)."""
     from . import deflate
+    from .blobs import store_pieces
 
     content = hashlib.sha256()
-    blob = hashlib.sha256()
-    size = 0
 
     def hashed(chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -251,15 +229,7 @@ def _write_layer(store: Store, path: bytes) -> tuple[str, int, str, str]:
                 pass
             pieces = _file(path)
             media_type = media.OCI_LAYER_GZIP.replace("gzip", compression)
-    with store.new_blob() as (fd, name):
-        for piece in pieces:
-            blob.update(piece)
-            size += len(piece)
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(fd, view) :]
-        digest = f"sha256:{blob.hexdigest()}"
-        name.append(digest)
+    digest, size = store_pieces(store, pieces)
     return digest, size, f"sha256:{content.hexdigest()}", media_type
 
 
@@ -270,24 +240,3 @@ def _file(path: bytes) -> Iterator[bytes]:
             if not chunk:
                 return
             yield chunk
-
-
-def _record_path(store: Store, path: bytes) -> str:
-    return os.path.join(store.imports, hashlib.sha256(os.path.abspath(path)).hexdigest())
-
-
-def _read_record(store: Store, path: bytes) -> dict[str, Any]:
-    from ..kernel.files import read_bytes
-
-    try:
-        record = json.loads(read_bytes(_record_path(store, path)))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return record if isinstance(record, dict) and "diff_id" in record else {}
-
-
-def _write_record(store: Store, path: bytes, record: dict[str, str]) -> None:
-    from ..kernel.files import write_atomic
-
-    store.state.ensure(store.state.images, store.imports)
-    write_atomic(_record_path(store, path), json.dumps(record).encode(), durable=False)

@@ -58,7 +58,7 @@ def run(module: Any) -> None:
 def request_of(params: dict[str, Any]) -> ImageRequest:
     """The request in a module's parameters. Raises ImageError for options that contradict each other."""
     if params["state"] == "absent":
-        for option in ("source", "tag", "push"):
+        for option in ("source", "tag", "push", "archive"):
             if params[option]:
                 raise ImageError(
                     f"state is absent and {option} is given: they contradict each other",
@@ -89,6 +89,7 @@ def request_of(params: dict[str, Any]) -> ImageRequest:
         tags=params["tag"] or (),
         push=params["push"],
         force=params["force"],
+        archive=params["archive"],
     )
 
 

@@ -166,6 +166,24 @@ def header(node: Node, xattrs: dict[bytes, bytes]) -> bytes:
     return extended + records + bytes(-len(records) % BLOCK) + block
 
 
+def plain_header(name: str, size: int = 0) -> bytes:
+    """The one block in front of a file of an archive that nobody owns and that has no time; of a directory ``NAME/``.
+
+    A size beyond eleven octal digits is written in base 256, as GNU tar and Go's do.
+    """
+    kind, mode = (b"5", 0o755) if name.endswith("/") else (b"0", 0o644)
+    raw = name.encode()
+    if len(raw) > 100:
+        raise ValueError(f"{name} does not fit into a header")
+    if size <= _OCTAL_SIZE:
+        return _block(raw, mode, 0, 0, size, 0, kind, b"", 0, 0)
+    block = bytearray(_block(raw, mode, 0, 0, 0, 0, kind, b"", 0, 0))
+    block[124:136] = b"\x80" + size.to_bytes(11, "big")
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
 def _block(
     name: bytes,
     mode: int,

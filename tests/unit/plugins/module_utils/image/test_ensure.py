@@ -82,6 +82,23 @@ def test_where_to_push(options, targets):
     assert [action.object for action in pushed] == targets
 
 
+@pytest.mark.parametrize(
+    ("options", "here", "remote", "written", "actions"),
+    [
+        ({}, local(), None, True, []),
+        ({}, local(), None, False, ["wrote archive"]),
+        ({}, local(), "id2", True, ["pulled image", "wrote archive"]),
+        ({}, None, "", False, ["pulled image", "wrote archive"]),
+        ({}, local(complete=False), None, True, ["unpacked image"]),
+        ({"source": {"path": "/x"}}, local(), "id2", True, ["imported image", "wrote archive"]),
+        ({"state": "absent"}, local(), None, False, ["removed image"]),
+    ],
+)
+def test_writing_an_archive(options, here, remote, written, actions):
+    request = ensure.ImageRequest(NAME, archive={"path": "/x.tar", "format": "oci"}, **options)
+    assert [action.verb for action in ensure.decide(request, here, remote, {}, {}, written)] == actions
+
+
 PARAMS = {
     "name": NAME,
     "state": "present",
@@ -94,6 +111,7 @@ PARAMS = {
     "validate_certs": True,
     "ca_path": None,
     "mirrors": None,
+    "archive": None,
     "tag": None,
     "push": False,
     "force": False,

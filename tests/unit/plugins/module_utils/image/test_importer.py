@@ -15,7 +15,7 @@ import tarfile
 import zlib
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.image import deflate, importer, tarwrite
+from ansible_collections.agentless.oci.plugins.module_utils.image import deflate, importer, imports, tarwrite
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
@@ -171,7 +171,7 @@ def test_importing_twice_changes_nothing(host, tree):
 
 @needs_root
 def test_a_fingerprint_spares_reading_and_a_change_is_seen(host, tree, monkeypatch):
-    monkeypatch.setattr(importer, "RACY", -10)  # the tree is fresh
+    monkeypatch.setattr(imports, "RACY", -10)  # the tree is fresh
     _actions, first = host.run(tree)
 
     def never(_path):
@@ -189,6 +189,15 @@ def test_a_fingerprint_spares_reading_and_a_change_is_seen(host, tree, monkeypat
     actions, second = host.run(tree)
     assert (actions, second.id) == (["imported image"], predicted)
     assert second.id != first.id
+
+
+@needs_root
+def test_a_run_that_changes_nothing_remembers_for_the_next(host, tree, monkeypatch):
+    host.run(tree)  # the tree is fresh: its fingerprint is worth nothing yet
+    monkeypatch.setattr(imports, "RACY", -10)
+    assert host.run(tree)[0] == []
+    monkeypatch.setattr(importer, "diff_id_of", lambda _path: pytest.fail("the files were read again"))
+    assert host.run(tree)[0] == []
 
 
 @needs_root

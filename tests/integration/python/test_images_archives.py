@@ -1,0 +1,441 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Archives of images: what other tools write, we read, and the other way round, entry by entry of the root file system.
+
+The image has one of everything, in two layers made by buildah. Its tree as podman mounts it and as umoci unpacks it is
+what ours must equal.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+
+import pytest
+import trees
+from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
+from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
+from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+from oci_layout import directory, member, write_layout
+
+TOOLS = ("buildah", "podman", "skopeo", "umoci")
+AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
+NAME = "registry.example.com/tests/odd:1"
+
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(tool for tool in TOOLS if not shutil.which(tool))}"
+)
+
+
+def call(*words, **options):
+    done = subprocess.run(words, capture_output=True, timeout=120, check=False, **options)
+    assert done.returncode == 0, (words, done.stderr)
+    return done.stdout.decode().strip()
+
+
+class Peers:
+    """buildah and podman with a storage of their own, and a place for files."""
+
+    def __init__(self, base):
+        self.base = base
+        storage = ["--root", f"{base}/root", "--runroot", f"{base}/run", "--storage-driver", "overlay"]
+        self._buildah = ["buildah", *storage]
+        self._podman = ["podman", *storage, "--tmpdir", f"{base}/tmp", "--runtime", "runc", "--events-backend", "none"]
+
+    def path(self, name):
+        return os.path.join(self.base, name)
+
+    def buildah(self, *words):
+        return call(*self._buildah, *words)
+
+    def podman(self, *words):
+        return call(*self._podman, *words)
+
+    def podman_tree(self, name):
+        try:
+            return trees.read_tree(self.podman("image", "mount", name))
+        finally:
+            self.podman("image", "umount", name)
+
+    def umoci_tree(self, image):
+        bundle = self.path("bundle")
+        try:
+            call("umoci", "unpack", "--image", image, bundle)
+            return trees.read_tree(os.path.join(bundle, "rootfs"))
+        finally:
+            shutil.rmtree(bundle, ignore_errors=True)
+
+    def close(self):
+        with open("/proc/self/mounts", encoding="utf-8") as file:
+            for mount in reversed([line.split()[1] for line in file if self.base in line]):
+                subprocess.run(["umount", mount], check=False)
+        shutil.rmtree(self.base)
+
+
+def build(peers, parent, change):
+    container = peers.buildah("from", parent)
+    change(peers.buildah("mount", container))
+    peers.buildah("config", "--cmd", "/bin/su", "--env", "A=b", container)
+    name = "odd" if parent != "scratch" else "base"
+    peers.buildah("commit", "-q", container, name)
+    peers.buildah("rm", container)
+
+
+@pytest.fixture(scope="module")
+def peers():
+    """With the image "odd", as archives in every form: the paths below are what the tests bring."""
+    made = Peers(tempfile.mkdtemp(prefix="aoci-arc-"))  # podman wants short names
+    try:
+        build(made, "scratch", trees.build_lower)
+        build(made, "base", trees.change_upper)
+        made.buildah("push", "-q", "odd", f"oci:{made.path('buildah-layout')}:odd")
+        made.buildah("push", "-q", "odd", f"oci-archive:{made.path('buildah-oci.tar')}:{NAME}")
+        made.buildah("push", "-q", "odd", f"docker-archive:{made.path('buildah-docker.tar')}:{NAME}")
+        made.podman("save", "-q", "--format", "oci-archive", "-o", made.path("podman-oci.tar"), "localhost/odd")
+        made.podman("save", "-q", "--format", "docker-archive", "-o", made.path("podman-docker.tar"), "localhost/odd")
+        made.podman("save", "-q", "--format", "oci-dir", "-o", made.path("podman-layout"), "localhost/odd")
+        source = f"oci:{made.path('buildah-layout')}:odd"
+        for compression in ("zstd", "zstd:chunked", "gzip"):
+            target = f"oci:{made.path('skopeo-' + compression.replace(':', '-'))}:odd"
+            call("skopeo", "copy", "-q", "--dest-compress-format", compression, source, target)
+        call("skopeo", "copy", "-q", "--dest-decompress", source, f"dir:{made.path('plain')}")
+        call("skopeo", "copy", "-q", f"dir:{made.path('plain')}", f"oci-archive:{made.path('skopeo-plain.tar')}:odd")
+        old_docker(made.path("buildah-docker.tar"), made.path("docker-old.tar"))
+        new_docker(made.path("buildah-layout"), made.path("buildah-docker.tar"), made.path("docker-new.tar"))
+        for name in ("buildah-oci.tar", "docker-old.tar"):
+            with open(made.path(name), "rb") as plain, gzip.open(made.path(f"{name}.gz"), "wb", 1) as packed:
+                shutil.copyfileobj(plain, packed)
+        if shutil.which("zstd"):
+            call("zstd", "-q", made.path("docker-old.tar"))
+        made.tree = made.podman_tree("odd")
+        yield made
+    finally:
+        made.close()
+
+
+def old_docker(source, target):
+    """The form of Docker before version 25 (image/spec/v1.2.md), with the link that stands for a repeated layer."""
+    with tarfile.open(source) as given, tarfile.open(target, "w") as made:
+        [entry] = json.load(given.extractfile("manifest.json"))
+        config = given.extractfile(entry["Config"]).read()
+        document = json.loads(config)
+        document["rootfs"]["diff_ids"].append(document["rootfs"]["diff_ids"][-1])
+        layers = []
+        for number, name in enumerate([*entry["Layers"], "link"]):
+            digits = hashlib.sha256(b"%d" % number).hexdigest()
+            layers.append(f"{digits}/layer.tar")
+            add(made, f"{digits}/", kind=tarfile.DIRTYPE)
+            add(made, f"{digits}/VERSION", b"1.0")
+            add(made, f"{digits}/json", json.dumps({"id": digits}).encode())
+            if name == "link":
+                add(made, layers[-1], kind=tarfile.SYMTYPE, linkname=f"../{layers[-2]}")
+            else:
+                add(made, layers[-1], given.extractfile(name).read())
+        config = json.dumps(document).encode()
+        name = f"{hashlib.sha256(config).hexdigest()}.json"
+        add(made, name, config)
+        manifest = [{"Config": name, "RepoTags": [NAME], "Layers": layers}]
+        add(made, "manifest.json", json.dumps(manifest).encode())
+        add(made, "repositories", json.dumps({NAME.rpartition(":")[0]: {"1": layers[-1].partition("/")[0]}}).encode())
+
+
+def new_docker(layout, plain, target):
+    """The form since version 25: an OCI layout whose index names the image as containerd does, and manifest.json."""
+    with tarfile.open(plain) as given, tarfile.open(target, "w") as made:
+        [entry] = json.load(given.extractfile("manifest.json"))
+        index = json.loads(pathlib.Path(layout, "index.json").read_text())
+        raw = pathlib.Path(layout, "blobs", *index["manifests"][0]["digest"].split(":")).read_bytes()
+        manifest = json.loads(raw)
+
+        def blob(data):
+            digest = hashlib.sha256(data).hexdigest()
+            add(made, f"blobs/sha256/{digest}", data)
+            return {"digest": f"sha256:{digest}", "size": len(data)}
+
+        manifest["layers"] = [
+            {"mediaType": "application/vnd.oci.image.layer.v1.tar", **blob(given.extractfile(name).read())}
+            for name in entry["Layers"]
+        ]
+        manifest["config"].update(blob(given.extractfile(entry["Config"]).read()))
+        names = {"io.containerd.image.name": NAME, "org.opencontainers.image.ref.name": "1"}
+        descriptor = {**index["manifests"][0], **blob(json.dumps(manifest).encode()), "annotations": names}
+        add(made, "index.json", json.dumps({"schemaVersion": 2, "manifests": [descriptor]}).encode())
+        paths = [f"blobs/{layer['digest'].replace(':', '/')}" for layer in manifest["layers"]]
+        config = f"blobs/{manifest['config']['digest'].replace(':', '/')}"
+        add(made, "manifest.json", json.dumps([{"Config": config, "RepoTags": [NAME], "Layers": paths}]).encode())
+        add(made, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+
+
+def add(archive, name, data=b"", **fields):
+    info, _content = member(name, fields.pop("kind", tarfile.REGTYPE), data, **fields)
+    archive.addfile(info, io.BytesIO(data))
+
+
+@pytest.fixture
+def store(state_dir):
+    return Store(StateDir(state_dir))
+
+
+def run(store, check=False, name=NAME, **options):
+    """(actions, image) of one task."""
+    made = plan(ImageRequest(name, **options), store)
+    try:
+        image = made.image if check else apply(made, store)
+    finally:
+        made.close()
+    return [action.verb for action in made.actions], image
+
+
+def view(store, image, tmp_path):
+    """The tree that a container of *image* sees."""
+    mount, empty = tmp_path / "view", tmp_path / "empty"
+    for path in (mount, empty):
+        path.mkdir(exist_ok=True)
+    lowers = [*reversed(store.layer_paths(image)), str(empty)]
+    call("mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={':'.join(lowers)}", str(mount))
+    try:
+        return trees.read_tree(str(mount))
+    finally:
+        call("umount", str(mount))
+
+
+def without_root(tree):
+    """The root directory itself has no entry in buildah's layers: each tool gives it what it likes."""
+    return {path: entry for path, entry in tree.items() if path != b"."}
+
+
+def same(ours, theirs):
+    return trees.differences(without_root(ours), without_root(theirs)) + trees.has_less_holes(ours, theirs)
+
+
+ARCHIVES = [
+    "buildah-layout",
+    "buildah-oci.tar",
+    "buildah-oci.tar.gz",
+    "buildah-docker.tar",
+    "podman-oci.tar",
+    "podman-docker.tar",
+    "podman-layout",
+    "skopeo-gzip",
+    "skopeo-zstd",
+    "skopeo-zstd-chunked",
+    "skopeo-plain.tar",
+    "docker-old.tar",
+    "docker-old.tar.gz",
+    "docker-old.tar.zst",
+    "docker-new.tar",
+]
+
+
+def test_the_two_peers_agree(peers):
+    """What the others below are compared with has everything that was put in."""
+    tree = peers.tree
+    assert same(peers.umoci_tree(f"{peers.path('buildah-layout')}:odd"), tree) == []
+    assert dict(tree[b"bin/serve"].xattrs)["security.capability"] == trees.CAPABILITY
+    assert tree[b"bin/su"].links == (b"bin/su", b"bin/sudo", b"usr/bin/su")
+    assert tree[b"edit/it"].links == (b"edit/again", b"edit/it")
+    assert tree[b"etc/disk"].device == (259, 300)
+    assert tree[b"home/one/file"].uid == 3_000_000
+    assert {path for path in tree if path.startswith((b"opaque", b"gone", b"was-dir"))} == {
+        b"opaque", b"opaque/new", b"gone", b"was-dir",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_what_others_write_we_read(peers, store, tmp_path, name):
+    path = peers.path(name)
+    if not os.path.exists(path):
+        pytest.skip("needs the program zstd")
+    source = {"path": path}
+    foreseen = run(store, check=True, source=source)
+    assert foreseen == (["imported image"], None)
+    actions, image = run(store, source=source)
+    assert actions == ["imported image"]
+    assert image.config["config"]["Cmd"] == ["/bin/su"]
+    assert same(view(store, image, tmp_path), peers.tree) == []
+    assert run(store, source=source)[0] == []
+    assert run(store, check=True, source=source)[0] == []
+
+
+def test_what_umoci_writes_we_read(peers, store, tmp_path):
+    layout = str(tmp_path / "layout")
+    shutil.copytree(peers.path("buildah-layout"), layout)
+    bundle = str(tmp_path / "bundle")
+    call("umoci", "unpack", "--image", f"{layout}:odd", bundle)
+    root = os.path.join(bundle, "rootfs")
+    shutil.rmtree(os.path.join(root, "deep"))
+    os.link(os.path.join(root, "bin/su"), os.path.join(root, "bin/third"))
+    os.mkdir(os.path.join(root, "var/more"), 0o1750)
+    os.mknod(os.path.join(root, "var/more/zero"), 0o020640, os.makedev(1, 5))
+    os.utime(os.path.join(root, "var/more"), (1, 1_000_000_000))
+    call("umoci", "repack", "--image", f"{layout}:new", bundle)
+    theirs = peers.umoci_tree(f"{layout}:new")
+    _actions, image = run(store, source={"path": layout, "image": "new"})
+    assert same(view(store, image, tmp_path), theirs) == []
+    assert theirs[b"bin/third"].links == (b"bin/su", b"bin/sudo", b"bin/third", b"usr/bin/su")
+
+
+@pytest.fixture
+def odd(peers, store):
+    return run(store, source={"path": peers.path("buildah-oci.tar")})[1]
+
+
+def readable(peers, kind, path):
+    """The trees that others make of what we wrote."""
+    transport = f"{kind}:{path}" if kind != "oci" else f"oci:{path}:{NAME}"
+    copied = peers.path("copied")
+    try:
+        call("skopeo", "copy", "-q", transport, f"oci:{copied}:odd")
+        found = [peers.umoci_tree(f"{copied}:odd")]
+    finally:
+        shutil.rmtree(copied, ignore_errors=True)
+    if kind == "oci":
+        found.append(peers.umoci_tree(f"{path}:{NAME}"))
+        peers.podman("pull", "-q", transport)
+    else:
+        said = peers.podman("load", "-q", "-i", path)
+        assert NAME in said
+    [name] = [
+        name
+        for name in peers.podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        if "localhost/o" not in name and "base" not in name
+    ]
+    found.append(peers.podman_tree(name))
+    peers.podman("rmi", name)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive", "oci"])
+def test_what_we_write_others_read(peers, store, odd, tmp_path, kind):
+    archive = {"path": str(tmp_path / "archive"), "format": kind}
+    assert run(store, check=True, archive=archive)[0] == ["wrote archive"]
+    assert not os.path.exists(archive["path"])
+    assert run(store, archive=archive)[0] == ["wrote archive"]
+    for tree in readable(peers, kind, archive["path"]):
+        assert same(tree, peers.tree) == []
+    assert run(store, archive=archive)[0] == []
+    assert run(store, check=True, archive=archive)[0] == []
+
+
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive", "oci"])
+def test_an_archive_is_written_anew_only_if_it_differs(store, odd, tmp_path, kind):
+    archive = {"path": str(tmp_path / "archive"), "format": kind}
+    run(store, archive=archive)
+    files = [path for path in [tmp_path / "archive", *(tmp_path / "archive").rglob("*")] if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    largest = max(files, key=lambda path: path.stat().st_size)
+    with open(largest, "r+b") as file:
+        file.seek(2000)
+        byte = file.read(1)
+        file.seek(2000)
+        file.write(bytes([byte[0] ^ 1]))
+    assert run(store, check=True, archive=archive)[0] == ["wrote archive"]
+    assert run(store, archive=archive)[0] == ["wrote archive"]
+    assert {path: path.read_bytes() for path in files} == before
+    os.utime(largest)  # another time is no other content
+    assert run(store, archive=archive)[0] == []
+    with open(largest, "ab") as file:
+        file.write(b"\0")
+    assert run(store, archive=archive)[0] == ["wrote archive"]
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_the_same_image_makes_the_same_bytes_everywhere(store, odd, tmp_path):
+    for kind in ("oci-archive", "docker-archive"):
+        paths = [str(tmp_path / f"{kind}{number}") for number in range(2)]
+        for path in paths:
+            run(store, archive={"path": path, "format": kind})
+        contents = {pathlib.Path(path).read_bytes() for path in paths}
+        assert len(contents) == 1
+        actions, image = run(store, name="again:1", source={"path": paths[0]}, force=True)
+        assert (actions, image.id) == (["imported image"], odd.id)
+
+
+def test_a_layout_keeps_its_other_images(peers, store, odd, tmp_path):
+    layout = str(tmp_path / "layout")
+    shutil.copytree(peers.path("skopeo-zstd"), layout)
+    archive = {"path": layout, "format": "oci"}
+    assert run(store, archive=archive)[0] == ["wrote archive"]
+    assert run(store, archive=archive)[0] == []
+    assert call("umoci", "ls", "--layout", layout).split() == sorted(["odd", NAME])
+    assert same(peers.umoci_tree(f"{layout}:{NAME}"), peers.tree) == []
+
+
+def test_no_archive_in_the_place_of_something_else(store, odd, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").write_text("precious")
+    os.mkfifo(tmp_path / "fifo")
+    for path, kind, why in [
+        ("full", "oci-archive", "it is no regular file"),
+        ("fifo", "docker-archive", "it is no regular file"),
+        ("full", "oci", "neither empty nor an OCI image layout"),
+        ("full/file", "oci", "it is no directory"),
+        ("nowhere/x", "oci-archive", "there is no directory"),
+    ]:
+        for check in (True, False):
+            with pytest.raises(Exception, match=why):
+                run(store, check, archive={"path": str(tmp_path / path), "format": kind})
+    assert (tmp_path / "full/file").read_text() == "precious"
+
+
+def test_estargz_is_an_ordinary_layer(store, tmp_path):
+    """Each member a gzip member of its own, and a footer with an extra field (stargz-snapshotter, docs/estargz.md)."""
+    layout = tmp_path / "layout"
+    write_layout(layout, [[directory("etc"), member("etc/a", content=b"a" * 5000), member("etc/b", content=b"b")]])
+    index = json.loads((layout / "index.json").read_text())
+    blobs = layout / "blobs/sha256"
+    manifest = json.loads((blobs / index["manifests"][0]["digest"][7:]).read_text())
+    plain = gzip.decompress((blobs / manifest["layers"][0]["digest"][7:]).read_bytes())
+    cuts = [0, 512, 512 + 512 + 5120, len(plain)]
+    members = [gzip.compress(plain[start:end]) for start, end in zip(cuts, cuts[1:])]
+    extra = b"SG" + (22).to_bytes(2, "little") + b"%016xSTARGZ" % sum(map(len, members))
+    footer = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff" + len(extra).to_bytes(2, "little") + extra
+    footer += b"\x01\x00\x00\xff\xff" + bytes(8)
+    blob = b"".join([*members, footer])
+    assert gzip.decompress(blob) == plain
+    digest = hashlib.sha256(blob).hexdigest()
+    (blobs / digest).write_bytes(blob)
+    manifest["layers"][0].update(digest=f"sha256:{digest}", size=len(blob))
+    raw = json.dumps(manifest).encode()
+    (blobs / hashlib.sha256(raw).hexdigest()).write_bytes(raw)
+    index["manifests"][0].update(digest=f"sha256:{hashlib.sha256(raw).hexdigest()}", size=len(raw))
+    (layout / "index.json").write_text(json.dumps(index))
+    _actions, image = run(store, source={"path": str(layout)})
+    [path] = store.layer_paths(image)
+    assert (pathlib.Path(path) / "etc/a").read_bytes() == b"a" * 5000
+
+
+def aoci(*words, data=None):
+    done = subprocess.run(["/usr/bin/python3", "-I", AOCI, *words], input=data, capture_output=True, check=False)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def test_save_and_load(peers, state_dir, tmp_path):
+    code, said, error = aoci("load", "-i", peers.path("docker-old.tar.gz"))
+    assert (code, error) == (0, "")
+    assert said.decode().startswith(f"loaded {NAME} sha256:")
+    code, archive, error = aoci("save", "--format", "docker-archive", NAME)
+    assert (code, error) == (0, "")
+    assert aoci("save", "-o", str(tmp_path / "both.tar"), NAME, NAME) == (0, b"", "")
+    assert aoci("rmi", NAME)[0] == 0
+    code, again, error = aoci("load", data=archive)
+    assert (code, again, error) == (0, said, "")
+    code, _said, error = aoci("load", "-i", peers.path("buildah-layout"))
+    assert code == 1
+    assert "the image odd in " in error
+    assert "has no name" in error
+    code, named, _error = aoci("load", "-q", "-i", peers.path("buildah-layout"), "other:2")
+    assert code == 0
+    assert aoci("images")[1].decode().count("\n") == 3
+    assert named.decode().startswith("sha256:")
+    code, _said, error = aoci("save", "nosuch:1")
+    assert (code, error) == (1, "aoci: there is no image nosuch:1. aoci images lists them.\n")
