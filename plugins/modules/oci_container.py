@@ -206,7 +206,7 @@ options:
         O(volumes) and O(mounts) keep the host's owners, which the container sees as V(nobody) and cannot be, unless
         they belong to its own ids on the host, or the volume has the option V(idmap).
       - Needs Linux 5.19, and a file system for the state directory that has id-mapped mounts, as ext4, XFS and btrfs.
-        Excludes O(privileged), O(runtime) and the host's network, processes and IPC.
+        Excludes O(privileged) and the host's network, processes and IPC.
       - With V(host), the default, root in the container is root of the host, held back by O(cap_drop),
         O(security_opts) and the other namespaces alone.
     type: str

@@ -84,12 +84,6 @@ def _check_userns(options: Mapping[str, Any]) -> None:
             _contradiction(f"{name}: host", "userns_mode: private", "the kernel keeps what the host owns from it")
     if options.get("privileged"):
         _contradiction("privileged: true", "userns_mode: private", "it is root of its own namespace only")
-    if options.get("runtime"):
-        _contradiction(
-            f"runtime: {options['runtime']}",
-            "userns_mode: private",
-            "only the collection's own runtime reaches a root file system where root alone may enter",
-        )
 
 
 def _check_processor(options: Mapping[str, Any]) -> None:

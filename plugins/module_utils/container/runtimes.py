@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Stdio = tuple[int, int, int]
 
+_EXECUTION = 1.0  # seconds from another runtime's start to execve(2), at the most
+
 
 class OwnRuntime:
     """runtime/lifecycle.py on the state in *run_dir*."""
@@ -73,6 +75,12 @@ class OtherRuntime(OwnRuntime):
         document: dict[str, Any] = json.loads(read_bytes(os.path.join(bundle, "config.json")))
         created = State(container_id, bundle, document["linux"]["cgroupsPath"], _now())
         created.annotations = document.get("annotations", {})
+        if document["linux"].get("uidMappings"):
+            from ..runtime.child import own_stdio
+            from . import userns
+
+            # The other does this from inside the namespace, where it has no power over what is root's.
+            own_stdio(stdio, userns.outside(document))
         states.make(self.run_dir, created)
         directory = states.directory(self.run_dir, container_id)
         try:
@@ -92,9 +100,28 @@ class OtherRuntime(OwnRuntime):
         return created
 
     def start(self, container_id: str) -> None:
+        waiting = states.load(self.run_dir, container_id)
+        name = procfs.name(waiting.pid, waiting.start_time)
         self._run(["start", container_id])
+        self._check_executed(waiting, name)
         with contextlib.suppress(FileNotFoundError):  # it has ended, and is deleted, already
             os.unlink(os.path.join(states.directory(self.run_dir, container_id), START_SOCKET))
+
+    def _check_executed(self, started: State, before: bytes) -> None:
+        """Raise ContainerError where the process ended as what waited, called *before*, and not as the program.
+
+        The other tells of what goes wrong up to the moment in which its process lets go of it, and not of execve(2).
+        """
+        end = time.monotonic() + _EXECUTION
+        while before and procfs.name(started.pid, started.start_time) == before:
+            if not procfs.alive(started.pid, started.start_time):
+                name = os.path.basename(self.program)
+                raise ContainerError(
+                    f"{name} started the container, and its program could not be executed", step="runtime", obj=name
+                )
+            if time.monotonic() > end:
+                return  # what has the pid is nothing that becomes the program: a virtual machine's monitor
+            time.sleep(0.001)
 
     def delete(self, container_id: str) -> None:
         # Ours first: it ends every process and does not need the other program, which may have been removed.

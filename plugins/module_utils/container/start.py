@@ -91,6 +91,12 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
             return None
         started = time.time_ns()
         runtime.start(record.id)
+    except ContainerError as error:
+        runtime.delete(record.id)
+        said = _last_line(err_read)
+        if not said:
+            raise
+        raise ContainerError(f"{error.message}: {said}", step=error.step, obj=error.obj, hint=error.hint) from error
     except BaseException:
         runtime.delete(record.id)
         raise
@@ -113,6 +119,16 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # from now on a task may send it; the light monitor needs a moment
     _send(report, {"started": created.pid})
     return [sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers]
+
+
+def _last_line(pipe: int) -> str:
+    """What another runtime's process has said last on the container's stderr."""
+    os.set_blocking(pipe, False)
+    try:
+        said = os.read(pipe, 65536)
+    except BlockingIOError:
+        return ""
+    return said.decode("utf-8", "replace").strip().rpartition("\n")[2]
 
 
 def _remove_cgroup(record: records.Record) -> None:
@@ -200,6 +216,8 @@ def _write_bundle(record: records.Record) -> None:
         release=os.uname().release,
     )
     document = bundle.build(record.spec, user, host)
+    if userns.is_private(options) and options.get("runtime"):
+        userns.expose(record, document)
     path = os.path.join(record.path, "bundle/config.json")
     write_atomic(path, dumps(document).encode(), durable=False)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .records import Record
 
 SIZE = 0x10000
+_EXPOSED = "/run/agentless-oci-userns"
 _FIRST, _END = 16, 0x10000  # multiples of SIZE; ids have 32 bits
 
 
@@ -72,6 +73,12 @@ def mapping(spec: Mapping[str, Any]) -> list[tuple[int, int, int]]:
     return [(0, int(spec["first_host_id"]), SIZE)]
 
 
+def outside(document: Mapping[str, Any]) -> int:
+    """The host's uid of the process that *document*, a config.json of ours, describes."""
+    first: int = document["linux"]["uidMappings"][0]["hostID"]
+    return first + int(document["process"]["user"]["uid"])
+
+
 def directory(record: Record) -> str:
     """The container's directory as its monitor sees it after :func:`map_owners`, owners translated."""
     return os.path.join(record.path, "mapped")
@@ -99,3 +106,46 @@ def map_owners(record: Record) -> None:
         idmap.remap(place, namespace)
     finally:
         os.close(namespace)
+
+
+def expose(record: Record, document: dict[str, Any]) -> None:
+    """Make *document*, the container's config.json, one that another runtime can follow in a user namespace.
+
+    It reaches the root file system from inside, and our directories let root of the host in alone; older ones do not
+    know id-mapped mounts. So both are mounted ready, in this mount namespace alone, below a directory that is empty
+    for everybody else, and the configuration says so. Raises OSError, KernelError.
+    """
+    from ..kernel import constants as c
+    from ..kernel import idmap, syscalls
+
+    os.makedirs(_EXPOSED, mode=0o711, exist_ok=True)
+    syscalls.mount("tmpfs", _EXPOSED, "tmpfs", c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC, "mode=711")
+    files = os.path.join(directory(record), "etc")
+    document["root"]["path"] = _bound(os.path.join(record.path, "bundle/rootfs"), "rootfs", ["rbind"])
+    etc = _bound(files, "etc", ["bind"])
+    namespace = idmap.user_namespace(mapping(record.spec), mapping(record.spec))
+    try:
+        for number, mount in enumerate(document["mounts"]):
+            if mount["source"].startswith(files + "/"):
+                mount["source"] = etc + mount["source"][len(files) :]
+            elif "idmap" in mount["options"]:
+                mount["source"] = _bound(mount["source"], str(number), ["rbind", "idmap"], namespace)
+                mount["options"].remove("idmap")
+    finally:
+        os.close(namespace)
+
+
+def _bound(source: str, name: str, options: list[str], namespace: int = -1) -> str:
+    from ..kernel import mounts
+
+    place = os.path.join(_EXPOSED, name)
+    if os.path.isdir(source):
+        os.mkdir(place, 0o711)
+    else:
+        os.mknod(place)
+    target = os.open(place, os.O_PATH | os.O_CLOEXEC)
+    try:
+        mounts.attach(mounts.open_bind(source, mounts.MountOptions(options), userns=namespace), target)
+    finally:
+        os.close(target)
+    return place

@@ -29,11 +29,28 @@ def start_time(pid: int) -> int:
     return int(fields[19])
 
 
+def name(pid: int, started: int) -> bytes:
+    """What the process (*pid*, *started*), dead or alive, is called: its program, until it says otherwise.
+
+    15 bytes at most (proc_pid_comm(5)); none where there is no such process.
+    """
+    try:
+        raw = _raw_stat(pid)
+    except ProcessLookupError:
+        return b""
+    head, _end, rest = raw.rpartition(b")")
+    return head.partition(b"(")[2] if int(rest.split()[19]) == started else b""
+
+
 def _stat(pid: int) -> list[bytes]:
     """The fields of proc_pid_stat(5) from the third on, a zombie's too. Raises ProcessLookupError."""
+    # The command name (field 2) may hold spaces and parentheses: fields count from the last ")".
+    return _raw_stat(pid).rpartition(b")")[2].split()
+
+
+def _raw_stat(pid: int) -> bytes:
     try:
-        # The command name (field 2) may hold spaces and parentheses: fields count from the last ")".
-        return files.read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        return files.read_bytes(f"/proc/{pid}/stat")
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESRCH):
             raise ProcessLookupError(errno.ESRCH, "no such process", str(pid)) from None

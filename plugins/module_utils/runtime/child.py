@@ -56,7 +56,10 @@ def leave_caller(config: Config, stdio: tuple[int, int, int], preserve_fds: int)
     for target, fd in enumerate(kept):
         os.dup2(fd, target, inheritable=True)
         os.close(fd)
-    _own_stdio(config)
+    user = config.uid
+    if "user" in config.namespaces:
+        user = idmap.outside(user, config.uid_mappings)
+    own_stdio((0, 1, 2), user)
     os.setgroups(())
     _heed_signals()
     syscalls.close_on_exec(_FIRST_AFTER_STDIO + preserve_fds)  # CVE-2024-21626
@@ -64,15 +67,12 @@ def leave_caller(config: Config, stdio: tuple[int, int, int], preserve_fds: int)
         _write_oom_score(config.oom_score_adj)
 
 
-def _own_stdio(config: Config) -> None:
-    """Let the container's user open its own stdio again as /dev/stdout: pipes and files belong to who made them.
+def own_stdio(fds: tuple[int, ...], user: int) -> None:
+    """Let *user* (the host's uid) open the descriptors *fds* again, as /dev/stdout: they belong to who made them.
 
     Done while we still have the host's privilege; the null device stays everybody's.
     """
-    user = config.uid
-    if "user" in config.namespaces:
-        user = idmap.outside(user, config.uid_mappings)
-    for fd in range(_FIRST_AFTER_STDIO):
+    for fd in fds:
         found = os.fstat(fd)
         if found.st_uid != user and not (stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)):
             try:

@@ -127,6 +127,48 @@ def test_one_that_is_not_there(host, check):
     assert host.clean() == []
 
 
+def test_a_user_namespace(host, other, tmp_path):
+    """Owners are translated by mounts of ours: on disk, in the container and in a volume they are the same."""
+    (tmp_path / "secret").write_text("x\n")
+    (tmp_path / "secret").chmod(0o600)
+    script = (
+        "cat /proc/self/uid_map;"
+        "stat -c %u:%g / /etc/passwd /home/app /etc/hosts /v/secret; cat /v/secret /etc/hostname;"
+        "touch /new; chown 5:6 /new; touch /v/new; chown 7:8 /v/new; echo out > /dev/stdout"
+    )
+    given = {"userns_mode": "private", "volumes": [f"{tmp_path}:/v:idmap"], "hostname": "db"}
+    try:
+        seen = host.shell(script, **given).split()
+    except Error as error:
+        if "id-mapped" not in str(error):
+            raise
+        pytest.skip(str(error))
+    assert seen == ["0", str(16 * 65536), "65536", "0:0", "0:0", "1000:1000", "0:0", "0:0", "x", "db", "out"]
+    for path, owner in (("new", (7, 8)), ("secret", (0, 0))):
+        found = os.lstat(tmp_path / path)
+        assert (found.st_uid, found.st_gid) == owner
+    assert host.shell("id -u; echo out > /dev/stdout", user="app", **given).split() == ["1000", "out"]
+    assert os.listdir("/run/agentless-oci-userns") == []  # for all but the monitor
+
+
+def test_a_program_that_only_execve_finds_wanting(host, other, tmp_path):
+    """Both let the process go before they know; then the task says what the process has said."""
+    os.chmod(tmp_path, 0o755)
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    with pytest.raises(Error, match=rf"{other} .*: .*([Nn]o such file or directory)"):
+        host.run(command=["/v/script"], volumes=[f"{tmp_path}:/v"])
+    assert theirs(host, other) == []
+    assert host.clean() == []
+
+
+@pytest.mark.parametrize("command", [["true"], ["sh", "-c", "exec true"]])
+def test_a_program_that_ends_at_once_was_executed(host, other, command):
+    for _turn in range(5):
+        assert host.run(command=command, detach=False, recreate=True)["rc"] == 0
+
+
 def test_its_own_words_when_it_refuses(host, usable_runtime):
     with pytest.raises(Error, match=r"runc cannot create the container: .*nosuch"):
         host.run(command=["nosuch"], runtime=usable_runtime("runc"))

@@ -62,7 +62,6 @@ def test_a_signal_to_kill_with_must_exist():
         ({"userns_mode": "private", "ipc_mode": "host"}, ("ipc_mode: host", "userns_mode: private")),
         ({"userns_mode": "private", "privileged": True}, ("privileged: true", "userns_mode: private")),
         ({"volumes": ["/a:/b:idmap"]}, ("volumes: /b: idmap", "userns_mode: host")),
-        ({"userns_mode": "private", "runtime": "crun"}, ("runtime: crun", "userns_mode: private")),
         ({"hostname": "x", "uts": "host"}, ("hostname", "uts: host")),
         ({"domainname": "x", "uts": "host"}, ("domainname", "uts: host")),
         ({"sysctls": {"net.x": "1"}, "network_mode": "host"}, ("sysctls: net.x", "network_mode: host")),
