@@ -51,6 +51,7 @@ class SavedImage:
 
     image_id, raw_config  as for LayoutImage
     layers                names of the layers' files in the archive, base first
+    descriptors           of all blobs that it has here: the config's alone
     """
 
     digest = ""
@@ -60,6 +61,7 @@ class SavedImage:
         self.layers: list[Any] = offer.entry["Layers"]
         self.raw_config = archive.document(offer.entry["Config"])
         self.image_id = digest_of(self.raw_config)
+        self.descriptors: list[dict[str, Any]] = [{"digest": self.image_id}]
         named = _NAMED_BY_DIGEST.fullmatch(offer.entry["Config"])
         if named and f"sha256:{named.group(1)}" != self.image_id:
             raise archive.broken(f"the config {offer.entry['Config']} does not have the digest that its name says")

@@ -55,9 +55,14 @@ class ImageRequest:
     platform  "linux/arm64" or None for this host's
     access    credentials and TLS (auth.Access), None: defaults
     tags      more names; push, force: see the module
+    verify    what it must be signed with (signature.Verify), None: nothing
+    require_digest  whether a reference to a registry must name a digest
     """
 
-    __slots__ = ("access", "archive", "force", "name", "platform", "pull", "push", "source", "state", "tags")
+    __slots__ = (
+        "access", "archive", "force", "name", "platform", "pull", "push", "require_digest", "source", "state", "tags",
+        "verify",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -72,6 +77,8 @@ class ImageRequest:
         push: bool = False,
         force: bool = False,
         archive: dict[str, str] | None = None,
+        verify: Verify | None = None,
+        require_digest: bool = False,
     ) -> None:
         from .auth import Access
 
@@ -85,6 +92,8 @@ class ImageRequest:
         self.push = push
         self.force = force
         self.archive = archive
+        self.verify = verify
+        self.require_digest = require_digest
         if pull not in PULL_POLICIES:
             raise ImageError(f"pull is '{pull}'", step="options", hint=f"It is one of {', '.join(PULL_POLICIES)}")
         self._check()
@@ -100,6 +109,20 @@ class ImageRequest:
         for tag in self.tags:
             if "@" in tag:
                 raise ImageError(f"the tag {tag} names a digest", step="options", obj=tag, hint="Write NAME:TAG")
+        if self.verify and self.source:
+            raise ImageError(
+                "source and verify are given: only images of a registry have signatures there",
+                step="options",
+                hint="Leave out one of the two",
+            )
+        remote = self.state == "present" and not self.source and not self.by_id
+        if self.require_digest and remote and not self.reference.digest:
+            raise ImageError(
+                f"refused {self.full_name}: it names no digest, and require_digest is set",
+                step="options",
+                obj=self.name,
+                hint=f"Write {self.reference.repository}@sha256:…; a tag may mean another image tomorrow",
+            )
         if self.by_id and self.source:
             raise ImageError(
                 f"{self.name} is an image id, which follows from an image's content",
@@ -179,10 +202,14 @@ def decide(
 class Plan:
     """What :func:`apply` is to do. ``image``: what is there before; ``warnings``: what to tell the user."""
 
-    __slots__ = ("actions", "image", "origin", "prepared", "registry", "request", "resolved", "same_origin", "warnings")
+    __slots__ = (
+        "actions", "image", "origin", "prepared", "registry", "request", "resolved", "same_origin", "verified",
+        "warnings",
+    )  # fmt: skip
 
     def __init__(self, request: ImageRequest, image: Image | None) -> None:
         self.request = request
+        self.verified = ""  # the mark of what the image was verified with just now
         self.image = image
         self.actions: list[Action] = []
         self.warnings: list[str] = []
@@ -235,6 +262,10 @@ def plan(request: ImageRequest, store: Store) -> Plan:
     if request.archive and image is not None and remote_id in (None, image.id):
         written = _target(request, store, image).is_written()
     made.actions = decide(request, local, remote_id, tagged, pushed, written)
+    if request.verify is not None and request.state == "present":
+        from .verified import settle
+
+        settle(made, store)
     return made
 
 
@@ -303,6 +334,7 @@ def apply(made: Plan, store: Store, progress: Progress | None = None) -> Image |
     if not made.actions and not made.same_origin:
         if made.image is not None:
             _remember(made, store, made.image)
+            _note_verified(made, store, made.image)
         return made.image
     try:
         return _bring(made, store, progress)
@@ -337,7 +369,8 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
             registry = made.registry = made.registry or Registry(request.reference, request.access)
             resolved = made.resolved or resolve(registry, wanted_platform(request), store, made.origin)
             if request.force:
-                _distrust(store, resolved)
+                document = resolved.manifest.document
+                distrust(store, [document["config"], *document["layers"]])
             image = pull(store, registry, resolved, [request.full_name], request.platform, progress)
         elif "imported image" in verbs and made.prepared:
             image = made.prepared.store(store, request.full_name)
@@ -358,6 +391,12 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
     return store.find(image.name) if image else None
 
 
+def _note_verified(made: Plan, store: Store, image: Image) -> None:
+    """Remember that *image* was verified, so that the next run need not ask for its signature."""
+    if made.verified:
+        store.mark_verified(image.digest, made.request.reference.repository, made.verified)
+
+
 def _note_origin(store: Store, image: Image, name: str, origin: str) -> bool:
     """Remember that *name* is *origin* in its registry now, which is the same image; False when that is gone here."""
     there = store.find(name)
@@ -376,14 +415,15 @@ def _remember(made: Plan, store: Store, image: Image) -> None:
         _target(made.request, store, image).remember()
 
 
-def _distrust(store: Store, resolved: Resolved) -> None:
-    """Before a forced pull: blobs that are not what their names say go, so that they are fetched again."""
+def distrust(store: Store, descriptors: Sequence[dict[str, Any]]) -> None:
+    """Before a forced run: blobs that are not what their digests say go, so that they are brought again."""
     import contextlib
 
-    from .digest import digest_of_file
+    from .digest import algorithm_of, digest_of_file
 
-    for descriptor in [resolved.manifest.document["config"], *resolved.manifest.document["layers"]]:
-        path = store.blob_path(str(descriptor["digest"]))
+    for descriptor in descriptors:
+        digest = str(descriptor["digest"])
+        path = store.blob_path(digest)
         with contextlib.suppress(FileNotFoundError):
-            if digest_of_file(path, str(descriptor["digest"]).partition(":")[0]) != descriptor["digest"]:
+            if digest_of_file(path, algorithm_of(digest)) != digest:
                 os.unlink(path)

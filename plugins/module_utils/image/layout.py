@@ -59,6 +59,7 @@ class LayoutImage:
     image_id, digest  of config and manifest
     raw_config        the image config
     layers            descriptors of its layers, base first
+    descriptors       of all blobs that it has here
     """
 
     def __init__(self, archive: Archive, offer: Offer, platform: Platform) -> None:
@@ -76,6 +77,7 @@ class LayoutImage:
         self.image_id = str(descriptor["digest"])
         self.digest = self._manifest.digest
         self.layers: list[Any] = self._manifest.document["layers"]
+        self.descriptors: list[dict[str, Any]] = [descriptor, *self.layers]
 
     def bring(self, store: Store, _diff_ids: list[str]) -> Manifest:
         """Copy the layers' blobs into the store, each verified; the manifest. The caller holds the store's lock."""

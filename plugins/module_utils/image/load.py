@@ -11,12 +11,13 @@ first, which goes with the process.
 from __future__ import annotations
 
 import os
+import stat
 
 from . import imports, inflate
 from .archive import Archive, DirectoryArchive, TarArchive
 from .errors import ImageError
 from .offers import Offer, choose
-from .source import DOCKER_ARCHIVE, OCI, ROOTFS
+from .source import DOCKER_ARCHIVE, OCI, ROOTFS, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,52 +30,87 @@ if TYPE_CHECKING:
 
 
 class Prepared:
-    """An image in an archive that has been looked at.
+    """An image in an archive that has been looked at, or is known from the last time.
 
     image_id  what the image's id will be
     digest    its manifest's digest: of the image that is here if that is the same, "" where the archive has none
     """
 
-    def __init__(self, request: ImageRequest, store: Store, image: Image | None, kind: Kind) -> None:
-        from .ensure import wanted_platform
-
-        wanted = str((request.source or {}).get("image") or "")
-        platform = wanted_platform(request)
+    def __init__(self, request: ImageRequest, store: Store, image: Image | None, kind: Kind | None) -> None:
+        self._request = request
+        self._path = kind.path if kind else path_of(request)
+        self._status = os.stat(self._path)
         self._archive: Archive | None = None
         self._found: LayoutImage | SavedImage | None = None
-        self._status = os.stat(kind.path) if kind.compression != "tar" else None
-        self._key = "\0".join((os.path.abspath(kind.path), wanted, request.full_name, str(platform))).encode()
         self.image_id = self.digest = ""
-        if self._status is not None:
-            # Only a compressed archive costs anything to look at.
-            record = imports.read_record(store, self._key, "fingerprint", "image_id")
-            if record.get("fingerprint") == imports.file_fingerprint(self._status):
-                self.image_id = str(record["image_id"])
-        if request.force or image is None or self.image_id != image.id:
-            self._archive = open_archive(kind, store)
-            offer = choose(offers_of(self._archive, kind), wanted, request.full_name, platform, kind.path)
-            self._found = read(self._archive, kind, offer, platform)
-            self.image_id, self.digest = self._found.image_id, self._found.digest
-            _check_platform(self._found, request, kind.path)
+        if kind is None and image is not None:
+            self.image_id, self.digest = image.id, image.digest
+            return
+        self._look(store, kind)
         if image is not None and image.id == self.image_id:
             self.digest = image.digest
 
+    def _look(self, store: Store, kind: Kind | None) -> LayoutImage | SavedImage:
+        from .ensure import wanted_platform
+
+        request = self._request
+        source = request.source or {}
+        kind = kind or kind_of(self._path, str(source.get("format") or "auto"))
+        platform = wanted_platform(request)
+        self._archive = open_archive(kind, store)
+        offers = offers_of(self._archive, kind)
+        offer = choose(offers, str(source.get("image") or ""), request.full_name, platform, kind.path)
+        found = self._found = read(self._archive, kind, offer, platform)
+        _check_platform(found, request, kind.path)
+        self.image_id, self.digest = found.image_id, found.digest
+        return found
+
     def store(self, store: Store, name: str) -> Image:
         """Bring the image into the store and name it *name*. The caller holds the store's lock, shared."""
-        if self._found is None:
-            raise ImageError(f"{name} was removed meanwhile", step="store", obj=name, hint="Run the task again")
-        return store_image(self._found, store, [name])
+        found = self._found or self._look(store, None)
+        if self._request.force:
+            from .ensure import distrust
+
+            distrust(store, found.descriptors)
+        return store_image(found, store, [name])
 
     def remember(self, store: Store) -> None:
-        """Record which image it was, so that the next run need not unpack the archive."""
-        if self._status is not None and imports.is_settled(self._status.st_ctime):
-            record = {"fingerprint": imports.file_fingerprint(self._status), "image_id": self.image_id}
-            if imports.read_record(store, self._key) != record:
-                imports.write_record(store, self._key, record)
+        """Record which image it was, so that the next run need not open the archive."""
+        if not stat.S_ISREG(self._status.st_mode) or not imports.is_settled(self._status.st_ctime):
+            return
+        key = _key(self._request)
+        record = {"fingerprint": imports.file_fingerprint(self._status), "image_id": self.image_id}
+        if imports.read_record(store, key) != record:
+            imports.write_record(store, key, record)
 
     def close(self) -> None:
         if self._archive is not None:
             self._archive.close()
+
+
+def is_known(request: ImageRequest, store: Store, image: Image) -> bool:
+    """Whether *image* is what the source of *request* held the last time, and nobody has written to it since."""
+    record = imports.read_record(store, _key(request), "fingerprint", "image_id")
+    if record.get("image_id") != image.id:
+        return False
+    try:
+        return bool(record["fingerprint"] == imports.file_fingerprint(os.stat(path_of(request))))
+    except OSError:
+        return False  # which whoever looks says with more words
+
+
+def path_of(request: ImageRequest) -> str:
+    return str((request.source or {}).get("path") or "")
+
+
+def _key(request: ImageRequest) -> bytes:
+    """Under which the record is kept: all that says which image is meant."""
+    from .ensure import wanted_platform
+
+    source = request.source or {}
+    path = os.path.abspath(path_of(request))
+    words = (path, source.get("format"), source.get("image"), request.full_name, wanted_platform(request))
+    return "\0".join(map(str, words)).encode("utf-8", "surrogateescape")
 
 
 def open_archive(kind: Kind, store: Store) -> Archive:

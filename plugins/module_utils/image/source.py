@@ -49,10 +49,23 @@ class Kind:
 def prepare(request: ImageRequest, store: Store, image: Image | None) -> Prepared:
     """Look at the source of *request*; *image* is what its name means now. Changes nothing. Raises ImageError."""
     source = request.source or {}
+    stated = str(source.get("format") or "auto")
     if source.get("rootfs"):
+        if stated not in ("auto", ROOTFS):
+            raise ImageError(
+                f"source.rootfs is given and source.format is {stated}",
+                step="options",
+                obj=str(source["rootfs"]),
+                hint="Give source.path instead, or leave out source.format",
+            )
         kind = kind_of(str(source["rootfs"]), ROOTFS)
     else:
-        kind = kind_of(str(source.get("path") or ""), str(source.get("format") or "auto"))
+        if image is not None and not request.force and not source.get("config"):
+            from . import load
+
+            if load.is_known(request, store, image):
+                return load.Prepared(request, store, image, None)
+        kind = kind_of(str(source.get("path") or ""), stated)
     if kind.format == ROOTFS:
         if source.get("image"):
             raise ImageError(
@@ -71,9 +84,9 @@ def prepare(request: ImageRequest, store: Store, image: Image | None) -> Prepare
             obj=kind.path,
             hint="Its images have their own configuration: leave out source.config",
         )
-    from .load import Prepared as PreparedArchive
+    from . import load
 
-    return PreparedArchive(request, store, image, kind)
+    return load.Prepared(request, store, image, kind)
 
 
 def kind_of(path: str, stated: str = "auto") -> Kind:

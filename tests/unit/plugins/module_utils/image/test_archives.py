@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import os
 import pathlib
+import random
+import shutil
 import sys
 import tarfile
 
@@ -444,11 +447,13 @@ def test_a_compressed_archive_is_unpacked_once(store, tmp_path, monkeypatch):
     actions, image = bring(store, tmp_path / "a.tar.gz")
     assert (actions, image.names) == (["imported image"], ["docker.io/library/x:1"])
 
-    def never(_kind, _store):
+    def never(*_arguments):
         raise AssertionError("the archive was opened again")
 
     with monkeypatch.context() as patched:
         patched.setattr(load, "open_archive", never)
+        patched.setattr(source, "kind_of", never)
+        patched.setattr(load, "kind_of", never)
         assert bring(store, tmp_path / "a.tar.gz")[0] == []
         store.untag(image.names)
         with pytest.raises(AssertionError):
@@ -457,6 +462,33 @@ def test_a_compressed_archive_is_unpacked_once(store, tmp_path, monkeypatch):
         with pytest.raises(AssertionError):
             bring(store, tmp_path / "a.tar.gz")
     assert bring(store, tmp_path / "a.tar.gz")[0] == ["imported image"]
+
+
+@needs_root
+@pytest.mark.parametrize("make", [lambda tmp_path: saved(tmp_path / "a.tar"), lambda tmp_path: tmp_path / "layout"])
+def test_what_is_lost_is_brought_again_from_an_archive_that_is_known(place, store, tmp_path, monkeypatch, make):
+    monkeypatch.setattr(imports, "RACY", -10)
+    path = make(tmp_path)
+    _actions, image = bring(store, path)
+    shutil.rmtree(store.layer_paths(image)[0])
+    [first, *_rest] = image.manifest["layers"]
+    os.unlink(store.blob_path(first["digest"]))
+    assert bring(store, path)[0] == ["imported image"]
+    assert len(store.layer_paths(image)) == 2
+    assert bring(store, path)[0] == []
+
+
+@needs_root
+def test_force_brings_again_what_is_damaged(place, store):
+    _actions, image = bring(store, place)
+    for descriptor in (image.manifest["config"], image.manifest["layers"][1]):
+        path = pathlib.Path(store.blob_path(descriptor["digest"]))
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + b"!" if descriptor is not image.manifest["config"] else content + b" ")
+        made = ensure.plan(ensure.ImageRequest("x:1", source={"path": str(place)}, force=True), store)
+        ensure.apply(made, store)
+        made.close()
+        assert path.read_bytes() == content
 
 
 @needs_root
@@ -485,10 +517,57 @@ def test_a_platform_in_an_index(store, tmp_path):
             ensure.plan(request, store)
 
 
+@needs_root
+@pytest.mark.parametrize("form", ["oci", "docker"])
+def test_any_damage_is_an_error_or_makes_no_difference(place, store, tmp_path, form):
+    """Bytes changed, lost or doubled anywhere: the image is what it was, or there is one error and no image."""
+    path = tmp_path / "a.tar"
+    if form == "oci":
+        with tarfile.open(path, "w") as file:
+            file.add(place, ".")
+    else:
+        saved(path)
+    whole = path.read_bytes()
+    numbers = random.Random(form)
+    _actions, image = bring(store, path)
+    ends = {"error": 0, "same": 0, "rootfs": 0}
+    for _round in range(150):
+        data = bytearray(whole)
+        start = numbers.randrange(len(data))
+        kind = numbers.choice(("bit", "cut", "gone", "twice", "text"))
+        if kind == "bit":
+            data[start] ^= 1 << numbers.randrange(8)
+        elif kind == "cut":
+            del data[start:]
+        elif kind == "gone":
+            del data[start : start + numbers.choice((1, 512, 1024))]
+        elif kind == "twice":
+            data[start:start] = data[start : start + 512]
+        else:
+            quote = data.find(b'"', start)
+            data[quote : quote + 1] = numbers.choice((b"7", b"[", b'"x":1,"', b"null"))
+        path.write_bytes(data)
+        try:
+            with contextlib.closing(ensure.plan(ensure.ImageRequest("y:1", source={"path": str(path)}), store)) as made:
+                after = ensure.apply(made, store)
+        except ImageError:
+            ends["error"] += 1
+            assert store.find("y:1") is None
+        else:
+            if after.id != image.id:  # what is no archive of images may still be a tarball
+                assert source.kind_of(str(path)).format == "rootfs" or form == "docker"
+            ends["same" if after.id == image.id else "rootfs"] += 1
+            store.remove("y:1")
+    assert ends["error"] > 20
+    assert ends["same"] > 20
+    assert os.listdir(store.partial) == []
+
+
 def test_source_options_that_contradict_each_other(place, store, tmp_path):
     for options, why in [
         ({"path": str(place), "config": {"command": ["x"]}}, "source.config is given"),
         ({"rootfs": str(place), "image": "x"}, "source.image is given"),
+        ({"rootfs": str(place), "format": "oci"}, "source.format is oci"),
         ({"path": str(place), "format": "docker-archive"}, "it is a directory, and docker-archive is none"),
         ({"path": str(place), "image": "nosuch"}, "has no image nosuch; it holds test"),
     ]:
