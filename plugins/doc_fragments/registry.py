@@ -56,6 +56,38 @@ options:
       - O(username) and O(password) are for the registry only. Credentials for a mirror come from O(authfile).
       - Images are pushed to the registry itself.
     type: dict
+  verify:
+    description:
+      - Refuse the image unless it has a good signature, as C(cosign sign --key) makes it and keeps it in the registry
+        beside the image, under the tag C(sha256-….sig).
+      - The signature must be of the digest that is pulled (of the index, or of the image in it), by this key, and for
+        this repository. Otherwise the task fails, and nothing is pulled or named.
+      - An image that is already there is verified too, once for each key, even if the registry would not be asked
+        otherwise. That it was verified is remembered on the host.
+      - Keys may be ECDSA on P-256 or P-384, Ed25519, or RSA of at least 2048 bits. Signatures without a key
+        (C(Fulcio), C(Rekor)) and those in cosign's newer bundles are not looked at.
+      - Needs Python's C(cryptography) on the managed host.
+    type: dict
+    suboptions:
+      cosign_public_key:
+        description:
+          - The public key, in PEM as cosign writes it into C(cosign.pub), or the path of such a file on the managed
+            host.
+        type: str
+        required: true
+      identity:
+        description:
+          - Repository that the signature must be for, where it is another one than the image's own. So it is with an
+            image that was copied from one registry to another together with its signatures.
+        type: str
+  require_digest:
+    description:
+      - Refuse a reference to a registry that names no digest (C(NAME@sha256:…)), since a tag may mean another image
+        tomorrow.
+      - To make it a policy for all tasks, set it in C(module_defaults) for C(group/agentless.oci.oci).
+    type: bool
+    default: false
 requirements:
   - C(requests) (Python library, on the managed host, where an image comes from or goes to a registry)
+  - C(cryptography) (Python library, on the managed host, for O(verify))
 """

@@ -126,6 +126,7 @@ from .image import (
     registry,
     rootdir,
     save,
+    signature,
     source,
     store,
     tarstream,
@@ -134,6 +135,7 @@ from .image import (
     trust,
     unpack,
     upload,
+    verified,
     workers,
 )
 from .kernel import (

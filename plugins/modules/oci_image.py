@@ -197,6 +197,13 @@ EXAMPLES = r"""
   agentless.oci.oci_image:
     name: quay.io/team/app@sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
 
+- name: Use an image only if it is signed by us
+  agentless.oci.oci_image:
+    name: registry.example.com/shop/api:stable
+    pull: newer
+    verify:
+      cosign_public_key: "{{ lookup('ansible.builtin.file', 'cosign.pub') }}"
+
 - name: Make an image of a directory and push it
   agentless.oci.oci_image:
     name: registry.example.com/tools/base:1
@@ -367,6 +374,14 @@ ARGUMENT_SPEC = {
     "validate_certs": {"type": "bool", "default": True, "aliases": ["tls_verify"]},
     "ca_path": {"type": "path", "aliases": ["ca_cert_dir", "cert_dir"]},
     "mirrors": {"type": "dict"},
+    "verify": {
+        "type": "dict",
+        "options": {
+            "cosign_public_key": {"type": "str", "required": True, "no_log": False},
+            "identity": {"type": "str"},
+        },
+    },
+    "require_digest": {"type": "bool", "default": False},
     "tag": {"type": "list", "elements": "str", "aliases": ["tags"]},
     "push": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},

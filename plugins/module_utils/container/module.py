@@ -81,6 +81,8 @@ class Task:
             try:
                 if made.actions:
                     self._apply(made, observed, image)
+                elif image is not None:
+                    image.settle()
             finally:
                 if image is not None:
                     image.close()

@@ -186,6 +186,14 @@ SHARED: dict[str, dict[str, Any]] = {
     "validate_certs": {"type": "bool", "default": True, "aliases": ["tls_verify"]},
     "ca_path": {"type": "path", "aliases": ["ca_cert_dir", "cert_dir"]},
     "mirrors": {"type": "dict"},
+    "verify": {
+        "type": "dict",
+        "options": {
+            "cosign_public_key": {"type": "str", "required": True, "no_log": False},
+            "identity": {"type": "str"},
+        },
+    },
+    "require_digest": {"type": "bool", "default": False},
     "root": {"type": "path"},
 }
 

@@ -27,6 +27,7 @@ class WantedImage:
     def __init__(self, state: StateDir, parameters: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> None:
         from ..image import ensure
         from ..image.auth import Access
+        from ..image.module import verify_of
         from ..image.store import Store
 
         self.store = Store(state)
@@ -49,6 +50,8 @@ class WantedImage:
             pull=parameters.get("pull") or "missing",
             platform=parameters.get("platform"),
             access=access,
+            verify=verify_of(parameters.get("verify")),
+            require_digest=bool(parameters.get("require_digest")),
         )
         self.made = ensure.plan(request, self.store)
         if recorded is not None and self.made.registry is not None and self.made.resolved is None and self.made.actions:
@@ -91,6 +94,13 @@ class WantedImage:
             name = self.recorded["name"] if self.recorded else self.name
             raise ContainerError(f"image {name} is no longer here", step="image", obj=name, hint="Give image")
         return self._image
+
+    def settle(self) -> None:
+        """Where nothing is to be done, remember at least that the image was verified."""
+        if self.made is not None and self.made.verified and not self.made.actions:
+            from ..image import ensure
+
+            ensure.apply(self.made, self.store)
 
     def close(self) -> None:
         if self.made is not None:

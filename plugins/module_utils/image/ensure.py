@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .pull import Progress, Resolved
     from .registry import Registry
     from .save import Target
+    from .signature import Verify
     from .source import Prepared
     from .store import Image, Store
 
@@ -383,6 +384,7 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
             _target(request, store, image).write()
         if image:
             _remember(made, store, image)
+            _note_verified(made, store, image)
         for action in made.actions:
             if action.verb == "pushed image" and image:
                 from .push import push

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .signature import Verify
+
 
 def run(module: Any) -> None:
     """Ensure the image that *module* (an AnsibleModule) asks for, and exit it."""
@@ -90,7 +92,18 @@ def request_of(params: dict[str, Any]) -> ImageRequest:
         push=params["push"],
         force=params["force"],
         archive=params["archive"],
+        verify=verify_of(params["verify"]),
+        require_digest=params["require_digest"],
     )
+
+
+def verify_of(options: dict[str, Any] | None) -> Verify | None:
+    """What a task's option ``verify`` wants; None where it is not given. Raises ImageError for a key that is none."""
+    if not options:
+        return None
+    from .signature import Verify
+
+    return Verify(options["cosign_public_key"], options.get("identity") or "")
 
 
 def describe(image: Image | None) -> dict[str, Any] | None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # The digest that a name had in its registry when it was pulled: of the index, where the image came out of one.
 ORIGIN = "io.github.agentless-oci.origin"
 
+# What the image was verified with under this name (signature.Verify.mark).
+VERIFIED = "io.github.agentless-oci.verified"
+
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 
@@ -49,9 +52,12 @@ class Image:
     created    RFC 3339 time from the config, "" if it has none
     names      all its names, sorted
     origin     see ORIGIN, "" for an image that was not pulled
+    verified   see VERIFIED, of the names in the repository by whose name it was found; of all for an id
     """
 
-    __slots__ = ("config", "created", "digest", "id", "layers", "manifest", "name", "names", "origin", "size")
+    __slots__ = (
+        "config", "created", "digest", "id", "layers", "manifest", "name", "names", "origin", "size", "verified",
+    )  # fmt: skip
 
     def __init__(self, name: str, digest: str, manifest: dict[str, Any], config: dict[str, Any]) -> None:
         self.name = name
@@ -64,6 +70,7 @@ class Image:
         self.created = str(config.get("created") or "")
         self.names: list[str] = []
         self.origin = ""
+        self.verified: frozenset[str] = frozenset()
 
     @property
     def platform(self) -> media.Platform:
@@ -168,11 +175,21 @@ class Store:
             return None
         image.names = sorted({_name_of(other) for other in descriptors if other["digest"] == digest} - {""})
         image.origin = _origin_of(descriptor)
+        named = {_name_of(d): d.get("annotations") or {} for d in descriptors if d["digest"] == digest}
+        repository = parse(name).repository if name and any(VERIFIED in known for known in named.values()) else ""
+        image.verified = frozenset(
+            str(annotations[VERIFIED])
+            for known, annotations in named.items()
+            if VERIFIED in annotations and (not repository or parse(known).repository == repository)
+        )
         return image
 
     def load(self, digest: str) -> Image | None:
         """The image of the manifest *digest*, with its names; None when its blobs are gone or damaged."""
-        return self._load({"digest": digest}, self.descriptors(), digest)
+        image = self._load({"digest": digest}, self.descriptors(), "")
+        if image is not None:
+            image.name = digest
+        return image
 
     def is_complete(self, image: Image) -> bool:
         """Whether all layers are unpacked."""
@@ -332,6 +349,14 @@ class Store:
         except FileNotFoundError:
             raise _removed(image.name) from None
         self.set_names(image.digest, str(image.manifest.get("mediaType") or media.OCI_MANIFEST), size, names)
+
+    def mark_verified(self, digest: str, repository: str, mark: str) -> None:
+        """Remember that the manifest *digest* was verified in *repository*, with what *mark* stands for."""
+        with self._changing() as descriptors:
+            for descriptor in descriptors:
+                name = _name_of(descriptor)
+                if descriptor["digest"] == digest and name and parse(name).repository == repository:
+                    descriptor["annotations"][VERIFIED] = mark
 
     def untag(self, names: Sequence[str]) -> None:
         """Take *names* away; the images stay until :meth:`collect`."""
