@@ -99,6 +99,7 @@ def test_writing_an_archive(options, here, remote, written, actions):
     assert [action.verb for action in ensure.decide(request, here, remote, {}, {}, written)] == actions
 
 
+KEY = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n"  # verified only when it is used
 PARAMS = {
     "name": NAME,
     "state": "present",
@@ -115,6 +116,8 @@ PARAMS = {
     "tag": None,
     "push": False,
     "force": False,
+    "verify": None,
+    "require_digest": False,
 }
 
 
@@ -131,6 +134,16 @@ PARAMS = {
         ({"name": "x@sha256:" + "a" * 64, "push": True}, "names a digest"),
         ({"name": "sha256:" + "a" * 64, "source": {"rootfs": "/x"}}, "is an image id"),
         ({"name": "a b"}, "white space"),
+        ({"require_digest": True}, "names no digest, and require_digest is set"),
+        ({"require_digest": True, "name": "x@sha256:" + "a" * 64}, None),
+        ({"require_digest": True, "name": "x:1@sha256:" + "a" * 64}, None),
+        ({"require_digest": True, "name": "sha256:" + "a" * 64}, None),
+        ({"require_digest": True, "source": {"rootfs": "/x"}}, None),
+        ({"require_digest": True, "state": "absent"}, None),
+        ({"verify": {"cosign_public_key": KEY}}, None),
+        ({"verify": {"cosign_public_key": KEY}, "source": {"rootfs": "/x"}}, "source and verify are given"),
+        ({"verify": {"cosign_public_key": "/no/such/cosign.pub"}}, "cannot read the public key /no/such/cosign.pub"),
+        ({"verify": {"cosign_public_key": KEY, "identity": "x/UPPER"}}, "lower case"),
         ({"platform": "linux"}, None),
         ({"platform": "a/b/c/d"}, "is not a platform"),
     ],
