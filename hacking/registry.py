@@ -25,12 +25,19 @@ import sys
 import time
 
 PROGRAM = "/usr/bin/docker-registry"
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
 class Registry:
-    """One registry process. ``auth`` is "user:password"; with ``tls`` a CA of its own signs its certificate."""
+    """One registry process. ``auth`` is "user:password"; with ``tls`` a CA of its own signs its certificate.
 
-    def __init__(self, directory: str, *, auth: str = "", tls: bool = False) -> None:
+    ``token`` is what its configuration has to have below ``auth.token`` (see token_server).
+    """
+
+    def __init__(
+        self, directory: str, *, auth: str = "", tls: bool = False, token: dict[str, str] | None = None
+    ) -> None:
+        self.token = token
         self.directory = os.path.abspath(directory)
         self.auth = auth
         self.ca = os.path.join(self.directory, "ca.pem") if tls else ""
@@ -58,6 +65,8 @@ class Registry:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
+                    # It takes REGISTRY_… for its own options, other tools' REGISTRY_AUTH_FILE too.
+                    env={key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_")},
                     start_new_session=True,
                 )
             self.pid = process.pid
@@ -103,6 +112,8 @@ class Registry:
                 "delete": {"enabled": True},
             },
         }
+        # Layers that lie elsewhere may be named in manifests.
+        config["validation"] = {"manifests": {"urls": {"allow": [".*"]}}}
         listen: dict[str, object] = {"addr": f"127.0.0.1:{self.port}"}
         if self.ca:
             listen["tls"] = {"certificate": self._path("server.pem"), "key": self._path("server.key")}
@@ -115,6 +126,8 @@ class Registry:
             with open(self._path("htpasswd"), "w", encoding="ascii") as file:
                 file.write(entry)
             config["auth"] = {"htpasswd": {"realm": "tests", "path": self._path("htpasswd")}}
+        if self.token:
+            config["auth"] = {"token": self.token}
         path = self._path("config.yml")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(config, file)  # JSON is YAML
@@ -124,26 +137,47 @@ class Registry:
         return os.path.join(self.directory, name)
 
     def _make_certificates(self) -> None:
-        def openssl(*arguments: str) -> None:
-            subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+        authority = Authority(self.directory)
+        authority.sign("server", server=True)
 
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        ca_key, request, names = self._path("ca.key"), self._path("server.csr"), self._path("names.cnf")
+
+class Authority:
+    """A certificate authority below *directory*: ``ca.pem``, and ``NAME.pem`` and ``NAME.key`` for what it signs."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.ca = self._path("ca.pem")
         # Python 3.13 verifies strictly (RFC 5280): a CA without these extensions is refused.
-        openssl(
-            "req", "-x509", *key, "-keyout", ca_key, "-out", self.ca, "-days", "30", "-subj", "/CN=tests CA",
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+        _openssl(
+            "req", "-x509", *NEW_KEY, "-keyout", self._path("ca.key"), "-out", self.ca, "-days", "30",
+            "-subj", "/CN=tests CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
         )  # fmt: skip
-        openssl("req", *key, "-keyout", self._path("server.key"), "-out", request, "-subj", "/CN=localhost")
-        with open(names, "w", encoding="ascii") as file:
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    def sign(self, name: str, *, server: bool) -> tuple[str, str]:
+        """A certificate for a server on this machine, or for a client called *name*, and its key (paths)."""
+        certificate, key, request = self._path(f"{name}.pem"), self._path(f"{name}.key"), self._path(f"{name}.csr")
+        subject = "localhost" if server else name
+        _openssl("req", *NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={subject}")
+        extensions = self._path(f"{name}.cnf")
+        with open(extensions, "w", encoding="ascii") as file:
             file.write(
-                "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\nsubjectKeyIdentifier=hash\n"
-                "authorityKeyIdentifier=keyid\nkeyUsage=digitalSignature\nextendedKeyUsage=serverAuth\n"
+                "basicConstraints=CA:FALSE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+                f"keyUsage=digitalSignature\nextendedKeyUsage={'serverAuth' if server else 'clientAuth'}\n"
             )
-        openssl(
-            "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", ca_key, "-CAcreateserial",
-            "-out", self._path("server.pem"), "-days", "30", "-extfile", names,
+            if server:
+                file.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        _openssl(
+            "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._path("ca.key"), "-CAcreateserial",
+            "-out", certificate, "-days", "30", "-extfile", extensions,
         )  # fmt: skip
+        return certificate, key
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
 def stop(directory: str) -> None:

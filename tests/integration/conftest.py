@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures of the tests that need root, a kernel and a registry; each cleans up whatever its test did.
 
-make_registry(auth="user:password", tls=True) → hacking.registry.Registry, running
+make_registry(auth="user:password", tls=True, token=…) → hacking.registry.Registry, running
 registry    a plain one for the whole session
 rootfs      a busybox root file system, made once; tests must not write into it
 own_rootfs  a copy of it that the test may spoil
@@ -71,8 +71,8 @@ def registry(session_dir):
 def make_registry(tmp_path):
     running = []
 
-    def start(*, auth="", tls=False):
-        running.append(_started(str(tmp_path / f"registry{len(running)}"), auth=auth, tls=tls))
+    def start(**options):
+        running.append(_started(str(tmp_path / f"registry{len(running)}"), **options))
         return running[-1]
 
     yield start

@@ -18,11 +18,13 @@ def error_text(response: Any) -> str:
     """What the registry itself says in an error's body (distribution-spec ``errors``), short and printable."""
     import json
 
+    import urllib3
+
     try:
         raw = response.raw.read(65536, decode_content=True)
         errors = json.loads(raw).get("errors") or []
         said = "; ".join(str(entry.get("message") or entry.get("code")) for entry in errors[:2])
-    except (ValueError, AttributeError, TypeError, OSError):
+    except (ValueError, AttributeError, TypeError, OSError, urllib3.exceptions.HTTPError):
         return ""
     return "".join(character for character in said if character.isprintable())[:200]
 
@@ -77,7 +79,14 @@ def reason_of(error: BaseException) -> str:
 
 
 def unavailable(host: str, what: str, error: BaseException, obj: str) -> RegistryUnavailable:
-    """The error for a request to *host* that got no answer; *what* was to be done for *obj*."""
+    """The error for a request to *host* that got no answer; *what* was to be done for *obj*.
+
+    When the registry had sent us on, the host that was asked last is the one to name.
+    """
+    from urllib.parse import urlsplit
+
+    asked = getattr(getattr(error, "request", None), "url", None)
+    host = (urlsplit(asked).netloc if isinstance(asked, str) else "").rpartition("@")[2] or host
     reason = reason_of(error)
     if reason == "proxy":
         why = f"the proxy in between does not let us through ({innermost(error)})"
@@ -87,8 +96,9 @@ def unavailable(host: str, what: str, error: BaseException, obj: str) -> Registr
         hint = "Name its authority with ca_path, or set validate_certs to false"
     elif reason == "tls":
         said = innermost(error)
-        if "CERTIFICATE_REQUIRED" in said.upper().replace(" ", "_"):
-            why, hint = "it wants a client certificate", f"Put one into /etc/containers/certs.d/{host}, or into ca_path"
+        if "alert" in said.lower():
+            why = f"it refuses us ({said}), perhaps for want of a client certificate"
+            hint = f"Put one into /etc/containers/certs.d/{host}, or into ca_path"
         else:
             why, hint = "it does not speak TLS", "Set validate_certs to false to allow plain HTTP"
     elif reason == "name":

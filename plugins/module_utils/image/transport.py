@@ -292,15 +292,16 @@ class Transport:
         authorization: str,
     ) -> Any:
         """Send by HTTPS, and if the registry does not speak it, by plain HTTP; only where plain HTTP is allowed."""
-        exceptions = self.requests.exceptions
         rest = (headers, make_body, authorization)
+        response = None
         try:
             response = self._follow(method, f"https://{self.host}{path}", *rest)
-        except exceptions.ConnectionError as error:
+        except self.requests.exceptions.ConnectionError as error:
             # SSLError is one too. A plain server may also hang up on the handshake; who is not there is not asked
             # twice, and who answers with an alert does speak TLS.
             if reason_of(error) not in ("tls", "reset", "other") or "alert" in innermost(error).lower():
                 raise
+        if response is None:  # not within the except clause: what fails now has nothing to do with TLS
             response = self._follow(method, f"http://{self.host}{path}", *rest)
             self.scheme = "http"
         self._scheme_known = True

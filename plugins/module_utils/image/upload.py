@@ -85,7 +85,8 @@ class Upload:
                 raise
             return self._begin()
         with response:
-            if response.status_code == 201:
+            # distribution 2.8 mounts a blob under its sha256 only, whatever digest was asked for.
+            if response.status_code == 201 and (digest.startswith("sha256:") or self.has_blob(digest)):
                 return ""
             if response.status_code == 202 and response.headers.get("Location"):
                 return self._location(response)
@@ -144,8 +145,7 @@ class Upload:
     def _in_chunks(self, digest: str, size: int, fd: int) -> None:
         """PATCH by PATCH, each resumed where it broke off, then the PUT that ends the session."""
         location = self._begin()
-        done = 0
-        failures = 0
+        done = failures = restarts = 0
         while done < size:
             chunk = os.pread(fd, self._chunk, done)
             before = done
@@ -157,8 +157,11 @@ class Upload:
                     raise
                 cut = error
                 location, done = self._status(location)
+            if not location:  # some end a session whose client they have lost: all of it again, in a new one
+                restarts += 1
+                location = self._begin()
             failures = 0 if done > before else failures + 1
-            if failures >= self.transport.attempts:
+            if max(failures, restarts) >= self.transport.attempts:
                 raise cut or self._stuck(digest, f"takes no chunk of blob {digest} from byte {done} on")
             if done > size:
                 raise self._stuck(digest, f"says that it has more of blob {digest} than there is")
@@ -200,8 +203,10 @@ class Upload:
             return self._location(response), start + len(chunk)
 
     def _status(self, location: str) -> tuple[str, int]:
-        """Where an upload session stands: where to send to, and the first byte that is missing."""
-        with self.transport.request("GET", location, what=self.what, expect=(202, 204)) as response:
+        """Where an upload session stands: where to send to, "" when it is gone, and the first byte that is missing."""
+        with self.transport.request("GET", location, what=self.what, expect=(202, 204, 404)) as response:
+            if response.status_code == 404:
+                return "", 0
             last = (response.headers.get("Range") or "").rpartition("-")[2]
             # "0-0" is said for nothing at all and for one byte; that one is sent again.
             return self._location(response), int(last) + 1 if last.isdigit() and int(last) else 0

@@ -24,6 +24,8 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.store import S
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # for what test files share
+
 IMAGE = "localhost/tests/busybox:1"
 CONFIG = {"command": ["sleep", "1000"], "env": {"PATH": "/bin", "FROM_IMAGE": "yes"}}
 # Ends at once when asked to, unlike a plain sleep as process 1.
