@@ -16,12 +16,14 @@ import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 import machine
 network = machine.Network(sys.argv[2]).__enter__()
-network.host("two").start()
+network.host("lost", mem="256M").start()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_crash_and_a_reboot(host):
+def test_a_crash_and_a_reboot(network):
+    host = network.host("two", mem="256M")
+    host.start()
     host.run("echo kept > /root/synced; sync; echo lost > /root/fresh")
     booted = host.run("cat /proc/sys/kernel/random/boot_id").stdout
     host.crash()
@@ -32,11 +34,12 @@ def test_a_crash_and_a_reboot(host):
     host.reboot()
     assert host.run("cat /root/fresh").stdout == "kept\n"
     assert host.run("cat /proc/sys/kernel/random/boot_id").stdout != booted
+    host.crash()
 
 
 def test_a_killed_test_leaves_nothing(network, tmp_path):
     subprocess.run([sys.executable, "-c", KILLED, HERE, str(tmp_path)], check=False, timeout=60)
-    assert os.path.exists(tmp_path / "two.cow")
+    assert os.path.exists(tmp_path / "lost.cow")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and _processes(str(tmp_path)):
         time.sleep(0.2)
