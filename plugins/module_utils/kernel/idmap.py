@@ -19,7 +19,7 @@ from .lean import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Map = Sequence[tuple[int, int, int]]
     Maps = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]  # of uids, of gids
@@ -61,55 +61,61 @@ def parse(text: str) -> list[tuple[int, int, int]]:
     return sorted(found)
 
 
+class _inside:
+    """A process that has entered a user namespace, for the length of a with block; gives its pid as /proc has it.
+
+    Raises what *enter* raises there (OSError). Single-threaded callers.
+    """
+
+    __slots__ = ("_child", "_enter")
+
+    def __init__(self, enter: Callable[[], None]) -> None:
+        self._enter = enter
+        self._child = 0
+
+    def __enter__(self) -> int:
+        tell, told = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            try:
+                self._enter()
+                # Not our own word for it: we may stand in a new pid namespace, and before the old one's /proc.
+                os.write(told, os.readlink("/proc/self").encode())
+                signal.pause()
+            except OSError as error:
+                os.write(told, str(-(error.errno or errno.EIO)).encode())
+            finally:
+                os._exit(1)
+        os.close(told)
+        said = int(os.read(tell, 16) or -errno.ESRCH)
+        os.close(tell)
+        if said < 0:
+            self.__exit__()
+            raise OSError(-said, os.strerror(-said))
+        return said
+
+    def __exit__(self, *_raised: object) -> None:
+        os.kill(self._child, signal.SIGKILL)
+        os.waitpid(self._child, 0)
+
+
 def maps_of(userns: int) -> Maps:
     """(uids, gids) of the user namespace behind the descriptor *userns*: only a process in it shows them.
 
     Single-threaded callers. Raises OSError (EINVAL for our own namespace, or something else than one).
     """
-    tell, told = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            syscalls.setns(userns, c.CLONE_NEWUSER)
-            os.write(told, b"0")
-            signal.pause()
-        except OSError as error:
-            os.write(told, str(error.errno).encode())
-        finally:
-            os._exit(1)
-    try:
-        os.close(told)
-        code = int(os.read(tell, 16) or errno.ESRCH)
-        if code:
-            raise OSError(code, os.strerror(code))
-        return read_maps(child)
-    finally:
-        os.close(tell)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    with _inside(lambda: syscalls.setns(userns, c.CLONE_NEWUSER)) as pid:
+        return read_maps(pid)
 
 
 def user_namespace(uids: Map, gids: Map) -> int:
     """A descriptor of a user namespace with these maps; it lives as long as the descriptor. Single-threaded callers."""
-    ready_read, ready_write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            syscalls.unshare(c.CLONE_NEWUSER)
-            os.write(ready_write, b".")
-            signal.pause()
-        finally:
-            os._exit(1)
     try:
-        os.close(ready_write)
-        if not os.read(ready_read, 1):
-            raise KernelError("this host allows no user namespaces", step="userns", errno=errno.EPERM)
-        write_maps(child, uids, gids)
-        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    finally:
-        os.close(ready_read)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        with _inside(lambda: syscalls.unshare(c.CLONE_NEWUSER)) as pid:
+            write_maps(pid, uids, gids)
+            return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise KernelError.of(error, "cannot make a user namespace", step="userns") from error
 
 
 def remap(path: str, userns: int) -> None:
