@@ -13,13 +13,21 @@ import os
 import sys
 
 PACKAGE = "aoci"
+LAYERS = ("kernel", "cgroup", "runtime", "image", "container", "cli")
 
 
 def register() -> None:
     """Make the directory of this file importable as the package ``aoci``."""
+    here = os.path.dirname(os.path.realpath(__file__))
     package = type(sys)(PACKAGE)
-    package.__path__ = [os.path.dirname(os.path.realpath(__file__))]
+    package.__path__ = [here]
     sys.modules[PACKAGE] = package
+    # The layers are directories without code: registered likewise, they need not be searched for.
+    for layer in LAYERS:
+        below = type(sys)(f"{PACKAGE}.{layer}")
+        below.__path__ = [f"{here}/{layer}"]
+        sys.modules[below.__name__] = below
+        setattr(package, layer, below)
 
 
 def run(argv: list[str]) -> None:

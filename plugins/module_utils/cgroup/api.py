@@ -117,8 +117,11 @@ class Cgroup:
 
     # ---- life
 
-    def create(self) -> None:
-        """Make it and its parents in every hierarchy; what is there already stays as it is."""
+    def create(self, _pid: int = 0) -> None:
+        """Make it and its parents in every hierarchy; what is there already stays as it is.
+
+        *_pid* is the process that is to enter it first: systemd makes no group without one.
+        """
         cpuset = self.hierarchy.v1.get("cpuset")
         for mount in self.hierarchy.mounts:
             v1.make(mount, self.path, cpuset=mount == cpuset)
@@ -141,10 +144,15 @@ class Cgroup:
         over all processes of the machine, and the wait for that lock is what moving costs (since Linux 5.5). v2 has
         no such way; *unified* False leaves a hybrid's v2 mount out, see :meth:`needs_unified`.
         """
-        for mount in self.hierarchy.mounts:
-            attach(mount + self.path, 0, file="tasks")
+        for directory, file in self.entrances(unified=unified):
+            attach(directory, 0, file=file)
+
+    def entrances(self, *, unified: bool) -> list[tuple[str, str]]:
+        """(directory, file) of each hierarchy by which :meth:`join` goes in, for a process that lacks this object."""
+        found = [(mount + self.path, "tasks") for mount in self.hierarchy.mounts]
         if self.hierarchy.unified and (unified or not self.hierarchy.mounts):
-            attach(self.hierarchy.unified + self.path, 0)
+            found.append((self.hierarchy.unified + self.path, "cgroup.procs"))
+        return found
 
     def needs_unified(self, resources: Mapping[str, Any]) -> bool:
         """Whether a process must be in a hybrid's v2 mount too: *resources* use a controller of it, or systemd,

@@ -63,21 +63,14 @@ class UnitCgroup(Cgroup):
         super().__init__(path, hierarchy, owner)
         self.unit = unit
 
-    def create(self) -> None:
-        """Nothing yet: a scope is made with the first process in it, by :meth:`join`."""
+    def create(self, pid: int = 0) -> None:
+        """Let systemd start the unit around process *pid*; then make what it leaves to us.
 
-    def join(self, *, unified: bool = True) -> None:
-        """Let systemd start the unit around the calling process; then join what it leaves to us.
-
-        Those are v1's hierarchies whose controllers systemd does not manage, and a slice, which it starts empty.
-        A unit with processes in it is the container's already, and this one of exec's; create refuses such a group.
+        Those are v1's hierarchies whose controllers systemd does not manage. A slice it starts empty.
         """
-        if self.pids():
-            super().join(unified=unified)
-            return
         from .systemd_bus import UNIT_EXISTS, Bus, SystemdError
 
-        properties = unit_properties(self.unit, self.path, os.getpid(), unified=self.hierarchy.mode == UNIFIED)
+        properties = unit_properties(self.unit, self.path, pid, unified=self.hierarchy.mode == UNIFIED)
         with Bus() as bus:
             try:
                 bus.start(self.unit, properties)
@@ -88,7 +81,6 @@ class UnitCgroup(Cgroup):
                     error.hint = f"Stop it (systemctl stop {self.unit}), or choose another linux.cgroupsPath"
                     raise
         super().create()
-        super().join(unified=unified)
 
     def set(self, resources: Mapping[str, Any], raw: Mapping[str, Any] | None = None) -> None:
         """Make *resources* and the *raw* files hold, in the kernel and for systemd; all or nothing."""

@@ -18,7 +18,8 @@ from ..runtime import lifecycle
 from ..runtime import state as states
 from ..runtime.console import connect
 from ..runtime.errors import WrongState
-from .runtime_verbs import preserved, state_directory
+from .create_verbs import preserved
+from .main import state_directory
 from .words import Syntax, sort
 
 TYPE_CHECKING = False

@@ -60,7 +60,8 @@ cgroups of create and run, and linux.cgroupsPath is then slice:prefix:name.
 
 # Verb → the module beside this one that carries it out, by its function run(argv, root)
 _MODULES = {
-    **dict.fromkeys(("create", "start", "run", "state", "kill", "delete", "list"), "runtime_verbs"),
+    **dict.fromkeys(("create", "run"), "create_verbs"),
+    **dict.fromkeys(("start", "state", "kill", "delete", "list"), "runtime_verbs"),
     "exec": "exec_verb",
     **dict.fromkeys(("pause", "resume", "ps", "update", "events", "features", "spec"), "more_verbs"),
     **dict.fromkeys(("containers", "inspect", "logs", "rm"), "containers"),
@@ -133,6 +134,21 @@ def report(error: Error | OSError, verb: str) -> None:
             file.write(line + "\n")
     except OSError as failure:
         sys.stderr.write(f"aoci: cannot write the log {_log['path']}: {failure.strerror}\n")
+
+
+def state_directory(root: str | None) -> str:
+    """The directory of the runtime's own state: --root, or the one below the default state directory."""
+    if root:
+        return os.path.abspath(root)
+    from ..statedir import StateDir
+
+    return StateDir().runtime
+
+
+def warn(warnings: list[str]) -> None:
+    """Say on stderr what did not keep the work from being done."""
+    for warning in warnings:
+        sys.stderr.write(f"aoci: warning: {warning}\n")
 
 
 def _systemd_cgroup(options: dict[str, str]) -> bool:

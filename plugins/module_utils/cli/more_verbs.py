@@ -14,7 +14,7 @@ import time
 from ..kernel.errors import Error
 from ..kernel.files import read_bytes
 from ..runtime import lifecycle
-from .runtime_verbs import state_directory
+from .main import state_directory
 from .words import Syntax, sort
 
 TYPE_CHECKING = False

@@ -20,8 +20,9 @@ from ..kernel import procfs
 from ..kernel.files import read_bytes
 from ..runtime import lifecycle
 from ..runtime import state as states
+from ..runtime.channel import START_SOCKET
 from ..runtime.config import Config
-from ..runtime.state import START_SOCKET, State
+from ..runtime.state import State
 from .bundle import PATH
 from .errors import ContainerError
 

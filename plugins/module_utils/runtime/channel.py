@@ -20,7 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LIMIT = 1 << 16
+START_SOCKET = "start.sock"
+_LIMIT = 1 << 17
 
 
 class Channel:
@@ -52,14 +53,16 @@ class Channel:
         return message
 
     def ask(self, message: dict[str, Any]) -> None:
-        """Send and wait for the reply. Raises RuntimeFault when the other side has gone: nobody waits for us then."""
+        """Send and wait for the reply. Raises RuntimeFault as :meth:`wait` does."""
         self.send(message)
         self.wait()
 
-    def wait(self) -> None:
-        """Wait for a message that says no more than that it is time. Raises RuntimeFault as :meth:`ask` does."""
-        if self.receive() is None:
+    def wait(self) -> dict[str, Any]:
+        """The next message. Raises RuntimeFault when the other side has gone: nobody waits for us then."""
+        message = self.receive()
+        if message is None:
             raise RuntimeFault("the creating process has gone away", step="sync")
+        return message
 
     def fail(self, error: BaseException, step: str) -> None:
         """Report *error*; a peer that has gone away cannot be told, and does not need to be."""

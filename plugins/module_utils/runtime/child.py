@@ -10,11 +10,13 @@ import os
 import stat
 import sys
 
+from ..cgroup.control import attach
 from ..kernel import idmap, procfs, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..cgroup.api import Cgroup
+    from collections.abc import Iterable
+
     from .config import Config
 
 _FIRST_AFTER_STDIO = 3
@@ -100,9 +102,10 @@ def _write_oom_score(value: int) -> None:
         os.close(fd)
 
 
-def join_cgroup(config: Config, cgroup: Cgroup) -> None:
-    """Enter the container's cgroup and run on all of its CPUs, whichever our caller was bound to."""
-    cgroup.join(unified=cgroup.needs_unified(config.resources))
+def join_cgroup(entrances: Iterable[tuple[str, str]]) -> None:
+    """Enter the cgroup by its *entrances* and run on all of its CPUs, whichever our caller was bound to."""
+    for directory, file in entrances:
+        attach(directory, 0, file=file)
     if len(os.sched_getaffinity(0)) < (os.cpu_count() or 1):
         os.sched_setaffinity(0, range(_ALL_CPUS))  # the kernel takes those that are there and that the cgroup allows
 

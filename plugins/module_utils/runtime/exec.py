@@ -20,7 +20,7 @@ from . import child, console, fork, limits, namespaces, process, seccomp
 from . import state as states
 from .channel import Channel
 from .config import NAMESPACES, Config
-from .create import check_caller
+from .create import SECCOMP_CACHE, check_caller
 from .errors import RuntimeFault, Unprotected, WrongState
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ def execute(
     if config.terminal != (receiver is not None):
         raise RuntimeFault("a terminal needs a console socket, and a console socket a terminal", step="console")
     if config.seccomp is not None:
-        config.seccomp_program = seccomp.compile(config.seccomp, os.path.join(run_dir, states.SECCOMP_CACHE))
+        config.seccomp_program = seccomp.compile(config.seccomp, os.path.join(run_dir, SECCOMP_CACHE))
     if config.namespaces.get("user"):
         config.uid_mappings, config.gid_mappings = idmap.read_maps(found.pid)
     proc = _open_process(found)
@@ -135,7 +135,7 @@ def _run(
         step.name = "cgroup"
         if config.exec_affinity is not None:
             config.exec_affinity.before_cgroup()
-        child.join_cgroup(config, cgroup)
+        child.join_cgroup(cgroup.entrances(unified=cgroup.needs_unified(config.resources)))
         if config.exec_affinity is not None:
             config.exec_affinity.in_cgroup()
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # the container's processes must not look into us

@@ -17,13 +17,12 @@ import os
 from ..kernel import constants as c
 from ..kernel import procfs, syscalls
 from . import child, devices, hooks, mounting, namespaces, process, rootfs
-from .channel import accept
+from .channel import START_SOCKET, accept, listen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..cgroup.api import Cgroup
     from .channel import Channel
     from .config import Config
 
@@ -32,38 +31,36 @@ class Inheritance:
     """What the first processes have from the one that creates the container.
 
     channel       our end of the conversation
-    listener      the socket on which start reaches us
     stdio         descriptors to be 0, 1 and 2
     console       connected to whoever gets the terminal's master; None without a terminal
     preserve_fds  how many descriptors after stdio the program keeps
     no_pivot      move the root mount instead of pivot_root(2): a ramfs cannot be pivoted
+
+    Told later, by sync 1:
+
+    listener      the socket on which start reaches us
     state         the state document for hooks
     """
 
-    __slots__ = ("cgroup", "channel", "config", "console", "listener", "no_pivot", "preserve_fds", "state", "stdio")
+    __slots__ = ("channel", "config", "console", "listener", "no_pivot", "preserve_fds", "state", "stdio")
 
     def __init__(
         self,
         config: Config,
-        cgroup: Cgroup,
         channel: Channel,
-        listener: _socket.socket,
-        *,
         stdio: tuple[int, int, int],
         console: _socket.socket | None,
         preserve_fds: int,
         no_pivot: bool,
-        state: dict[str, Any],
     ) -> None:
         self.config = config
-        self.cgroup = cgroup
         self.channel = channel
-        self.listener = listener
         self.stdio = stdio
         self.console = console
         self.preserve_fds = preserve_fds
         self.no_pivot = no_pivot
-        self.state = state
+        self.listener: _socket.socket
+        self.state: dict[str, Any]
 
 
 def run(given: Inheritance, *, first: bool) -> None:
@@ -83,13 +80,15 @@ def _outer(given: Inheritance, step: child.Step, *, first: bool) -> None:
     step.name = "stdio"
     child.leave_caller(config, given.stdio, given.preserve_fds)
     step.name = "cgroup"
-    channel.wait()  # sync 1: the parent has made it
-    child.join_cgroup(config, given.cgroup)
+    made = channel.wait()  # sync 1: the parent has made the cgroup and the place of our state
+    child.join_cgroup(made["entrances"])
+    given.listener = listen(made["directory"], START_SOCKET)
+    given.state = {**made["state"], **({"annotations": config.annotations} if config.annotations else {})}
     step.name = "namespaces"
     joined = namespaces.open_joined(config)
     if "pid" in joined or "mount" in joined:
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # others live there already and must not look into us
-    trees = mounting.open_trees(config, given.cgroup.paths(), joined)
+    trees = mounting.open_trees(config, made["cgroup"], joined)
     os.chdir(config.rootfs if trees.namespace < 0 else "/")
     offsets = config.clocks.open() if config.clocks is not None else -1
     namespaces.enter(config, joined, channel, inside=("pid",) if first else ())  # sync 2 in it

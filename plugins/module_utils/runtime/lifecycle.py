@@ -12,10 +12,12 @@ from ..kernel import procfs
 from ..kernel.lean import signal, suppress
 from . import channel, hooks
 from . import state as states
-from .create import create, died
+from .channel import START_SOCKET
+from .create import create
 from .dismantle import dismantle
 from .errors import DamagedState, NoSuchContainer, RuntimeFault, WrongState
-from .state import START_SOCKET, State
+from .outside import died
+from .state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

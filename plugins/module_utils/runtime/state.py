@@ -16,6 +16,7 @@ from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import dumps, loads, suppress
+from .channel import START_SOCKET
 from .errors import DamagedState, NoSuchContainer, RuntimeFault
 
 TYPE_CHECKING = False
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from ..cgroup.api import Cgroup
 
 OCI_VERSION = "1.3.0"
-START_SOCKET = "start.sock"
 CONFIG = "config.json"
-SECCOMP_CACHE = ".seccomp"  # below run_dir, shared by all containers; no container's name
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 
 
