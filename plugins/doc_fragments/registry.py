@@ -84,7 +84,8 @@ options:
     description:
       - Refuse a reference to a registry that names no digest (C(NAME@sha256:…)), since a tag may mean another image
         tomorrow.
-      - To make it a policy for all tasks, set it in C(module_defaults) for C(group/agentless.oci.oci).
+      - To make it a policy for all tasks, set it in C(module_defaults) of M(agentless.oci.oci_image) and
+        M(agentless.oci.oci_container). Images made of O(agentless.oci.oci_image#module:source) and image ids need none.
     type: bool
     default: false
 requirements:

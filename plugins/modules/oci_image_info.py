@@ -69,7 +69,8 @@ EXAMPLES = r"""
   agentless.oci.oci_image_info:
     dangling: true
   register: old
-- ansible.builtin.debug:
+- name: Say it
+  ansible.builtin.debug:
     msg: "{{ old.images | map(attribute='size') | sum | human_readable }}"
 """
 

@@ -118,7 +118,8 @@ EXAMPLES = r"""
   check_mode: true
   register: would
 
-- ansible.builtin.debug:
+- name: Say it
+  ansible.builtin.debug:
     msg: "{{ would.space_reclaimed | human_readable }} in {{ would.images | length }} images"
 
 - name: Remove what has been lying around for a week, but nothing that is labelled

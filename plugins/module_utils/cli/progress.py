@@ -56,12 +56,12 @@ def row(layer: LayerProgress, width: int) -> str:
     columns = [short(layer.digest), f"{counted:>21}", f"{word(layer):<19}"]
     room = width - sum(len(column) + 2 for column in columns) - 2
     if room >= _NARROWEST:
-        columns.insert(1, bar(layer.done, layer.total, min(room, _BAR)))
+        columns.insert(1, gauge(layer.done, layer.total, min(room, _BAR)))
     line = "  ".join(columns).rstrip()
     return line if len(line) <= width else f"{short(layer.digest)}  {counted}"[:width]
 
 
-def bar(done: int, total: int, width: int) -> str:
+def gauge(done: int, total: int, width: int) -> str:
     """``[=====>    ]`` of *width* columns and the two brackets."""
     filled = width if done >= total else width * done // total
     head = ">" if filled < width and done else ""

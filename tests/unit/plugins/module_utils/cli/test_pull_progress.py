@@ -111,7 +111,7 @@ def test_a_layer_that_is_begun_again_counts_from_there():
     ],
 )
 def test_bars(done, total, drawn):
-    assert progress.bar(done, total, 10) == drawn
+    assert progress.gauge(done, total, 10) == drawn
 
 
 @pytest.mark.parametrize("width", [200, 80, 60, 40, 20, 5, 1])
