@@ -19,17 +19,7 @@ import os
 
 from ..kernel.files import write_control
 from . import freezer, processes, v1, v2
-from .control import (
-    attach,
-    flat_keyed,
-    keep,
-    parents,
-    pids_of,
-    read_if_there,
-    remove_parents,
-    remove_tree,
-    tree,
-)
+from .control import attach, flat_keyed, keep, parents, pids_of, read_if_there, remove_parents, remove_tree, tree
 from .errors import CgroupError
 from .hierarchy import UNIFIED, detect
 
