@@ -20,10 +20,9 @@ from .offers import Offer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
-    from .archive import Archive, Span
+    from .archive import Archive
     from .store import Store
 
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?")
@@ -67,9 +66,9 @@ class SavedImage:
             raise archive.broken(f"the config {offer.entry['Config']} does not have the digest that its name says")
 
     def bring(self, store: Store, diff_ids: list[str]) -> Manifest:
-        """Store the layers as blobs, checked against *diff_ids*; the manifest that goes with them.
+        """Store the layers as blobs, as they are in the archive, checked against *diff_ids*; a manifest for them.
 
-        Plain ones are compressed, as for a registry. The caller holds the store's lock, shared. Raises ImageError.
+        The caller holds the store's lock, shared. Raises ImageError, OSError.
         """
         known: dict[str, dict[str, Any]] = {}
         for member, diff_id in zip(self.layers, diff_ids):
@@ -85,44 +84,36 @@ class SavedImage:
         return Manifest(raw, digest_of(raw), media.OCI_MANIFEST, document)
 
     def _layer(self, store: Store, member: str, diff_id: str) -> dict[str, Any]:
-        """Store one layer; its descriptor."""
-        import hashlib
-
-        from . import deflate
+        """Store one layer; its descriptor. The content of an uncompressed one has the diff id as its digest."""
         from .blobs import store_pieces
-
-        content = hashlib.new(diff_id.partition(":")[0])
-
-        def hashed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-            for chunk in chunks:
-                content.update(chunk)
-                yield chunk
+        from .layout import copy_blob
 
         with self._archive.open(member) as span:
             compression = inflate.sniff(span.head(4))
-            media_type = media.OCI_LAYER_GZIP
             if compression == "tar":
-                digest, size = store_pieces(store, deflate.gzipped(hashed(span.chunks())))
-            else:
-                media_type = media.OCI_LAYER_GZIP.replace("gzip", compression)
-                digest, size = store_pieces(store, span.chunks())
-                self._inflate(span, store.blob_path(digest), compression, hashed)
-        found = f"{diff_id.partition(':')[0]}:{content.hexdigest()}"
+                copy_blob(self._archive, member, diff_id, span.size, store)
+                return {"mediaType": media.OCI_LAYER, "digest": diff_id, "size": span.size}
+            digest, size = store_pieces(store, span.chunks())
+        found = self._content_digest(store.blob_path(digest), size, compression, diff_id.partition(":")[0])
         if found != diff_id:
             raise self._archive.broken(
                 f"the layer {member} has the diff id {found}, not {diff_id} as its config states"
             )
-        return {"mediaType": media_type, "digest": digest, "size": size}
+        return {"mediaType": f"{media.OCI_LAYER}+{compression}", "digest": digest, "size": size}
 
-    def _inflate(self, span: Span, path: str, compression: str, hashed: Any) -> None:
-        """Send the content of a compressed layer, which is stored as *path* now, through *hashed*."""
+    def _content_digest(self, path: str, size: int, compression: str, algorithm: str) -> str:
+        """The diff id of the compressed layer that is stored as *path*. Raises ImageError, OSError."""
+        import hashlib
+
         from .blobfile import BlobFile
 
-        blob = BlobFile(path, span.size)
+        hasher = hashlib.new(algorithm)
+        blob = BlobFile(path, size)
         try:
-            for _chunk in hashed(inflate.inflated(blob, compression)):
-                pass
+            for chunk in inflate.inflated(blob, compression):
+                hasher.update(chunk)
         except inflate.Damaged as error:
             raise self._archive.broken(str(error)) from error
         finally:
             blob.close()
+        return f"{algorithm}:{hasher.hexdigest()}"

@@ -82,7 +82,9 @@ class LayoutImage:
     def bring(self, store: Store, _diff_ids: list[str]) -> Manifest:
         """Copy the layers' blobs into the store, each verified; the manifest. The caller holds the store's lock."""
         for descriptor in self.layers:
-            copy_blob(self._archive, descriptor, store)
+            digest = str(descriptor["digest"])
+            name = blob_name(digest, self._archive)
+            copy_blob(self._archive, name, digest, int(descriptor["size"]), store)
         return self._manifest
 
 
@@ -113,29 +115,30 @@ def _verified(archive: Archive, descriptor: dict[str, Any]) -> bytes:
     return raw
 
 
-def copy_blob(archive: Archive, descriptor: dict[str, Any], store: Store) -> None:
-    """Copy one blob into the store unless it is there. Raises ImageError; nothing wrong gets its name."""
+def copy_blob(archive: Archive, name: str, digest: str, size: int, store: Store) -> None:
+    """Copy the file *name* into the store as the blob *digest* of *size* bytes, unless that is there.
+
+    Raises ImageError; nothing wrong gets its name.
+    """
     import hashlib
     import os
 
     from .blobs import write_all
 
-    digest, size = str(descriptor["digest"]), int(descriptor["size"])
-    name = blob_name(digest, archive)
     with store.partial_blob(digest) as fd:
         if fd is None:
             return
         hasher = hashlib.new(digest.partition(":")[0])
-        os.ftruncate(fd, 0)  # what a killed pull left is not worth a look: reading here is as fast
+        os.ftruncate(fd, 0)  # what a killed run left is not worth a look: reading here is as fast
         try:
             with archive.open(name) as span:
                 if span.size != size:
-                    raise archive.broken(f"blob {digest} has {span.size} bytes, not {size} as stated")
+                    raise archive.broken(f"{name} has {span.size} bytes, not {size} as stated")
                 for chunk in span.chunks():
                     hasher.update(chunk)
                     write_all(fd, chunk)
             if hasher.hexdigest() != digest.partition(":")[2]:
-                raise archive.broken(f"the content of blob {digest} does not have that digest")
+                raise archive.broken(f"the content of {name} does not have the digest {digest}")
         except BaseException:
             os.ftruncate(fd, 0)
             raise

@@ -154,7 +154,11 @@ def store_image(found: LayoutImage | SavedImage, store: Store, names: list[str])
 
     name = names[0]
     config = parse_config(found.raw_config, {"layers": found.layers}, name, "import")
-    manifest = found.bring(store, config["rootfs"]["diff_ids"])
+    try:
+        manifest = found.bring(store, config["rootfs"]["diff_ids"])
+    except OSError as error:
+        _refuse_full(error, name, store.state.images)
+        raise
     bring_layers(store, None, layer_tasks(store, manifest.document, config, name), name, None)
     for digest, raw in ((found.image_id, found.raw_config), (manifest.digest, manifest.raw)):
         path = store.blob_path(digest)
@@ -244,6 +248,9 @@ def _unpacked(kind: Kind, store: Store) -> int:
             for chunk in inflate.inflated(blob, kind.compression):
                 write_all(file.fileno(), chunk)
             return os.dup(file.fileno())
+    except OSError as error:
+        _refuse_full(error, kind.path, place or tempfile.gettempdir())
+        raise
     except inflate.Damaged as error:
         raise ImageError(
             f"cannot import {kind.path}: {error}",
@@ -253,3 +260,17 @@ def _unpacked(kind: Kind, store: Store) -> int:
         ) from error
     finally:
         blob.close()
+
+
+def _refuse_full(error: OSError, what: str, place: str) -> None:
+    """Raise ImageError if *error* says that there is no space left, which is at *place*."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise ImageError(
+            f"cannot import {what}: no space left below {place}",
+            step="space",
+            obj=what,
+            errno=error.errno,
+            hint="Free some space there, or move the state directory with the option root",
+        ) from error

@@ -15,14 +15,19 @@ import io
 import json
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 
 import pytest
 import trees
+from ansible_collections.agentless.oci.plugins.module_utils.image.digest import digest_of_file
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
+from ansible_collections.agentless.oci.plugins.module_utils.image.load import open_archive
+from ansible_collections.agentless.oci.plugins.module_utils.image.source import kind_of
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 from oci_layout import directory, member, write_layout
@@ -439,3 +444,82 @@ def test_save_and_load(peers, state_dir, tmp_path):
     assert named.decode().startswith("sha256:")
     code, _said, error = aoci("save", "nosuch:1")
     assert (code, error) == (1, "aoci: there is no image nosuch:1. aoci images lists them.\n")
+
+
+def whole(store, name):
+    """Every blob of the image is what its digest says, and nothing half done is left."""
+    image = store.find(name)
+    for descriptor in [image.manifest["config"], *image.manifest["layers"]]:
+        assert digest_of_file(store.blob_path(descriptor["digest"])) == descriptor["digest"]
+    assert store.is_complete(image)
+    assert os.listdir(store.partial) == []
+    layers = os.path.join(store.state.layers, "sha256")
+    assert [name for name in os.listdir(layers) if name.startswith(".")] == []
+    return image
+
+
+def start(path):
+    return subprocess.Popen(
+        ["/usr/bin/python3", "-I", AOCI, "load", "-i", path, NAME], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize("archive", ["buildah-oci.tar", "docker-old.tar.gz"])
+def test_killed_at_any_moment_the_next_run_goes_on(peers, store, tmp_path, archive):
+    path = peers.path(archive)
+    began = time.monotonic()
+    process = start(path)
+    assert process.communicate() and process.returncode == 0
+    length = time.monotonic() - began
+    numbers = random.Random(archive)
+    killed = rounds = 0
+    while killed < 8:
+        rounds += 1
+        assert rounds < 60
+        store.remove(NAME)
+        process = start(path)
+        time.sleep(length * numbers.uniform(0.2, 0.9))
+        process.kill()
+        process.communicate()
+        killed += process.returncode != 0
+        if store.find(NAME) is None:
+            process = start(path)
+            assert process.communicate()[1] == b""
+        image = whole(store, NAME)
+    assert same(view(store, image, tmp_path), peers.tree) == []
+
+
+def test_several_at_once(peers, store, tmp_path):
+    processes = [start(peers.path(name)) for name in ("docker-old.tar", "docker-old.tar.gz", "docker-old.tar") * 2]
+    said = [process.communicate() for process in processes]
+    assert {error for _out, error in said} == {b""}
+    assert len({out for out, _error in said}) == 1
+    assert same(view(store, whole(store, NAME), tmp_path), peers.tree) == []
+
+
+@pytest.mark.parametrize("size", ["1m", "3m"])  # too small for the blob, for the layer
+def test_a_full_disk_leaves_nothing_wrong(tmp_path, size):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    call("mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(disk))
+    try:
+        store = Store(StateDir(str(disk)))
+        incompressible = tmp_path / "layout"
+        write_layout(incompressible, [[member("random", content=random.Random(1).randbytes(2_500_000))]])
+        with pytest.raises(Exception, match=r"no space left.*Free some space"):
+            run(store, source={"path": str(incompressible)})
+        assert store.find(NAME) is None
+        packed = str(tmp_path / "packed.tar.gz")
+        call("tar", "-C", str(incompressible), "-czf", packed, ".")
+        with (
+            pytest.raises(Exception, match=r"cannot import .*packed.tar.gz: no space left")
+            if size == "1m"
+            else nullcontext()
+        ):
+            kind = kind_of(packed)
+            open_archive(kind, store).close()
+        call("mount", "-o", "remount,size=30m", str(disk))
+        assert run(store, source={"path": str(incompressible)})[0] == ["imported image"]
+        whole(store, NAME)
+    finally:
+        call("umount", str(disk))
