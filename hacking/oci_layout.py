@@ -50,7 +50,7 @@ def write_layout(path: pathlib.Path, layers: list[list[Member]], architecture: s
             for info, content in members:
                 file.addfile(info, io.BytesIO(content))
         diff_ids.append(f"sha256:{hashlib.sha256(buffer.getvalue()).hexdigest()}")
-        descriptors.append(blob("layer.v1.tar+gzip", gzip.compress(buffer.getvalue())))
+        descriptors.append(blob("layer.v1.tar+gzip", gzip.compress(buffer.getvalue(), mtime=0)))
     config: dict[str, Any] = {
         "architecture": architecture,
         "os": "linux",
