@@ -124,8 +124,11 @@ def test_a_blob(image, name, store, part, how):
     if part == "layer":
         assert found[1:] == [f"layer {image.layers[0]} of {name}: it cannot be verified without its blob {layer}"]
     assert not os.path.exists(path) or problems(store) == found  # looking changed nothing
+    whole = [store.blob_path(each) for each in (image.digest, image.id, layer) if each != digest]
+    before = [os.stat(each).st_ino for each in whole]
     mended = check(store, repair=True, access=Access())
     assert mended.left == []
+    assert [os.stat(each).st_ino for each in whole] == before  # what was good was left alone
     assert f"pulled again from {name.rpartition(':')[0]}" in str(mended.problems[0])
     assert problems(store) == []
     again = store.find(name)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ import time
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.container.prune import prune
 from ansible_collections.agentless.oci.plugins.module_utils.image import info
+from ansible_collections.agentless.oci.plugins.module_utils.image.check import check
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
@@ -217,6 +220,91 @@ def test_a_tag_or_a_container_for_an_image_that_is_gone_says_so(images):
     with pytest.raises(ImageError, match="is missing"):
         images.store.pin("c" * 64, image)
     assert not os.path.exists(os.path.join(images.store.pins, "c" * 64))
+
+
+def visible(root):
+    """All that is in the store, less what a lock or a temporary name is."""
+    found = {}
+    for part in ("images", "layers"):
+        for path, directories, files in os.walk(os.path.join(root, part)):
+            for name in directories + files:
+                found[os.path.relpath(os.path.join(path, name), root)] = os.path.isdir(os.path.join(path, name))
+    return found
+
+
+def killed_at(step, work):
+    """Whether *work* in a process of its own, killed in front of its *step*-th change of a directory, got that far."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            left = [step]
+
+            def counting(call):
+                def counted(*arguments, **options):
+                    left[0] -= 1
+                    if not left[0]:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    return call(*arguments, **options)
+
+                return counted
+
+            for name in ("unlink", "rename", "rmdir"):
+                setattr(os, name, counting(getattr(os, name)))
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    _pid, ended = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(ended) or os.WEXITSTATUS(ended) == 0
+    return os.WIFSIGNALED(ended)
+
+
+@pytest.mark.parametrize("how", ["removal", "prune"])
+def test_killed_at_every_step_it_leaves_names_that_are_whole_and_the_next_run_ends_it(images, tmp_path, how):
+    images.make("localhost/gone:1", "a")
+    images.make("localhost/shares:1", "a", other="yes")
+    images.make("localhost/gone:1", "b", age=OLD + 1)  # the first is dangling now
+    kept = images.make("localhost/kept:1", "c", keep="yes")
+    template = images.root
+
+    def work(root):
+        store = Store(StateDir(root))
+        if how == "removal":
+            store.remove("localhost/gone:1")
+        else:
+            options = {"dangling": False, "exclude_label": ["keep"]}
+            params = {"root": root, "containers": False, "containers_filters": None, "images": True}
+            prune({**params, "images_filters": options}, check_mode=False, now=time.time())
+
+    def copy(name):
+        root = str(tmp_path / name)
+        subprocess.run(["cp", "-a", template, root], check=True)
+        return root
+
+    undisturbed = copy("undisturbed")
+    work(undisturbed)
+    expected = visible(undisturbed)
+    assert expected != visible(template)
+    step = 0
+    while True:
+        step += 1
+        root = copy(f"step{step}")
+        killed = killed_at(step, lambda root=root: work(root))
+        store = Store(StateDir(root))
+        named = [image for image in store.images() if image.names]
+        assert kept.id in [image.id for image in named]
+        for image in named:  # no name leads to something half gone
+            assert store.is_complete(image)
+            assert all(store.has_blob(layer["digest"]) for layer in image.manifest["layers"])
+        assert check(store).problems == []
+        work(root)
+        store.collect()
+        assert visible(root) == expected, step
+        shutil.rmtree(root)
+        if not killed:
+            break
+    assert step > 8
 
 
 def test_nothing_is_made_where_there_is_no_state(tmp_path):
