@@ -130,6 +130,7 @@ from .image import (
     signature,
     source,
     store,
+    stored,
     tarstream,
     tarwrite,
     transport,

@@ -20,6 +20,7 @@ from . import media
 from .errors import ImageError
 from .layers import chain_ids
 from .reference import parse
+from .stored import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class _Check:
     def _images(self) -> list[_Image]:
         names: dict[str, list[str]] = {}
         for descriptor in self.store.descriptors():
-            name = str((descriptor.get("annotations") or {}).get(media.REF_NAME) or "")
+            name = name_of(descriptor)
             names.setdefault(descriptor["digest"], []).extend([name] if name else [])
         for _container_id, pin in self.store.pinned():
             names.setdefault(pin["manifest"], [])

@@ -21,6 +21,7 @@ from . import media
 from .errors import ImageError
 from .layers import LayerStore, removed_at_end
 from .reference import Reference, is_image_id, is_short_id, parse
+from .stored import ORIGIN, VERIFIED, Image, name_of, origin_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,51 +31,9 @@ if TYPE_CHECKING:
 
     from ..statedir import StateDir
 
-# The digest that a name had in its registry when it was pulled: of the index, where the image came out of one.
-ORIGIN = "io.github.agentless-oci.origin"
-
-# What the image was verified with under this name (signature.Verify.mark).
-VERIFIED = "io.github.agentless-oci.verified"
+__all__ = ["Image", "Store"]
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-
-
-class Image:
-    """One image that is here.
-
-    name       the name it was found by (full form), or its id
-    id         digest of its config: equal ids run equally
-    digest     digest of its manifest
-    config     the whole OCI config document
-    manifest   the manifest document
-    layers     diff ids, base first
-    size       bytes of its blobs, as a registry holds them
-    created    RFC 3339 time from the config, "" if it has none
-    names      all its names, sorted
-    origin     see ORIGIN, "" for an image that was not pulled
-    verified   see VERIFIED, of the names in the repository by whose name it was found; of all for an id
-    """
-
-    __slots__ = (
-        "config", "created", "digest", "id", "layers", "manifest", "name", "names", "origin", "size", "verified",
-    )  # fmt: skip
-
-    def __init__(self, name: str, digest: str, manifest: dict[str, Any], config: dict[str, Any]) -> None:
-        self.name = name
-        self.digest = digest
-        self.manifest = manifest
-        self.config = config
-        self.id = str(manifest["config"]["digest"])
-        self.layers: tuple[str, ...] = tuple(config.get("rootfs", {}).get("diff_ids") or ())
-        self.size = int(manifest["config"]["size"]) + sum(int(layer["size"]) for layer in manifest["layers"])
-        self.created = str(config.get("created") or "")
-        self.names: list[str] = []
-        self.origin = ""
-        self.verified: frozenset[str] = frozenset()
-
-    @property
-    def platform(self) -> media.Platform:
-        return media.Platform.of(self.config)
 
 
 class Store:
@@ -124,10 +83,10 @@ class Store:
     def _find_name(self, descriptors: list[dict[str, Any]], reference: Reference) -> Image | None:
         full = str(reference)
         for descriptor in descriptors:
-            known = _name_of(descriptor)
+            known = name_of(descriptor)
             if known == full or (
                 reference.digest
-                and reference.digest in (descriptor["digest"], _origin_of(descriptor))
+                and reference.digest in (descriptor["digest"], origin_of(descriptor))
                 and known
                 and parse(known).repository == reference.repository
             ):
@@ -173,9 +132,9 @@ class Store:
             image = Image(name, digest, manifest, config)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        image.names = sorted({_name_of(other) for other in descriptors if other["digest"] == digest} - {""})
-        image.origin = _origin_of(descriptor)
-        named = {_name_of(d): d.get("annotations") or {} for d in descriptors if d["digest"] == digest}
+        image.names = sorted({name_of(other) for other in descriptors if other["digest"] == digest} - {""})
+        image.origin = origin_of(descriptor)
+        named = {name_of(d): d.get("annotations") or {} for d in descriptors if d["digest"] == digest}
         repository = parse(name).repository if name and any(VERIFIED in known for known in named.values()) else ""
         image.verified = frozenset(
             str(annotations[VERIFIED])
@@ -327,16 +286,16 @@ class Store:
     def set_names(self, digest: str, media_type: str, size: int, names: Sequence[str], origin: str = "") -> None:
         """Let *names* mean the manifest *digest*. An image that loses its last name so stays, without one."""
         with self._changing() as descriptors:
-            before = {_name_of(d): d for d in descriptors if _name_of(d) in names}
-            keep = [d for d in descriptors if _name_of(d) not in names]
+            before = {name_of(d): d for d in descriptors if name_of(d) in names}
+            keep = [d for d in descriptors if name_of(d) not in names]
             held = {d["digest"] for d in keep} | {digest}
             for name, old in before.items():
                 if old["digest"] not in held:
                     held.add(old["digest"])
                     keep.append({key: value for key, value in old.items() if key != "annotations"})
                 elif old["digest"] == digest and not origin:
-                    origin = _origin_of(before[name])
-            keep = [d for d in keep if _name_of(d) or d["digest"] != digest]
+                    origin = origin_of(before[name])
+            keep = [d for d in keep if name_of(d) or d["digest"] != digest]
             for name in names:
                 annotations = {media.REF_NAME: name, **({ORIGIN: origin} if origin else {})}
                 keep.append({"mediaType": media_type, "digest": digest, "size": size, "annotations": annotations})
@@ -354,14 +313,14 @@ class Store:
         """Remember that the manifest *digest* was verified in *repository*, with what *mark* stands for."""
         with self._changing() as descriptors:
             for descriptor in descriptors:
-                name = _name_of(descriptor)
+                name = name_of(descriptor)
                 if descriptor["digest"] == digest and name and parse(name).repository == repository:
                     descriptor["annotations"][VERIFIED] = mark
 
     def untag(self, names: Sequence[str]) -> None:
         """Take *names* away; the images stay until :meth:`collect`."""
         with self._changing() as descriptors:
-            descriptors[:] = [d for d in descriptors if _name_of(d) not in names]
+            descriptors[:] = [d for d in descriptors if name_of(d) not in names]
 
     def forget(self, digests: Collection[str]) -> None:
         """Take all names of the manifests *digests* away, and their entries."""
@@ -435,11 +394,3 @@ def _removed(name: str) -> ImageError:
     return ImageError(
         f"{name} was removed meanwhile by another task", step="store", obj=name, hint="Run the task again"
     )
-
-
-def _name_of(descriptor: dict[str, Any]) -> str:
-    return str((descriptor.get("annotations") or {}).get(media.REF_NAME) or "")
-
-
-def _origin_of(descriptor: dict[str, Any]) -> str:
-    return str((descriptor.get("annotations") or {}).get(ORIGIN) or "")
