@@ -50,6 +50,37 @@ def test_a_single_image_without_platform_is_taken():
     assert media.choose([{"digest": "only"}], media.parse_platform("amd64"), "x") == {"digest": "only"}
 
 
+def test_candidates_in_an_index():
+    """Images first, the equal variant before, then indexes that do not say what they are for; nothing else."""
+    here = {"os": "linux", "architecture": "arm"}
+    listed = [
+        {"digest": "inner", "mediaType": media.OCI_INDEX},
+        {"digest": "signature", "artifactType": "application/x", "platform": {**here, "variant": "v7"}},
+        {"digest": "attestation", "platform": {"os": "unknown", "architecture": "unknown"}},
+        {"digest": "nameless", "mediaType": media.OCI_MANIFEST},
+        {
+            "digest": "inner for others",
+            "mediaType": media.OCI_INDEX,
+            "platform": {"os": "linux", "architecture": "s390x"},
+        },
+        {"digest": "any", "platform": here},
+        {"digest": "v7", "platform": {**here, "variant": "v7"}},
+        {"digest": "docker's inner", "mediaType": media.DOCKER_LIST},
+    ]
+    found = [descriptor["digest"] for descriptor in media.candidates(listed, media.parse_platform("linux/arm"))]
+    assert found == ["any", "v7", "inner", "docker's inner"]
+    found = [descriptor["digest"] for descriptor in media.candidates(listed, media.parse_platform("linux/arm/v7"))]
+    assert found == ["v7", "inner", "docker's inner"]
+    assert media.offers(listed) == {"linux/arm", "linux/arm/v7", "linux/s390x"}
+
+
+def test_what_is_foreign():
+    layer = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["https://x.example/y"]}
+    assert media.is_foreign(layer)
+    assert not media.is_foreign({**layer, "urls": []})
+    assert not media.is_foreign({**layer, "mediaType": media.OCI_LAYER_GZIP})
+
+
 @pytest.mark.parametrize("text", ["", "linux/", "a/b/c/d", "linux/amd 64"])
 def test_no_platform(text):
     with pytest.raises(ImageError, match="is not a platform"):

@@ -205,6 +205,29 @@ def test_a_manifest_that_is_not_what_its_digest_says(server):
     assert "not sha256:000" in fails(Client(server))
 
 
+def test_a_manifest_that_breaks_off_is_asked_for_again(server):
+    def cut(handler):
+        handler.reply(200, MANIFEST, cut=20, Content_Type=media.OCI_MANIFEST)
+
+    sequence(server, cut, cut, manifest)
+    client = Client(server)
+    assert client.manifest("1").digest == digest_of(MANIFEST)
+    assert len(client.slept) == 2
+    sequence(server, cut)
+    fails(Client(server), RegistryUnavailable)
+
+
+def test_an_error_that_breaks_off_is_told_all_the_same(server):
+    sequence(server, lambda handler: handler.reply(404, b'{"errors": [{"message": "long"}]}', cut=5))
+    assert "answers 404" in fails(Client(server), NotInRegistry)
+
+
+def test_manifest_and_index_at_once(server):
+    both = {"schemaVersion": 2, "manifests": [], "config": CONFIG, "layers": []}
+    sequence(server, status(200, json.dumps(both).encode()))
+    assert "manifest and index at once" in fails(Client(server))
+
+
 def test_an_endless_manifest(server):
     sequence(server, status(200, b"x" * (5 << 20)))
     with pytest.raises(ImageError, match="more than 4 MiB"):
@@ -325,6 +348,22 @@ def test_redirects_lose_the_credentials_elsewhere(server, other_server):
     assert "Authorization" not in headers
 
 
+def test_a_redirect_that_looks_like_this_machine(server):
+    """``localhost:80@evil.example`` is a login for evil.example; plain HTTP is for this machine only."""
+    sequence(server, status(307, Location="http://localhost:80@evil.example/x"))
+    client = Client(server)
+    client.transport.plain_allowed = False
+    with pytest.raises(ImageError, match=r"sends us on to http://evil\.example, which is not encrypted"):
+        client.transport.foreign(f"http://{server.address}/x", what="pull", expect=(200,), headers={})
+    assert not transport.is_loopback("localhost:80@evil.example")
+
+
+def test_the_scheme_is_found_without_a_request_of_its_own(server):
+    sequence(server, manifest)
+    Client(server).head()
+    assert [(verb, path) for verb, path, _headers in server.seen] == [("HEAD", "/v2/a/b/manifests/1")]
+
+
 def test_netrc_is_not_sent(server, tmp_path, monkeypatch):
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login x password y\n")
     (tmp_path / ".netrc").chmod(0o600)
@@ -396,6 +435,47 @@ def test_wrong_leftovers_are_thrown_away(server):
     sequence(server, ranged)
     assert fetch(Client(server), already=b"x" * 1000) == BLOB
     assert fetch(Client(server), already=b"x" * (len(BLOB) + 5)) == BLOB
+
+
+def test_a_server_that_has_less_than_we_do(server):
+    sequence(server, status(416), ranged)
+    assert fetch(Client(server), already=BLOB[:-10]) == BLOB
+    assert [headers.get("Range") for _verb, path, headers in server.seen] == [f"bytes={len(BLOB) - 10}-", None]
+
+
+def test_a_blob_that_is_wrong_in_every_piece_ends(server):
+    lie = bytes(len(BLOB))
+    sequence(server, *[lambda handler: ranged(handler, lie, cut=400_000), lambda handler: ranged(handler, lie)] * 5)
+    with pytest.raises(ImageError, match="does not have that digest"):
+        fetch(Client(server))
+    assert len(server.seen) <= 6
+
+
+def test_a_blob_from_elsewhere(server, other_server):
+    """A layer that the registry does not have, at the addresses that the manifest names; no credentials go there."""
+
+    def answer(handler):
+        if handler.headers.get("Authorization") != BASIC:
+            handler.reply(401, WWW_Authenticate="Basic")
+        else:
+            handler.reply(404)
+
+    server.answer = answer
+    sequence(other_server, ranged)
+    client = Client(server, username="me", password="secret")
+    client.transport.login.answer("Basic", "", "pull")
+    client.transport.plain_allowed = False
+    client.transport.scheme = "http"
+    urls = ["ftp://127.0.0.1/x", "http://example.com/not-encrypted", f"http://{other_server.address}/layer"]
+    fd = os.open("/tmp", os.O_RDWR | os.O_TMPFILE)
+    try:
+        client.blob_to_file(digest_of(BLOB), len(BLOB), fd, urls=urls, cancelled=lambda: False)
+        assert os.pread(fd, len(BLOB), 0) == BLOB
+    finally:
+        os.close(fd)
+    [(_verb, path, headers)] = other_server.seen
+    assert path == "/layer"
+    assert "Authorization" not in headers
 
 
 def test_a_blob_that_keeps_breaking(server):
