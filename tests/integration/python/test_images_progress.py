@@ -137,9 +137,9 @@ class Module:
 
     def __init__(self, verbosity, **params):
         self._verbosity = verbosity
-        absent = ("source", "platform", "username", "password", "authfile", "ca_path", "tag", "verify", "mirrors")
+        absent = ("source", "platform", "username", "password", "authfile", "ca_path", "tag")
         self.params = {
-            **dict.fromkeys(absent),
+            **dict.fromkeys((*absent, "archive", "mirrors", "verify")),
             "state": "present",
             "pull": "missing",
             "validate_certs": True,
