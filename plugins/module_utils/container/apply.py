@@ -121,7 +121,7 @@ class Apply:
         launch = None
         try:
             records.write_monitor_config(record, remove_at_end=not self.wait)
-            launch = Launch(self.state, record, self.entry)
+            launch = Launch(self.state, record, self.entry, new=True)
             # Meanwhile the monitor is at work.
             store.pin(container_id, image)
             records.settle(record)

@@ -44,7 +44,7 @@ TRACE = "log/monitor.log"
 class Launch:
     """A created container that waits for :meth:`start`; leaving it unstarted unmakes it."""
 
-    def __init__(self, state: StateDir, record: Record, entry: str) -> None:
+    def __init__(self, state: StateDir, record: Record, entry: str, *, new: bool = False) -> None:
         """Let the monitor of *record* begin; :meth:`wait_created` tells how it goes."""
         if _directly(record.spec["options"]):
             # What the child needs is loaded by us: once for all the containers of a task.
@@ -55,7 +55,7 @@ class Launch:
         self.channel, theirs = socket.socketpair()
         self.child = os.fork()
         if self.child == 0:
-            _become_monitor(theirs.fileno(), state.root, record, entry)
+            _become_monitor(theirs.fileno(), state.root, record, entry, "new" if new else "again")
         theirs.close()
 
     def wait_created(self) -> None:
@@ -118,7 +118,7 @@ def _directly(options: Mapping[str, Any]) -> bool:
     return not any(item.startswith("seccomp={") for item in options.get("security_opts", ()))
 
 
-def _become_monitor(report: int, root: str, record: Record, entry: str) -> None:
+def _become_monitor(report: int, root: str, record: Record, entry: str, kind: str) -> None:
     """In the forked child: a session of its own, no terminal, no descriptor of the task's, and the core's program."""
     path, environment = record.path, {"PATH": PATH, "LC_ALL": "C.UTF-8"}
     try:
@@ -139,9 +139,9 @@ def _become_monitor(report: int, root: str, record: Record, entry: str) -> None:
             os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
             os.environ.clear()
             os.environ.update(environment)
-            run(["monitor-start", path, str(REPORT)], root)
+            run(["monitor-start", path, str(REPORT), kind], root)
         else:
-            arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT)]
+            arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT), kind]
             selfexe.exec_protected(arguments, environment)
     except OSError as error:
         message = {"error": f"cannot start the monitor: {error.strerror}", "step": "monitor", "hint": ""}

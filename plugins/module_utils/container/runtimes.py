@@ -47,8 +47,9 @@ class OwnRuntime:
     def create(self, bundle: str, container_id: str, stdio: Stdio) -> State:
         return lifecycle.create(Config.load(bundle), container_id, self.run_dir, stdio=stdio)
 
-    def start(self, container_id: str) -> None:
-        lifecycle.start(self.run_dir, container_id)
+    def start(self, created: State) -> None:
+        """Let the program of what :meth:`create` gave run."""
+        lifecycle.start_found(self.run_dir, created)
 
     def delete(self, container_id: str) -> None:
         """Remove what is left of the container, running or not; nothing is fine."""
@@ -100,13 +101,12 @@ class OtherRuntime(OwnRuntime):
             raise
         return created
 
-    def start(self, container_id: str) -> None:
-        waiting = states.load(self.run_dir, container_id)
-        name = procfs.name(waiting.pid, waiting.start_time)
-        self._run(["start", container_id])
-        self._check_executed(waiting, name)
+    def start(self, created: State) -> None:
+        name = procfs.name(created.pid, created.start_time)
+        self._run(["start", created.id])
+        self._check_executed(created, name)
         with contextlib.suppress(FileNotFoundError):  # it has ended, and is deleted, already
-            os.unlink(os.path.join(states.directory(self.run_dir, container_id), START_SOCKET))
+            os.unlink(os.path.join(states.directory(self.run_dir, created.id), START_SOCKET))
 
     def _check_executed(self, started: State, before: bytes) -> None:
         """Raise ContainerError where the process ended as what waited, called *before*, and not as the program.
@@ -239,7 +239,7 @@ def run(argv: list[str], _root: str | None) -> int:
     try:
         with open(pid_file, "w", encoding="ascii") as file:
             file.write(str(created.pid))
-        runtime.start(container_id)
+        runtime.start(created)
     except BaseException:
         runtime.delete(container_id)
         raise

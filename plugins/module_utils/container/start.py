@@ -40,14 +40,14 @@ _BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(
 
 
 def run(argv: list[str], root: str | None) -> int:
-    """Carry out ``["monitor-start", DIRECTORY, FD]``. Returns only when the container could not be made."""
+    """Carry out ``["monitor-start", DIRECTORY, FD, "new" or "again"]``. Comes back only where it could not be made."""
     report = int(argv[2])
     os.set_inheritable(report, False)
     # A task that finds us while ours was killed may wake us; we end by ourselves. A handler, since what is ignored
     # would be so in the container too.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     try:
-        arguments = _make(StateDir(root), argv[1], report)
+        arguments = _make(StateDir(root), argv[1], report, new=argv[3] == "new")
     except Error as error:
         _send(report, {"error": error.message, "step": error.step, "hint": error.hint})
         return 1
@@ -65,8 +65,11 @@ def _send(report: int, message: dict[str, Any]) -> None:
         os.write(report, json.dumps(message).encode() + b"\n")
 
 
-def _make(state: StateDir, path: str, report: int) -> list[str] | None:
-    """Create and start the container; the light monitor's command line. None when the task has gone away."""
+def _make(state: StateDir, path: str, report: int, *, new: bool) -> list[str] | None:
+    """Create and start the container; the light monitor's command line. None when the task has gone away.
+
+    Of a *new* one nothing can be there: its id is of this moment.
+    """
     record = records.load_directory(path)
     if record is None:
         raise ContainerError(f"there is no container in {path}", step="start", obj=path)
@@ -75,8 +78,9 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
     if records.stop_requested(record) or _is_alone(report):
         return None  # our task was killed, and the next one may have begun to clear away what it left
     runtime = runtimes.of(record.spec["options"], state.runtime)
-    runtime.delete(record.id)  # what a killed monitor left
-    _remove_cgroup(record)
+    if not new:
+        runtime.delete(record.id)  # what a killed monitor left
+        _remove_cgroup(record)
     _mount(record)
     _write_bundle(record)
     stdin, keep = _stdin(record)
@@ -90,7 +94,7 @@ def _make(state: StateDir, path: str, report: int) -> list[str] | None:
             runtime.delete(record.id)
             return None
         started = time.time_ns()
-        runtime.start(record.id)
+        runtime.start(created)
     except ContainerError as error:
         runtime.delete(record.id)
         said = _last_line(err_read)
