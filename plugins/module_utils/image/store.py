@@ -298,6 +298,9 @@ class Store:
             keep = [d for d in keep if name_of(d) or d["digest"] != digest]
             for name in names:
                 annotations = {media.REF_NAME: name, **({ORIGIN: origin} if origin else {})}
+                known = before.get(name, {})
+                if known.get("digest") == digest and VERIFIED in known["annotations"]:
+                    annotations[VERIFIED] = known["annotations"][VERIFIED]
                 keep.append({"mediaType": media_type, "digest": digest, "size": size, "annotations": annotations})
             descriptors[:] = keep
 
@@ -352,7 +355,8 @@ class Store:
 
         with self.locked(exclusive=True):  # which waits for every pull that is about to name something
             if is_image_id(name) or image.name == image.id:
-                self.forget([image.digest])
+                # Several manifests may have this config, for one compressed otherwise.
+                self.forget([other.digest for other in self.images() if other.id == image.id])
             else:
                 self.untag([image.name, *self._same(image)])
             collect(self)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -220,6 +221,34 @@ def test_a_tag_or_a_container_for_an_image_that_is_gone_says_so(images):
     with pytest.raises(ImageError, match="is missing"):
         images.store.pin("c" * 64, image)
     assert not os.path.exists(os.path.join(images.store.pins, "c" * 64))
+
+
+def test_an_id_takes_away_all_that_have_it(images):
+    """Two manifests of one config, as an image has them that was compressed in two ways."""
+    image = images.make("localhost/app:1", "a")
+    raw = json.dumps({**image.manifest, "annotations": {"another": "manifest"}}).encode()
+    digest = images.store.put_blob(raw)
+    images.store.set_names(digest, image.manifest["mediaType"], len(raw), ["localhost/app:2"])
+    assert {entry.id for entry in images.store.images()} == {image.id}
+    assert len(images.names()) == 2
+    images.store.remove(image.id)
+    assert images.names() == []
+    assert os.listdir(os.path.join(images.root, "images/blobs/sha256")) == []
+
+
+def test_what_was_verified_stays_so_as_long_as_it_is_the_same(images):
+    store = images.store
+    image = images.make("localhost/app:1", "a")
+    store.mark_verified(image.digest, "localhost/other", "a mark")
+    assert store.find("localhost/app:1").verified == frozenset()
+    store.mark_verified(image.digest, "localhost/app", "a mark")
+    store.tag(image, ["localhost/app:1", "localhost/elsewhere:1"])
+    assert store.find("localhost/app:1").verified == {"a mark"}
+    assert store.find(image.id).verified == {"a mark"}
+    assert store.find("localhost/elsewhere:1").verified == frozenset()
+    other = images.make("localhost/else:1", "b")
+    store.tag(other, ["localhost/app:1"])
+    assert store.find("localhost/app:1").verified == frozenset()
 
 
 def visible(root):
