@@ -64,7 +64,8 @@ def _place(entry: str, reference: Reference) -> Place:
         # As a reference has it, and nothing else: the port in range, no white space, no upper-case path.
         parse(f"{host}/{prefix}/x" if prefix else f"{host}/x")
     except ImageError as error:
-        raise _wrong(entry, error.message.rpartition(": ")[2]) from error
+        why = error.message.rpartition(": ")[2]
+        raise _wrong(entry, why) from None
     if not host or not ("." in host or ":" in host or host == "localhost" or scheme):
         raise _wrong(entry, f"'{host}' has neither a dot nor a port")
     path = f"{prefix}/{reference.path}" if prefix else reference.path

@@ -64,8 +64,9 @@ class Raw:
         except urllib.error.HTTPError:
             return False
 
-    def image(self, repository, layers, tag="", *, where=HERE, algorithm="sha256", config=None, level=6):
+    def image(self, repository, layers, tag="", *, where=None, algorithm="sha256", config=None, level=6):
         """An image of *layers*, each a list of oci_layout members; the descriptor of its manifest."""
+        where = where or HERE
         descriptors, diff_ids = [], []
         for members in layers:
             buffer = io.BytesIO()

@@ -306,6 +306,21 @@ def test_mirrors_in_order_and_then_the_registry(raw, registry, proxy, state_dir,
     assert "(and before, the registry 127.0.0.1:1 cannot be reached: connection refused)" in said
 
 
+def test_a_mirror_that_asks_for_a_password_gets_none_of_the_tasks(raw, registry, proxy, state_dir, tmp_path):
+    raw.image("mirrored/image", [small_layer("a")], "1")
+    name = f"{registry.address}/mirrored/image:1"
+    challenge = {"WWW-Authenticate": 'Basic realm="mirror"'}
+    proxy.rule = lambda seen: None if "Authorization" in seen.headers else Fault(status=401, headers=challenge)
+    access = {"mirrors": {registry.address: [proxy.address]}, **LOGIN}
+    pull(state_dir, name, access=access)
+    assert proxy.asked("HEAD")
+    assert all("Authorization" not in one.headers for one in proxy.seen)
+    config = tmp_path / "auth.json"
+    config.write_text(json.dumps({"auths": {proxy.address: {"auth": BASIC[6:]}}}))
+    pull(state_dir, name, access={**access, "authfile": str(config)}, force=True)
+    assert [one.status for one in proxy.asked("GET") if "Authorization" in one.headers]
+
+
 def test_a_mirror_that_lies_is_passed_over(raw, registry, proxy, state_dir):
     raw.image("mirrored/lies", [[member("file", content=random.Random(8).randbytes(500_000))]], "1")
     name = f"{registry.address}/mirrored/lies:1"
