@@ -390,7 +390,8 @@ def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
                 from .push import push
 
                 push(store, image, parse(action.object), request.access)
-    return store.find(image.name) if image else None
+        # Under the lock still: afterwards somebody may remove it.
+        return store.find(image.name) if image else None
 
 
 def _note_verified(made: Plan, store: Store, image: Image) -> None:
