@@ -50,6 +50,8 @@ def prepare(request: ImageRequest, store: Store, image: Image | None) -> Prepare
     """Look at the source of *request*; *image* is what its name means now. Changes nothing. Raises ImageError."""
     source = request.source or {}
     stated = str(source.get("format") or "auto")
+    # Ansible hands over every suboption there is, None where the task is silent.
+    configured = any(value is not None for value in (source.get("config") or {}).values())
     if source.get("rootfs"):
         if stated not in ("auto", ROOTFS):
             raise ImageError(
@@ -60,7 +62,7 @@ def prepare(request: ImageRequest, store: Store, image: Image | None) -> Prepare
             )
         kind = kind_of(str(source["rootfs"]), ROOTFS)
     else:
-        if image is not None and not request.force and not source.get("config"):
+        if image is not None and not request.force and not configured:
             from . import load
 
             if load.is_known(request, store, image):
@@ -77,7 +79,7 @@ def prepare(request: ImageRequest, store: Store, image: Image | None) -> Prepare
         from .importer import prepare as prepare_rootfs
 
         return prepare_rootfs(request, store, image)
-    if source.get("config"):
+    if configured:
         raise ImageError(
             f"{kind.path} is an archive of images and source.config is given",
             step="options",

@@ -330,7 +330,8 @@ def put(blobs, text):
 
 
 def bring(store, path, **options):
-    request = ensure.ImageRequest("x:1", source={"path": str(path), **options})
+    unset = {"command": None, "env": None}  # as Ansible hands over what a task does not say
+    request = ensure.ImageRequest("x:1", source={"path": str(path), "config": unset, **options})
     made = ensure.plan(request, store)
     try:
         return [action.verb for action in made.actions], ensure.apply(made, store)
