@@ -100,14 +100,18 @@ class _Image:
         return self.names[0] if self.names else f"the unnamed image {self.digest}"
 
     def manifest(self) -> dict[str, Any]:
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            document = json.loads(read_bytes(self.store.blob_path(self.digest)))
-            if isinstance(document, dict) and "config" in document and "layers" in document:
+        """The document; empty where it is missing or damaged, since nothing in it can be believed then."""
+        from .digest import algorithm_of, digest_of
+
+        with contextlib.suppress(FileNotFoundError):
+            raw = read_bytes(self.store.blob_path(self.digest))
+            if digest_of(raw, algorithm_of(self.digest)) == self.digest:
+                document: dict[str, Any] = json.loads(raw)
                 return document
         return {}
 
     def blobs(self) -> list[str]:
-        """Digests of the manifest and of all it names."""
+        """Digests of the manifest, of the config, and of the layers' blobs."""
         manifest = self.manifest()
         parts = [manifest["config"], *manifest["layers"]] if manifest else []
         return [self.digest, *(str(part["digest"]) for part in parts)]
@@ -153,6 +157,8 @@ class _Check:
         mask = os.umask(0)  # as unpacking wants it
         try:
             for image in images:
+                if any(digest in self.bad and not self.bad[digest].remedy for digest in image.blobs()[:2]):
+                    continue  # without its manifest and its config nobody knows what its layers should be
                 for layer, parent, below in image.layers():
                     if (layer.diff_id, parent) not in seen:
                         seen.add((layer.diff_id, parent))
@@ -188,8 +194,12 @@ class _Check:
                 if digits.startswith("."):
                     continue  # somebody is writing it
                 digest = f"{algorithm}:{digits}"
+                try:
+                    good = self._is_good(digest)
+                except FileNotFoundError:
+                    continue  # another check is about to replace it
                 self.done.blobs += 1
-                if not self._is_good(digest):
+                if not good:
                     whose = f" of {owners[digest].name}" if digest in owners else ", which no image needs"
                     self.bad[digest] = self._problem(f"blob {digest}{whose}", "its content does not have that digest")
         for digest, image in owners.items():

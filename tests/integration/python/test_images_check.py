@@ -206,6 +206,21 @@ def test_a_layer(image, name, store, change):
         assert os.stat(paths[other]).st_ino == before[other]  # what was whole was not replaced
 
 
+@pytest.mark.parametrize("part", ["manifest", "config"])
+def test_what_is_still_json_but_damaged_is_not_believed(image, name, store, part):
+    path = store.blob_path(image.digest if part == "manifest" else image.id)
+    with open(path, "rb") as file:
+        raw = file.read()
+    key = b'"layers"' if part == "manifest" else b'"diff_ids"'
+    assert key in raw
+    with open(path, "wb") as file:
+        file.write(raw.replace(key, key.upper()).replace(b'"digest"', b'"digesu"'))
+    [problem] = problems(store)
+    assert problem.startswith(f"blob {image.digest if part == 'manifest' else image.id} of {name}: ")
+    assert check(store, repair=True, access=Access()).left == []
+    assert problems(store) == []
+
+
 def test_a_blob_and_its_layer_at_once(image, name, store):
     damage(store.blob_path(image.manifest["layers"][0]["digest"]))
     quietly(os.path.join(store.layer_paths(image)[0], "usr/bin/tool"))
@@ -244,6 +259,23 @@ def test_a_layer_that_is_mounted_is_not_replaced(image, name, store):
     done = check(store, repair=True, users=lambda asked: ["web"] if asked == path else [])
     assert "stop web first" in str(done.left[0])
     assert stat.S_IMODE(os.stat(os.path.join(path, "etc")).st_mode) == 0o700
+
+
+def test_several_repairs_at_once(image, name, store):
+    for layer in image.manifest["layers"]:
+        damage(store.blob_path(layer["digest"]))
+    damage(store.blob_path(image.id))
+    for path in store.layer_paths(image):
+        os.chmod(path, 0o700)
+    command = ["/usr/bin/python3", "-I", AOCI, "check", "--repair"]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _each in "1234"]
+    for process in running:
+        out, said = process.communicate(timeout=60)
+        assert process.returncode == 0, out + said
+        assert said == ""
+    assert problems(store) == []
+    assert store.find(name).id == image.id
+    assert os.listdir(store.partial) == []
 
 
 def test_a_check_that_is_killed_leaves_nothing_in_the_way(image, name, store, state_dir):
