@@ -128,6 +128,18 @@ def test_filters_choose_by_age_and_label(images):
     assert images.names() == ["localhost/kept:1", "localhost/new:1"]
 
 
+def test_an_image_that_does_not_say_its_age_is_as_old_as_its_time_here(images, tmp_path):
+    (tmp_path / "content").write_text("x")
+    subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "root.tar", "content"], check=True)
+    request = ImageRequest("localhost/tar:1", source={"rootfs": str(tmp_path / "root.tar")})
+    image = apply(plan(request, images.store), images.store)
+    assert image.created == ""
+    chosen = {"dangling": False, "until": "1h"}
+    assert images.prune(images_filters=chosen)["images"] == []
+    an_hour_later = time.time() + 3700
+    assert images.prune(now=an_hour_later, images_filters=chosen)["actions"] == ["removed image localhost/tar:1"]
+
+
 def test_unless_told_otherwise_names_stay(images):
     images.make("localhost/app:1", "a", tags=["localhost/app:latest"])
     done = images.prune()
