@@ -67,7 +67,10 @@ class LayerStore:
         """Directories of a whole stack, base first; None when one is missing.
 
         overlayfs refuses a directory that occurs twice; the upper of two equal layers says all that the lower one says.
+        It joins the roots of all layers, opaque or not: what lies below an opaque one is left out here.
         """
+        from .lower import is_opaque
+
         found: list[str] = []
         for diff_id, parent in zip(diff_ids, chain_ids(diff_ids)):
             path = self.find(diff_id, parent)
@@ -75,6 +78,8 @@ class LayerStore:
                 return None
             if path in found:
                 found.remove(path)
+            if is_opaque(path):
+                found.clear()
             found.append(path)
         return found
 

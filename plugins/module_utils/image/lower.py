@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What already unpacked layers show together: a read-only view of a stack in overlay form, without mounting it."""
+"""What already unpacked layers show together: a view of a stack in overlay form, without mounting it, and copies of
+what it shows for a layer above.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OPAQUE = "trusted.overlay.opaque"
+DEFAULT_ACL = b"system.posix_acl_default"  # acl(5): what is made in a directory inherits it
 DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -76,17 +79,62 @@ def _lookup_in(layer: str, components: list[bytes]) -> tuple[Found | None, bool]
             below = os.open(component, DIR_FLAGS, dir_fd=directory)
             os.close(directory)
             directory = below
-            hidden = hidden or _is_opaque(directory)
+            hidden = hidden or is_opaque(directory)
         return None, hidden
     finally:
         if not keep:
             os.close(directory)
 
 
-def _is_opaque(directory: int) -> bool:
+def is_opaque(directory: int | str) -> bool:
+    """Whether overlayfs shows nothing of the layers below in this directory."""
     try:
         return os.getxattr(directory, OPAQUE) == b"y"
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.ENOTSUP):
             return False
         raise
+
+
+def copy_metadata(found: Found, fd: int) -> bytes | None:
+    """Owner, mode and xattrs of a directory of a layer below onto *fd*; times and the default ACL, which is returned,
+    come last, elsewhere.
+    """
+    acl = None
+    os.fchown(fd, found.stat.st_uid, found.stat.st_gid)
+    os.fchmod(fd, stat.S_IMODE(found.stat.st_mode))
+    for attribute in map(os.fsencode, os.listxattr(found.path, follow_symlinks=False)):
+        value = os.getxattr(found.path, attribute, follow_symlinks=False)
+        if attribute == DEFAULT_ACL:
+            acl = value
+        elif attribute != os.fsencode(OPAQUE):
+            os.setxattr(fd, attribute, value)
+    return acl
+
+
+def copy_up(found: Found, fd: int, name: bytes) -> None:
+    """The file *found* as *name* in *fd*, with everything it has."""
+    status = found.stat
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(found.name, dir_fd=found.directory), name, dir_fd=fd)
+    elif stat.S_ISREG(status.st_mode):
+        source = os.open(found.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=found.directory)
+        try:
+            copy = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd)
+            try:
+                while os.sendfile(copy, source, None, 1 << 20):
+                    pass
+            finally:
+                os.close(copy)
+        finally:
+            os.close(source)
+    else:
+        os.mknod(name, status.st_mode, status.st_rdev, dir_fd=fd)
+    os.chown(name, status.st_uid, status.st_gid, dir_fd=fd, follow_symlinks=False)
+    path = b"/proc/self/fd/%d/%s" % (fd, name)
+    if not stat.S_ISLNK(status.st_mode):
+        os.chmod(path, stat.S_IMODE(status.st_mode))
+    for attribute in os.listxattr(found.path, follow_symlinks=False):
+        value = os.getxattr(found.path, attribute, follow_symlinks=False)
+        os.setxattr(path, attribute, value, follow_symlinks=False)
+    os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=fd, follow_symlinks=False)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DIR_FLAGS = lower.DIR_FLAGS
+DEFAULT_ACL = lower.DEFAULT_ACL
 MAX_PATH = 4096  # PATH_MAX, limits.h
 MAX_DEPTH = 256  # directories below each other; real images stay below 50
 MAX_SYMLINKS = 40  # as the kernel's own limit, namei.h
 CACHE = 128  # open directories
-DEFAULT_ACL = b"system.posix_acl_default"  # acl(5): what is made in a directory inherits it
 
 
 class NeedsLower(Exception):
@@ -44,18 +44,21 @@ class RootDir:
     foreign     canonical paths of directories of a group other than root's: new files may come by that group
     opaque      canonical paths of directories that hide what lies below
     whiteouts   canonical paths of whiteouts made so far
+    copied      canonical paths of files of the layers below, here because a hard link names them
     """
 
     def __init__(self, path: str, lowers: Sequence[str] | None) -> None:
         self.root = os.open(path, DIR_FLAGS)
         _plain(self.root)
         self.lowers = lowers
+        self.base = lowers is not None and not lowers
         self.depended = False
         self.dir_times: dict[bytes, int] = {}
         self.dir_acls: dict[bytes, bytes] = {}
         self.foreign: set[bytes] = set()
         self.opaque: set[bytes] = set()
         self.whiteouts: set[bytes] = set()
+        self.copied: set[bytes] = set()
         self._open: dict[bytes, int] = {}
 
     def close(self) -> None:
@@ -115,10 +118,7 @@ class RootDir:
                 if not create:
                     raise
                 if through_symlink:
-                    raise ImageError(
-                        f"the path {printable(below)} leads through a symlink to where the image has nothing",
-                        step="path",
-                    ) from None
+                    raise _through_symlink(below) from None
                 os.mkdir(component, 0o755, dir_fd=fd)
                 self.depended = True
                 opened = os.open(component, DIR_FLAGS, dir_fd=fd)
@@ -134,7 +134,7 @@ class RootDir:
                 os.mkdir(component, 0o700, dir_fd=fd)
                 opened = os.open(component, DIR_FLAGS, dir_fd=fd)
                 self._remember(below, opened)
-                acl = _copy_metadata(found, opened)
+                acl = lower.copy_metadata(found, opened)
                 self.seal_later(below, found.stat.st_mtime_ns, found.stat.st_gid, acl)
             finally:
                 found.close()
@@ -146,6 +146,10 @@ class RootDir:
             if stat.S_ISLNK(status.st_mode):
                 return os.readlink(component, dir_fd=fd)
             if below in self.whiteouts:  # deleted, then made anew without an entry of its own
+                if not create:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), below) from None
+                if through_symlink:
+                    raise _through_symlink(below) from None
                 _plain(self.make_directory(fd, component, below))
                 self.seal_later(below, 0, 0, None)
                 return None
@@ -205,17 +209,19 @@ class RootDir:
         opened = self._open.get(canonical)
         if opened is not None:
             return opened
-        deleted = canonical in self.whiteouts
+        replaced = False
         try:
             os.mkdir(name, 0o700, dir_fd=fd)
         except FileExistsError:
-            if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            replaced = not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
+            if replaced:
                 self.remove(fd, name, canonical)
                 os.mkdir(name, 0o700, dir_fd=fd)
         opened = os.open(name, DIR_FLAGS, dir_fd=fd)
         self._remember(canonical, opened)
-        if deleted:  # what the layers below have there must not shine through
+        if replaced and not self.base:  # what was there, deletion or file, hid what the layers below have there
             self.set_opaque(opened, canonical)
+            return self._walk(canonical)  # which may have left the cache meanwhile
         return opened
 
     def seal_later(self, canonical: bytes, mtime: int, gid: int, acl: bytes | None) -> None:
@@ -231,8 +237,13 @@ class RootDir:
             self.foreign.discard(canonical)
 
     def set_opaque(self, fd: int, canonical: bytes) -> None:
+        """Hide what the layers below have in this directory, and what came from them for a hard link."""
         os.setxattr(fd, lower.OPAQUE, b"y")
         self.opaque.add(canonical)
+        for path in [path for path in self.copied if self.hidden(path)]:
+            parent, _slash, leaf = path.rpartition(b"/")
+            os.unlink(leaf, dir_fd=self._walk(parent))
+            self.copied.discard(path)
 
     def whiteout(self, fd: int, name: bytes, canonical: bytes) -> None:
         """Delete *canonical* of the layers below; what this layer itself has there stays, whichever came first."""
@@ -243,6 +254,9 @@ class RootDir:
                 status = os.stat(name, dir_fd=fd, follow_symlinks=False)
                 if stat.S_ISDIR(status.st_mode):
                     self.set_opaque(self.make_directory(fd, name, canonical), canonical)
+                elif canonical in self.copied:  # that was no entry of this layer
+                    self.remove(fd, name, canonical)
+                    self.whiteout(fd, name, canonical)
             return
         self.whiteouts.add(canonical)
 
@@ -252,6 +266,7 @@ class RootDir:
         if not stat.S_ISDIR(status.st_mode):
             os.unlink(name, dir_fd=fd)
             self.whiteouts.discard(canonical)
+            self.copied.discard(canonical)
             return
         self._forget(canonical)
         remove_tree(fd, name)
@@ -259,7 +274,7 @@ class RootDir:
         for path in [path for path in self.dir_times if path == canonical or path.startswith(prefix)]:
             del self.dir_times[path]
             self.dir_acls.pop(path, None)
-        for paths in (self.whiteouts, self.opaque, self.foreign):
+        for paths in (self.whiteouts, self.opaque, self.foreign, self.copied):
             paths.difference_update([path for path in paths if path == canonical or path.startswith(prefix)])
 
     def link(self, target: bytes, fd: int, name: bytes, canonical: bytes) -> None:
@@ -278,7 +293,12 @@ class RootDir:
                     step="hardlink",
                 ) from None
             if where == canonical:
+                self.copied.discard(canonical)
                 return
+            if where.startswith(canonical + b"/"):
+                raise ImageError(
+                    f"the hard link {printable(canonical)} replaces the directory its target lies in", step="hardlink"
+                )
             try:
                 os.link(leaf, name, src_dir_fd=source, dst_dir_fd=kept, follow_symlinks=False)
             except FileExistsError:
@@ -300,7 +320,8 @@ class RootDir:
                     raise ImageError(
                         f"a hard link names the directory {printable(canonical)}", step="hardlink"
                     ) from None
-                _copy_up(found, fd, leaf)
+                lower.copy_up(found, fd, leaf)
+                self.copied.add(canonical)
             finally:
                 found.close()
             return
@@ -356,52 +377,12 @@ def _plain(fd: int) -> None:
             os.removexattr(fd, attribute)
 
 
-def _copy_metadata(found: lower.Found, fd: int) -> bytes | None:
-    """Owner, mode and xattrs of a directory of a layer below onto *fd*; times and the default ACL, which is returned,
-    come last, elsewhere.
-    """
-    acl = None
-    os.fchown(fd, found.stat.st_uid, found.stat.st_gid)
-    os.fchmod(fd, stat.S_IMODE(found.stat.st_mode))
-    for attribute in map(os.fsencode, os.listxattr(found.path, follow_symlinks=False)):
-        value = os.getxattr(found.path, attribute, follow_symlinks=False)
-        if attribute == DEFAULT_ACL:
-            acl = value
-        elif attribute != os.fsencode(lower.OPAQUE):
-            os.setxattr(fd, attribute, value)
-    return acl
-
-
-def _copy_up(found: lower.Found, fd: int, name: bytes) -> None:
-    """The file *found* as *name* in *fd*, with everything it has."""
-    status = found.stat
-    if stat.S_ISLNK(status.st_mode):
-        os.symlink(os.readlink(found.name, dir_fd=found.directory), name, dir_fd=fd)
-    elif stat.S_ISREG(status.st_mode):
-        source = os.open(found.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=found.directory)
-        try:
-            copy = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd)
-            try:
-                while os.sendfile(copy, source, None, 1 << 20):
-                    pass
-            finally:
-                os.close(copy)
-        finally:
-            os.close(source)
-    else:
-        os.mknod(name, status.st_mode, status.st_rdev, dir_fd=fd)
-    os.chown(name, status.st_uid, status.st_gid, dir_fd=fd, follow_symlinks=False)
-    path = b"/proc/self/fd/%d/%s" % (fd, name)
-    if not stat.S_ISLNK(status.st_mode):
-        os.chmod(path, stat.S_IMODE(status.st_mode))
-    for attribute in os.listxattr(found.path, follow_symlinks=False):
-        value = os.getxattr(found.path, attribute, follow_symlinks=False)
-        os.setxattr(path, attribute, value, follow_symlinks=False)
-    os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=fd, follow_symlinks=False)
-
-
 def _outside(path: bytes) -> ImageError:
     return ImageError(f"the path {printable(path)} leads out of the image's root", step="path")
+
+
+def _through_symlink(path: bytes) -> ImageError:
+    return ImageError(f"the path {printable(path)} leads through a symlink to where the image has nothing", step="path")
 
 
 def _not_a_directory(path: bytes) -> ImageError:

@@ -130,7 +130,6 @@ class _Unpacker:
         self.root = root
         self.source = source
         self.budget = budget
-        self.base = root.lowers is not None and not root.lowers
         self.always_chown = os.geteuid() != 0 or os.getegid() != 0
 
     def run(self) -> None:
@@ -255,7 +254,7 @@ class _Unpacker:
             self.source.skip(entry.size)
         parent = canonical.rpartition(b"/")[0]
         if name == OPAQUE_WHITEOUT:
-            if self.base:
+            if self.root.base:
                 self.root.depended = True  # nothing lies below; as an upper layer it would differ
             else:
                 self.root.set_opaque(fd, parent)
@@ -265,7 +264,7 @@ class _Unpacker:
             raise ImageError(f"the whiteout {printable(canonical)} names nothing", step="whiteout")
         if deleted.startswith(WHITEOUT):
             return  # other AUFS bookkeeping (.wh..wh.plnk and the like), of no meaning outside it
-        if self.base:
+        if self.root.base:
             self.root.depended = True
             return
         self.root.whiteout(fd, deleted, parent + b"/" + deleted if parent else deleted)
