@@ -68,8 +68,8 @@ class Registry:
             raise
 
     def blame(self, transport: Transport, error: ImageError) -> None:
-        """A mirror that could not be asked is not asked again."""
-        if transport is not self.transport and isinstance(error, RegistryUnavailable):
+        """A mirror that could not be asked, or wants a login that there is none for, is not asked again."""
+        if transport is not self.transport and (isinstance(error, RegistryUnavailable) or error.step == "auth"):
             self._useless.add(transport.host)
 
     def usable(self) -> list[Transport]:

@@ -195,6 +195,23 @@ def test_killed_at_any_moment_the_next_run_goes_on(names, proxy, state_dir):
         assert size <= proxy.bytes_of(digest) <= size + rounds * IN_FLIGHT
 
 
+def test_some_of_a_crowd_are_killed(names, proxy, state_dir):
+    """Who waited for a blob that another was fetching takes over where that one was killed."""
+    moments = random.Random(9)
+    proxy.rule = lambda seen: Fault(rate=12_000_000) if seen.method == "GET" else None
+    running = [pulls(names[index % 3]) for index in range(8)]
+    for process in running[:5]:
+        time.sleep(moments.uniform(0.1, 0.5))
+        kill(process)
+    for process in running[5:]:
+        ends_well(process)
+    for index in {index % 3 for index in range(5, 8)}:
+        check(state_dir, names[index])
+    assert unfinished(state_dir) == []
+    for digest, size in sizes(state_dir).items():
+        assert size <= proxy.bytes_of(digest) <= size + 5 * IN_FLIGHT
+
+
 def test_a_removal_killed_at_any_moment(names, state_dir):
     moments = random.Random(8)
     ends_well(pulls(names[1]))

@@ -113,15 +113,15 @@ def test_an_identity_token_of_an_authfile(guarded, tokens, state_dir, tmp_path):
 
 
 def test_a_token_that_expires_in_the_middle_of_a_pull(guarded, tokens, state_dir):
-    tokens.lifetime = 1.0  # whatever the answer states
+    tokens.lifetime = 2.0  # whatever the answer states
     left = [Fault(rate=1_000_000, cut=2_500_000)]
     raw = Raw(guarded.target, {"Authorization": "Bearer " + tokens.token(USER, ["repository:team/app:pull"])})
     [layer] = raw.document("team/app", "1")["layers"]
     guarded.rule = lambda seen: left.pop() if left and layer["digest"] in seen.path else None
     assert pull(state_dir, f"{guarded.address}/team/app:1", access=LOGIN)
-    assert len(tokens.seen) == 2
-    asked = guarded.asked("GET", layer["digest"])
-    assert [one.status for one in asked] == [200, 401, 206]
+    assert len(tokens.seen) >= 2
+    asked = [one.status for one in guarded.asked("GET", layer["digest"])]
+    assert asked[asked.index(200) :] == [200, 401, 206]
     assert guarded.bytes_of(layer["digest"]) - layer["size"] < 1000, "it did not go on where it was"
 
 
@@ -313,7 +313,7 @@ def test_a_mirror_that_asks_for_a_password_gets_none_of_the_tasks(raw, registry,
     proxy.rule = lambda seen: None if "Authorization" in seen.headers else Fault(status=401, headers=challenge)
     access = {"mirrors": {registry.address: [proxy.address]}, **LOGIN}
     pull(state_dir, name, access=access)
-    assert proxy.asked("HEAD")
+    assert [one.method for one in proxy.seen] == ["HEAD"]
     assert all("Authorization" not in one.headers for one in proxy.seen)
     config = tmp_path / "auth.json"
     config.write_text(json.dumps({"auths": {proxy.address: {"auth": BASIC[6:]}}}))
