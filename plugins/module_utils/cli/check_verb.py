@@ -25,16 +25,18 @@ def run(argv: list[str], root: str | None) -> int:
     done = check(Store(state), repair=options.repair, access=access, users=lambda path: _users(state, path))
     for problem in done.problems:
         sys.stdout.write(f"{problem}\n")
-    looked = f"{done.images} images, {done.blobs} blobs and {done.layers} layers"
+    looked = f"{_count(done.images, 'image')}, {_count(done.blobs, 'blob')} and {_count(done.layers, 'layer')}"
     left = len(done.left)
     mended = len(done.problems) - left
-    if not done.problems:
-        sys.stdout.write(f"{looked}: all is whole\n")
-    else:
-        sys.stdout.write(f"{looked}: {left} problem{'' if left == 1 else 's'}, {mended} repaired\n")
+    told = f"{_count(left, 'problem')}, {mended} repaired" if done.problems else "all is whole"
+    sys.stdout.write(f"{looked}: {told}\n")
     if left and not options.repair:
         sys.stderr.write("aoci: 'aoci check --repair' pulls and unpacks again what is damaged\n")
     return 1 if left else 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _users(state: StateDir, path: str) -> list[str]:

@@ -294,7 +294,7 @@ def test_trees_that_are_the_same_are_the_same(image, store, tmp_path):
 
 def test_the_command(host, name):
     host.image("localhost/app:1")
-    assert host.aoci("check").stdout == "1 images, 3 blobs and 1 layers: all is whole\n"
+    assert host.aoci("check").stdout == "1 image, 3 blobs and 1 layer: all is whole\n"
     host.run(name="web", image="localhost/app:1")
     store = Store(host.state)
     [path] = store.layer_paths(store.find("localhost/app:1"))
