@@ -16,6 +16,7 @@ import random
 import shutil
 import sys
 import tarfile
+import time
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image import (
@@ -329,9 +330,9 @@ def put(blobs, text):
     return {"digest": f"sha256:{digest}", "size": len(text)}
 
 
-def bring(store, path, **options):
+def bring(store, path, force=False, **options):
     unset = {"command": None, "env": None}  # as Ansible hands over what a task does not say
-    request = ensure.ImageRequest("x:1", source={"path": str(path), "config": unset, **options})
+    request = ensure.ImageRequest("x:1", source={"path": str(path), "config": unset, **options}, force=force)
     made = ensure.plan(request, store)
     try:
         return [action.verb for action in made.actions], ensure.apply(made, store)
@@ -426,19 +427,43 @@ def test_a_damaged_docker_archive_brings_nothing(store, tmp_path, change, why):
     assert not os.path.isdir(blobs) or os.listdir(blobs) == []
 
 
+def packed(source_path, path, change=lambda content: content):
+    """The archive of docker save *source_path* with its layers compressed, each content changed before."""
+    with tarfile.open(source_path) as given, tarfile.open(path, "w") as made:
+        for info in given.getmembers():
+            content = given.extractfile(info).read()
+            if info.name.endswith("/layer.tar"):
+                content = gzip.compress(change(content))
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+    return path
+
+
 @needs_root
 def test_a_docker_archive_with_compressed_layers(store, tmp_path):
     plain = saved(tmp_path / "plain.tar")
-    with tarfile.open(plain) as given, tarfile.open(tmp_path / "packed.tar", "w") as made:
-        for info in given.getmembers():
-            content = given.extractfile(info).read()
-            content = gzip.compress(content) if info.name.endswith("/layer.tar") else content
-            info.size = len(content)
-            made.addfile(info, io.BytesIO(content))
     _actions, image = bring(store, plain)
     assert [layer["digest"] for layer in image.manifest["layers"]] == list(image.layers)
-    assert bring(store, tmp_path / "packed.tar")[0] == []
-    assert bring(Store(StateDir(str(tmp_path / "other"))), tmp_path / "packed.tar")[1].id == image.id
+    path = packed(plain, tmp_path / "packed.tar")
+    assert bring(store, path)[0] == []
+    assert bring(Store(StateDir(str(tmp_path / "other"))), path)[1].id == image.id
+
+
+@needs_root
+def test_compressed_layers_are_checked_also_where_theirs_are_unpacked_already(store, tmp_path):
+    """Else the store would hold, and push, blobs that are not the image's."""
+    plain = saved(tmp_path / "plain.tar")
+    bring(store, plain)
+    path = packed(plain, tmp_path / "packed.tar", lambda content: content + bytes(512))
+    with pytest.raises(ImageError, match="has the diff id"):
+        bring(store, path, force=True)
+
+
+def test_a_file_that_was_just_written_is_not_relied_on():
+    """A second write within the clock's grain leaves the change time as it is."""
+    assert not imports.is_settled(time.time())
+    assert not imports.is_settled(time.time() + 100)
+    assert imports.is_settled(time.time() - 3)
 
 
 @needs_root
