@@ -85,7 +85,7 @@ def certs_directory(names: tuple[str, ...]) -> str | None:
     for root in CERTS_D:
         for name in names:
             directory = os.path.join(root, name)
-            if os.path.isdir(directory):
+            if os.path.isdir(directory) and not name.startswith("."):  # a redirect may name any host
                 return directory
     return None
 

@@ -82,6 +82,12 @@ def test_the_first_directory_counts_and_docker_io_is_known_by_its_name(certs_d, 
     assert (pem / "b.crt").read_bytes() not in content(verify)
 
 
+def test_a_host_that_names_the_directory_above(certs_d, pem):
+    put(certs_d[0], ca_crt=pem / "a.crt")
+    assert trust.certs_directory((".",)) is None
+    assert trust.certs_directory(("..",)) is None
+
+
 def test_ca_path_counts_alone_and_its_client_certificate_is_the_registrys(certs_d, pem, tmp_path):
     put(certs_d[0] / "r.example", ca_crt=pem / "b.crt")
     directory = put(tmp_path / "ca", root_pem=pem / "a.crt", me_cert=pem / "b.crt", me_key=pem / "b.key")
