@@ -43,15 +43,13 @@ def run(command: list[str], **environment: str) -> None:
         raise SystemExit(f"failed: {' '.join(command)}")
 
 
-def median(rounds: int, work: Callable[[], None], undo: Callable[[], None] | None = None) -> float:
-    """Median seconds of *work*; *undo* runs after each round, unmeasured."""
+def median(rounds: int, work: Callable[[], None]) -> float:
+    """Median seconds of *work*."""
     times = []
-    for number in range(rounds):
+    for _round in range(rounds):
         begin = time.perf_counter()
         work()
         times.append(time.perf_counter() - begin)
-        if undo and number < rounds - 1:
-            undo()
     return statistics.median(times)
 
 
@@ -113,28 +111,14 @@ def measure(work: str, rounds: int) -> list[tuple[str, float, float | None]]:
     podman = Podman(os.path.join(work, "podman")) if shutil.which("podman") else None
     os.environ["AGENTLESS_OCI_ROOT"] = os.path.join(work, "ours")
     with Registry(os.path.join(work, "registry")) as registry:
-        big, small = f"{registry.address}/bench/big:1", f"{registry.address}/bench/small:1"
-        text = sample_image.push_big(os.path.join(work, "big"), big)
+        small = f"{registry.address}/bench/small:1"
         rootfs = os.path.join(work, "rootfs")
         busybox_rootfs.build(rootfs)
         sample_image.push_rootfs(os.path.join(work, "small"), rootfs, small)
 
-        def forget_ours() -> None:
-            run([*AOCI, "rmi", big])
-
-        ours = median(rounds, lambda: run([*AOCI, "pull", big]), forget_ours)
-        forget_ours()
-        theirs = None
-        if podman:
-            theirs = median(
-                rounds, lambda: podman("pull", "-q", "--tls-verify=false", big), lambda: podman("rmi", "-f", big)
-            )
-            podman("rmi", "-f", big)
-        rows.append((f"pull and unpack {text}", ours, theirs))
-
         bundle = sample_image.bundle(os.path.join(work, "bundle"), rootfs)
         aoci = [*AOCI, "--root", os.path.join(work, "runtime")]
-        ours = median(rounds * 5, lambda: run([*aoci, "run", "--bundle", bundle, "bench"]))
+        ours, theirs = median(rounds * 5, lambda: run([*aoci, "run", "--bundle", bundle, "bench"])), None
         if podman:
             podman("pull", "-q", "--tls-verify=false", small)
             theirs = median(rounds * 5, lambda: podman("run", "--rm", "--network=none", small, "true"))

@@ -120,7 +120,7 @@ def _make_layer(blobs: str, number: int, files: int, total: int) -> tuple[str, i
         for index in range(files):
             if index % 12 == 0:
                 directory = f"usr/share/layer{number}/part{index // 600}/some-directory-{index // 12}"
-                for depth in range(1, 6) if index % 600 == 0 else (5,):
+                for depth in range(1 if index == 0 else 4 if index % 600 == 0 else 5, 6):
                     _add_member(archive, "/".join(directory.split("/")[:depth]), tarfile.DIRTYPE, 0o755)
             size = int(weights[index] * factor)
             start = source.randrange(len(content) // 2)
