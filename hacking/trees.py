@@ -148,6 +148,7 @@ def build_lower(root: str) -> None:
     os.mknod(os.path.join(root, "etc/disk"), stat.S_IFBLK | 0o660, os.makedev(259, 300))
     os.chmod(os.path.join(root, "etc/disk"), 0o660)
     file("etc/grün".encode(), b"green")
+    file(b"etc/caf\xe9", b"no UTF-8")
     file(b"deep/" + b"d" * 120 + b"/" + b"e" * 130 + b"/" + b"f" * 140, b"long")
     sparse = os.open(file(b"var/sparse"), os.O_WRONLY)
     try:

@@ -289,6 +289,41 @@ def test_what_umoci_writes_we_read(peers, store, tmp_path):
     assert theirs[b"bin/third"].links == (b"bin/su", b"bin/sudo", b"bin/third", b"usr/bin/su")
 
 
+@pytest.mark.parametrize("form", ["gnu", "pax", "oldgnu", "pax-0.0", "pax-0.1"])
+def test_a_sparse_tarball_by_gnu_tar(peers, store, tmp_path, form):
+    """Equal to what GNU tar itself unpacks, and podman where it can: the holes are there."""
+    root, tarball = tmp_path / "root", str(tmp_path / "root.tar")
+    root.mkdir()
+    trees.build_lower(str(root))
+    name, _dash, version = form.partition("-")
+    options = ["--format", name, "--sparse", "--xattrs", "--xattrs-include=*"]
+    if version:
+        options.append(f"--sparse-version={version}")
+    if name != "pax":  # GNU's own formats have no place for extended attributes
+        options = options[:3]
+    call("tar", "-C", str(root), *options, "-cf", tarball, ".")
+    extracted = tmp_path / "extracted"
+    extracted.mkdir()
+    call("tar", "-C", str(extracted), "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf", tarball)
+    original = trees.read_tree(str(extracted))
+    _actions, image = run(store, source={"path": tarball})
+    ours = view(store, image, tmp_path)
+    assert trees.has_less_holes(ours, original) == []
+    assert ours[b"var/sparse"].blocks < 100
+    assert trees.differences(whole_seconds(ours), whole_seconds(original)) == []
+    if name == "pax":  # podman knows no other sparse files
+        peers.podman("import", "-q", tarball, "imported")
+        try:
+            assert same(ours, peers.podman_tree("imported")) == []
+        finally:
+            peers.podman("rmi", "imported")
+
+
+def whole_seconds(tree):
+    """*tree* without blocks, and without the times' fractions, which an importer of tarballs may keep or not."""
+    return {path: entry._replace(mtime=entry.mtime // 10**9, blocks=0) for path, entry in tree.items()}
+
+
 @pytest.fixture
 def odd(peers, store):
     return run(store, source={"path": peers.path("buildah-oci.tar")})[1]
