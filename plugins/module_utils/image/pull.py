@@ -369,6 +369,8 @@ class _Work:
             key=lambda task: (task.blob != "whole", -task.layer.size),
         )
         idle = [worker for worker in self.workers if worker.busy is None]
+        left = sum(task.layer.size for task in self.tasks if task.work != "done")
+        processors = len(os.sched_getaffinity(0))
         for worker, task in zip(idle, ready):
             layer = task.layer
             task.work = "working"
@@ -378,6 +380,8 @@ class _Work:
                 {
                     "blob": layer.blob,
                     "partial": "" if task.blob == "whole" else layer.partial,
+                    # The others will be done before this one, and their processors idle.
+                    "ahead": layer.size * (processors - 1) > left - layer.size,
                     "digest": layer.digest,
                     "size": layer.size,
                     "compression": layer.compression,

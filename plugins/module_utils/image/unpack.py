@@ -42,14 +42,26 @@ _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXE
 class Layer:
     """What to unpack: the blob's path and size, its compression, and the digest of its uncompressed content.
 
-    With *partial*, the blob may still be coming in under that path (BlobFile).
+    With *partial*, the blob may still be coming in under that path (BlobFile). With *ahead* a thread inflates: a fifth
+    more work, in half the time where another processor has nothing to do.
     """
 
-    __slots__ = ("blob", "compression", "diff_id", "digest", "partial", "size")
+    __slots__ = ("ahead", "blob", "compression", "diff_id", "digest", "partial", "size")
 
-    def __init__(self, blob: str, digest: str, size: int, compression: str, diff_id: str, partial: str = "") -> None:
+    def __init__(
+        self,
+        blob: str,
+        digest: str,
+        size: int,
+        compression: str,
+        diff_id: str,
+        partial: str = "",
+        *,
+        ahead: bool = False,
+    ) -> None:
         self.blob = blob
         self.partial = partial
+        self.ahead = ahead
         self.digest = digest
         self.size = size
         self.compression = compression
@@ -68,14 +80,16 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool
     blob = BlobFile(layer.blob, layer.size, layer.partial)
     root = RootDir(destination, lowers)
     try:
-        with ReadAhead(_hashed(inflated(blob, layer.compression, checksum=False), hasher, limit)) as chunks:
-            try:
-                source = ByteSource(iter(chunks))
-                _Unpacker(root, source, budget).run()
-                source.drain()
-            except BaseException:
-                blob.abandon()
-                raise
+        chunks = _hashed(inflated(blob, layer.compression, checksum=False), hasher, limit)
+        if layer.ahead:
+            with ReadAhead(chunks) as inflating:
+                try:
+                    _fill(root, iter(inflating), budget)
+                except BaseException:
+                    blob.abandon()  # or its thread would go on waiting
+                    raise
+        else:
+            _fill(root, chunks, budget)
         root.finish()
         if hasher.hexdigest() != layer.diff_id.partition(":")[2]:
             raise ImageError(
@@ -90,6 +104,12 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool
     finally:
         root.close()
         blob.close()
+
+
+def _fill(root: RootDir, chunks: Iterator[bytes], budget: _Budget) -> None:
+    source = ByteSource(chunks)
+    _Unpacker(root, source, budget).run()
+    source.drain()
 
 
 class _Budget:

@@ -124,6 +124,7 @@ def _work(store: LayerStore, message: dict[str, Any]) -> dict[str, Any]:
         message["compression"],
         message["diff_id"],
         message["partial"],
+        ahead=message["ahead"],
     )
     try:
         return {"path": store.ensure(layer, message["parent_chain"], message["lowers"])}

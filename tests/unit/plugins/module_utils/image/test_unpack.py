@@ -13,6 +13,7 @@ import stat
 import struct
 import subprocess
 import tarfile
+import threading
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image import lower, unpack
@@ -66,7 +67,7 @@ class Place:
         self.path = path
         self.layers = []
 
-    def raw(self, data, *, lowers=None, compression="tar", blob=None, diff_id=None):
+    def raw(self, data, *, lowers=None, compression="tar", blob=None, diff_id=None, ahead=False):
         name = self.path / f"{len(os.listdir(self.path))}"
         source = self.path / f"{name.name}.blob"
         source.write_bytes(data if blob is None else blob)
@@ -77,6 +78,7 @@ class Place:
             source.stat().st_size,
             compression,
             diff_id or f"sha256:{hashlib.sha256(data).hexdigest()}",
+            ahead=ahead,
         )
         self.depended = unpack.unpack(layer, str(name), lowers)
         return name
@@ -362,6 +364,43 @@ def test_a_symlink_as_leaf_is_replaced_not_followed(place, tmp_path):
     assert (root / "f").read_bytes() == b"mine"
     assert victim.read_text() == "untouched"
     assert (stat.S_IMODE(victim.stat().st_mode), victim.stat().st_uid) == (0o600, 0)
+
+
+def test_inflating_in_a_thread(place):
+    content = os.urandom(9 << 20)
+    data = tar(member("f", content=content), member("g", content=b"g"))
+    root = place.raw(data, compression="gzip", blob=gzip.compress(data, 1), ahead=True)
+    assert ((root / "f").read_bytes(), (root / "g").read_bytes()) == (content, b"g")
+
+
+@pytest.mark.parametrize(
+    ("members", "cut", "said"),
+    [
+        ([member("f", content=bytes(9 << 20)), member("g")], 5000, "cut off"),
+        ([member("../f"), member("g", content=bytes(9 << 20))], None, "leads out"),
+    ],
+    ids=["its own failure", "a failure beside it"],
+)
+def test_a_thread_that_inflates_ends_with_the_unpacking(place, members, cut, said):
+    data = tar(*members)
+    before = threading.active_count()
+    with pytest.raises(ImageError, match=said):
+        place.raw(data, compression="gzip", blob=gzip.compress(data, 1)[:cut], ahead=True)
+    assert threading.active_count() == before
+
+
+def test_a_thread_that_waits_for_a_blob_ends_with_the_unpacking(place, tmp_path):
+    data = tar(member("../f"), member("g", content=bytes(9 << 20)))
+    partial = tmp_path / "partial"
+    partial.write_bytes(data[:4096])
+    (tmp_path / "layer").mkdir()
+    layer = unpack.Layer(
+        str(tmp_path / "whole"), "sha256:0", len(data), "tar", "sha256:" + "0" * 64, str(partial), ahead=True
+    )
+    before = threading.active_count()
+    with pytest.raises(ImageError, match="leads out"):
+        unpack.unpack(layer, str(tmp_path / "layer"), [])
+    assert threading.active_count() == before
 
 
 def test_a_wrong_diff_id(place):
