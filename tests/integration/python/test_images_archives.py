@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 import os
 import pathlib
 import random
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import time
 
@@ -30,11 +28,11 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.load import op
 from ansible_collections.agentless.oci.plugins.module_utils.image.source import kind_of
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+from docker_archive import NAME, new_docker, old_docker
 from oci_layout import directory, member, write_layout
 
 TOOLS = ("buildah", "podman", "skopeo", "umoci")
 AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
-NAME = "registry.example.com/tests/odd:1"
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(tool for tool in TOOLS if not shutil.which(tool))}"
@@ -125,64 +123,6 @@ def peers():
         yield made
     finally:
         made.close()
-
-
-def old_docker(source, target):
-    """The form of Docker before version 25 (image/spec/v1.2.md), with the link that stands for a repeated layer."""
-    with tarfile.open(source) as given, tarfile.open(target, "w") as made:
-        [entry] = json.load(given.extractfile("manifest.json"))
-        config = given.extractfile(entry["Config"]).read()
-        document = json.loads(config)
-        document["rootfs"]["diff_ids"].append(document["rootfs"]["diff_ids"][-1])
-        layers = []
-        for number, name in enumerate([*entry["Layers"], "link"]):
-            digits = hashlib.sha256(b"%d" % number).hexdigest()
-            layers.append(f"{digits}/layer.tar")
-            add(made, f"{digits}/", kind=tarfile.DIRTYPE)
-            add(made, f"{digits}/VERSION", b"1.0")
-            add(made, f"{digits}/json", json.dumps({"id": digits}).encode())
-            if name == "link":
-                add(made, layers[-1], kind=tarfile.SYMTYPE, linkname=f"../{layers[-2]}")
-            else:
-                add(made, layers[-1], given.extractfile(name).read())
-        config = json.dumps(document).encode()
-        name = f"{hashlib.sha256(config).hexdigest()}.json"
-        add(made, name, config)
-        manifest = [{"Config": name, "RepoTags": [NAME], "Layers": layers}]
-        add(made, "manifest.json", json.dumps(manifest).encode())
-        add(made, "repositories", json.dumps({NAME.rpartition(":")[0]: {"1": layers[-1].partition("/")[0]}}).encode())
-
-
-def new_docker(layout, plain, target):
-    """The form since version 25: an OCI layout whose index names the image as containerd does, and manifest.json."""
-    with tarfile.open(plain) as given, tarfile.open(target, "w") as made:
-        [entry] = json.load(given.extractfile("manifest.json"))
-        index = json.loads(pathlib.Path(layout, "index.json").read_text())
-        raw = pathlib.Path(layout, "blobs", *index["manifests"][0]["digest"].split(":")).read_bytes()
-        manifest = json.loads(raw)
-
-        def blob(data):
-            digest = hashlib.sha256(data).hexdigest()
-            add(made, f"blobs/sha256/{digest}", data)
-            return {"digest": f"sha256:{digest}", "size": len(data)}
-
-        manifest["layers"] = [
-            {"mediaType": "application/vnd.oci.image.layer.v1.tar", **blob(given.extractfile(name).read())}
-            for name in entry["Layers"]
-        ]
-        manifest["config"].update(blob(given.extractfile(entry["Config"]).read()))
-        names = {"io.containerd.image.name": NAME, "org.opencontainers.image.ref.name": "1"}
-        descriptor = {**index["manifests"][0], **blob(json.dumps(manifest).encode()), "annotations": names}
-        add(made, "index.json", json.dumps({"schemaVersion": 2, "manifests": [descriptor]}).encode())
-        paths = [f"blobs/{layer['digest'].replace(':', '/')}" for layer in manifest["layers"]]
-        config = f"blobs/{manifest['config']['digest'].replace(':', '/')}"
-        add(made, "manifest.json", json.dumps([{"Config": config, "RepoTags": [NAME], "Layers": paths}]).encode())
-        add(made, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
-
-
-def add(archive, name, data=b"", **fields):
-    info, _content = member(name, fields.pop("kind", tarfile.REGTYPE), data, **fields)
-    archive.addfile(info, io.BytesIO(data))
 
 
 @pytest.fixture
