@@ -57,7 +57,12 @@ def missing() -> str:
 def disk() -> str:
     """The disk that all hosts share; made when it is not there: a minute, and packages to fetch."""
     done = subprocess.run(
-        [os.path.join(HERE, "disk"), CACHE], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=600
+        [os.path.join(HERE, "disk"), CACHE],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=600,
+        check=False,
     )
     if done.returncode:
         raise HostError(f"the disk of the hosts could not be made: exit code {done.returncode}")

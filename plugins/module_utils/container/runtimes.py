@@ -116,6 +116,8 @@ class OtherRuntime(OwnRuntime):
         end = time.monotonic() + _EXECUTION
         while before and procfs.name(started.pid, started.start_time) == before:
             if not procfs.alive(started.pid, started.start_time):
+                if procfs.name(started.pid, started.start_time) != before:
+                    return  # it ran, and ended, between the two looks
                 name = os.path.basename(self.program)
                 raise ContainerError(
                     f"{name} started the container, and its program could not be executed", step="runtime", obj=name

@@ -87,7 +87,7 @@ def test_the_kind_of_a_directory(tmp_path):
         (lambda path: path.write_text("hello"), "it is no tar archive, plain or compressed by gzip or zstd"),
         (lambda path: path.write_bytes(b"\x1f\x8b" + bytes(600)), "gzip stream is damaged"),
         (lambda path: path.write_bytes(gzip.compress(b"hello" * 500)), "its checksum is wrong"),
-        (lambda path: os.mkfifo(path), "it is neither a directory nor a file"),
+        (os.mkfifo, "it is neither a directory nor a file"),
     ],
 )
 def test_what_is_no_source(tmp_path, make, why):
