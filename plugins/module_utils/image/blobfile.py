@@ -13,6 +13,15 @@ _FIRST_WAIT = 0.002  # seconds, doubled while nothing comes
 _LONGEST_WAIT = 0.05
 
 
+_fetcher = 0
+
+
+def fetched_by(pid: int) -> None:
+    """Process *pid*, which forked this one, writes what is partial here."""
+    global _fetcher
+    _fetcher = pid
+
+
 class BlobFile:
     """The file *path* of *size* bytes, read from its start to its end.
 
@@ -27,7 +36,7 @@ class BlobFile:
         self.partial = partial
         self.position = 0
         self._fd = -1
-        self._parent = os.getppid()
+        self._parent = _fetcher or os.getppid()
         self._abandoned = False
 
     def abandon(self) -> None:

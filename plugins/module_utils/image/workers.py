@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from ..kernel.errors import Error
+from . import blobfile
 from .errors import ImageError
 
 TYPE_CHECKING = False
@@ -29,8 +30,10 @@ class Worker:
         jobs_read, self._jobs = os.pipe()
         self.results, results_write = os.pipe()
         self.busy: Any = None
+        fetcher = os.getpid()  # asked before the fork: it may be killed at any moment after it
         self.pid = os.fork()
         if self.pid == 0:
+            blobfile.fetched_by(fetcher)
             _run(store, jobs_read, results_write, [self._jobs, self.results, *inherited])
         os.close(jobs_read)
         os.close(results_write)
