@@ -104,9 +104,7 @@ def _read(path: str, *, required: bool) -> dict[str, Any] | None:
             hint="Create it with `podman login --authfile`, or give username and password",
         ) from None
     except OSError as error:
-        raise ImageError(
-            f"the authfile {path} cannot be read: {error.strerror}", step="auth", obj=path, errno=error.errno or 0
-        ) from error
+        raise ImageError.of(error, f"the authfile {path} cannot be read", step="auth", obj=path) from error
     except ValueError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("auths") or {}, dict):

@@ -58,11 +58,11 @@ def _read_key(given: str) -> bytes:
         with open(given, "rb") as file:
             return file.read(MAX_KEY)
     except OSError as error:
-        raise ImageError(
-            f"cannot read the public key {given}: {error.strerror}",
+        raise ImageError.of(
+            error,
+            f"cannot read the public key {given}",
             step="signature",
             obj=given,
-            errno=error.errno or 0,
             hint="Give cosign_public_key the path of a PEM file on the managed host, or its content",
         ) from error
 

@@ -57,5 +57,6 @@ class Clocks:
 
 
 def _refused(error: OSError, hint: str) -> RuntimeFault:
-    message = f"linux.timeOffsets: cannot set the clocks: {error.strerror}"
-    return RuntimeFault(message, step="timeOffsets", obj="linux.timeOffsets", errno=error.errno or 0, hint=hint)
+    return RuntimeFault.of(
+        error, "linux.timeOffsets: cannot set the clocks", step="timeOffsets", obj="linux.timeOffsets", hint=hint
+    )

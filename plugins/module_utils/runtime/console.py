@@ -41,11 +41,11 @@ def connect(path: str) -> _socket.socket:
         end.connect(path)
     except OSError as error:
         end.close()
-        raise RuntimeFault(
-            f"cannot connect to the console socket {path}: {error.strerror}",
+        raise RuntimeFault.of(
+            error,
+            f"cannot connect to the console socket {path}",
             step="console",
             obj=path,
-            errno=error.errno or 0,
         ) from error
     return end
 

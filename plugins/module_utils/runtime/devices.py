@@ -85,11 +85,11 @@ def make_devices(config: Config, rootfd: int, *, replace: bool = True) -> None:
             try:
                 _make_device(device, rootfd, shared)
             except OSError as error:
-                raise RuntimeFault(
-                    f"cannot make the device {device['path']}: {error.strerror}",
+                raise RuntimeFault.of(
+                    error,
+                    f"cannot make the device {device['path']}",
                     step="devices",
                     obj=device["path"],
-                    errno=error.errno or 0,
                 ) from error
     finally:
         os.umask(previous)

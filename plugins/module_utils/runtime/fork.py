@@ -44,11 +44,11 @@ def unshare(kinds: Collection[str]) -> None:
             errno.ENOSPC: "The host allows no more of them: see /proc/sys/user/max_*_namespaces",
             errno.EINVAL: "The kernel has not all of these kinds",
         }
-        raise RuntimeFault(
-            f"linux.namespaces: cannot make new namespaces ({', '.join(kinds)}): {error.strerror}",
+        raise RuntimeFault.of(
+            error,
+            f"linux.namespaces: cannot make new namespaces ({', '.join(kinds)})",
             step="namespaces",
             obj="linux.namespaces",
-            errno=error.errno or 0,
             hint=hints.get(error.errno or 0, ""),
         ) from error
 

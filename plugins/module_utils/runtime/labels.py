@@ -60,11 +60,11 @@ class ProcessLabel:
             os.close(self._fd)
 
     def _refused(self, error: OSError) -> RuntimeFault:
-        return RuntimeFault(
-            f"{self._path}: the kernel refuses {self._value!r}: {error.strerror}",
+        return RuntimeFault.of(
+            error,
+            f"{self._path}: the kernel refuses {self._value!r}",
             step="label",
             obj=self._path,
-            errno=error.errno or 0,
             hint="Is it loaded on this host?",
         )
 

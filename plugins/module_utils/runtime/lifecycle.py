@@ -55,11 +55,11 @@ def start_found(run_dir: str, found: State) -> None:
     try:
         starter = channel.connect(directory, START_SOCKET)
     except OSError as error:
-        raise RuntimeFault(
-            f"cannot reach the waiting process of container {container_id}: {error.strerror}",
+        raise RuntimeFault.of(
+            error,
+            f"cannot reach the waiting process of container {container_id}",
             step="start",
             obj=container_id,
-            errno=error.errno or 0,
         ) from error
     try:
         taken = None

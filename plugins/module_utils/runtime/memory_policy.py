@@ -58,10 +58,10 @@ class MemoryPolicy:
         try:
             syscalls.set_mempolicy(self._mode, self._nodes)
         except OSError as error:
-            raise RuntimeFault(
-                f"linux.memoryPolicy: the kernel refuses it: {error.strerror}",
+            raise RuntimeFault.of(
+                error,
+                "linux.memoryPolicy: the kernel refuses it",
                 step="memoryPolicy",
                 obj="linux.memoryPolicy",
-                errno=error.errno or 0,
                 hint="The nodes must be online and among resources.cpu.mems; the mode may be newer than the kernel",
             ) from error

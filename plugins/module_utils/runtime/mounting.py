@@ -119,11 +119,11 @@ def _fault(entry: Mount, error: OSError) -> RuntimeFault:
         hint = "Id-mapped mounts need Linux 5.12 and a file system that allows them (mount_setattr(2), NOTES)"
     if error.errno == errno.ENOENT and entry.options.is_bind and not os.path.exists(entry.source):
         hint = f"Create {entry.source} on the host, or correct the path"
-    return RuntimeFault(
-        f"cannot mount {entry.type}{source} on {entry.destination}: {error.strerror}",
+    return RuntimeFault.of(
+        error,
+        f"cannot mount {entry.type}{source} on {entry.destination}",
         step="mounts",
         obj=entry.destination,
-        errno=error.errno or 0,
         hint=hint,
     )
 

@@ -34,11 +34,11 @@ def open_joined(config: Config) -> dict[str, int]:
             try:
                 opened[kind] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError as error:
-                raise RuntimeFault(
-                    f"linux.namespaces: cannot open the {kind} namespace {path}: {error.strerror}",
+                raise RuntimeFault.of(
+                    error,
+                    f"linux.namespaces: cannot open the {kind} namespace {path}",
                     step="namespaces",
                     obj=path,
-                    errno=error.errno or 0,
                 ) from error
     return opened
 
@@ -112,11 +112,11 @@ def join(namespaces: dict[str, int]) -> None:
 
 
 def _cannot_join(kind: str, error: OSError) -> RuntimeFault:
-    return RuntimeFault(
-        f"linux.namespaces: cannot join the {kind} namespace: {error.strerror}",
+    return RuntimeFault.of(
+        error,
+        f"linux.namespaces: cannot join the {kind} namespace",
         step="namespaces",
         obj=kind,
-        errno=error.errno or 0,
         hint=f"Its path leads to something else than a {kind} namespace" if error.errno == errno.EINVAL else "",
     )
 

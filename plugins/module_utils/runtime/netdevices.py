@@ -84,11 +84,11 @@ class Handover:
             try:
                 self._move_one(known[name], there, inside)
             except OSError as error:
-                raise RuntimeFault(
-                    f"linux.netDevices.{name}: cannot make it {inside} of the container: {error.strerror}",
+                raise RuntimeFault.of(
+                    error,
+                    f"linux.netDevices.{name}: cannot make it {inside} of the container",
                     step="netDevices",
                     obj=name,
-                    errno=error.errno or 0,
                 ) from error
 
     def _move_one(self, link: Link, there: Rtnetlink, inside: str) -> None:

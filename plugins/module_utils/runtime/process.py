@@ -36,11 +36,11 @@ def make_cwd(config: Config) -> None:
 
 
 def _cwd_fault(cwd: str, error: OSError) -> RuntimeFault:
-    return RuntimeFault(
-        f"cannot enter the working directory {cwd}: {error.strerror}",
+    return RuntimeFault.of(
+        error,
+        f"cannot enter the working directory {cwd}",
         step="cwd",
         obj=cwd,
-        errno=error.errno or 0,
         hint="Declare another working_dir, or make it in the image",
     )
 
@@ -196,10 +196,10 @@ def execute(config: Config, program: str, last_capabilities: tuple[int, int, int
             errno.ENOEXEC: "It is neither a binary of this machine's architecture nor a script with '#!'",
             errno.ENOENT: "Its interpreter (the '#!' line, or the dynamic loader) is not in the image",
         }
-        raise RuntimeFault(
-            f"cannot execute {program}: {error.strerror}",
+        raise RuntimeFault.of(
+            error,
+            f"cannot execute {program}",
             step="exec",
             obj=program,
-            errno=error.errno or 0,
             hint=hints.get(error.errno or 0, ""),
         ) from error

@@ -99,9 +99,7 @@ def _cover(rootfd: int, path: str, cover: Any) -> None:
     try:
         cover(target)
     except OSError as error:
-        raise RuntimeFault(
-            f"cannot protect {path}: {error.strerror}", step="masks", obj=path, errno=error.errno or 0
-        ) from error
+        raise RuntimeFault.of(error, f"cannot protect {path}", step="masks", obj=path) from error
     finally:
         os.close(target)
 

@@ -148,5 +148,4 @@ def _bind(cpus: Collection[int], name: str) -> None:
 
 
 def _refused(path: str, error: OSError, hint: str = "") -> RuntimeFault:
-    message = f"{path}: the kernel refuses it: {error.strerror}"
-    return RuntimeFault(message, step="scheduling", obj=path, errno=error.errno or 0, hint=hint)
+    return RuntimeFault.of(error, f"{path}: the kernel refuses it", step="scheduling", obj=path, hint=hint)

@@ -280,11 +280,11 @@ def install(program: bytes, flags: int) -> int | None:
             errno.ENOSYS: "This kernel is built without seccomp",
             errno.EBUSY: "A listener is there already: SCMP_ACT_NOTIFY cannot be used twice in a row",
         }
-        raise RuntimeFault(
-            f"cannot install the filter of linux.seccomp: {error.strerror}",
+        raise RuntimeFault.of(
+            error,
+            "cannot install the filter of linux.seccomp",
             step="seccomp",
             obj="linux.seccomp",
-            errno=error.errno or 0,
             hint=hints.get(error.errno or 0, ""),
         ) from error
     if flags & _NEW_LISTENER:
@@ -345,11 +345,11 @@ def take_listener(pid: int, fd: int) -> int:
         finally:
             os.close(pidfd)
     except OSError as error:
-        raise RuntimeFault(
-            f"cannot take over the seccomp listener of process {pid}: {error.strerror}",
+        raise RuntimeFault.of(
+            error,
+            f"cannot take over the seccomp listener of process {pid}",
             step="seccomp",
             obj="linux.seccomp.listenerPath",
-            errno=error.errno or 0,
             hint="SCMP_ACT_NOTIFY needs Linux 5.6" if error.errno == errno.ENOSYS else "",
         ) from error
 
@@ -372,11 +372,11 @@ def send_listener(path: str, metadata: str, pid: int, state: dict[str, Any], fd:
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("@i", fd))]
         end.sendmsg([dumps(document).encode()], rights)
     except OSError as error:
-        raise RuntimeFault(
-            f"linux.seccomp.listenerPath: cannot hand the listener to {path}: {error.strerror}",
+        raise RuntimeFault.of(
+            error,
+            f"linux.seccomp.listenerPath: cannot hand the listener to {path}",
             step="seccomp",
             obj=path,
-            errno=error.errno or 0,
             hint="The agent that answers the notifications must be listening before the container starts",
         ) from error
     finally:
