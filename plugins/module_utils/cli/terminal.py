@@ -14,6 +14,8 @@ import signal
 import termios
 import tty
 
+from ..kernel.files import write_all
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,16 +65,10 @@ def relay(stdin: int, stdout: int, master: int) -> None:
                     data = b""
                 if not data:
                     return
-                _write_all(stdout, data)
+                write_all(stdout, data)
             else:
                 data = os.read(stdin, _CHUNK)
                 if not data:
                     poller.unregister(stdin)
                     data = b"\x04"  # the end of our input is the end of the container's: Ctrl-D
-                _write_all(master, data)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+                write_all(master, data)

@@ -6,20 +6,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
+
+from ..kernel.files import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .store import Store
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write all of *data*, however little write(2) takes at a time. Raises OSError."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def store_pieces(store: Store, pieces: Iterable[bytes]) -> tuple[str, int]:

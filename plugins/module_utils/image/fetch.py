@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+from ..kernel.files import write_all
 from .digest import algorithm_of
 from .errors import ImageError, NotInRegistry, RegistryUnavailable
 from .registry import wrong_digest
@@ -182,13 +183,7 @@ class Download:
                     obj=self.digest,
                     hint="The registry or something on the way changed it; nothing was stored",
                 )
-            _write_all(self.fd, chunk)
+            write_all(self.fd, chunk)
             self.hasher.update(chunk)
             self.have += len(chunk)
             self.progress(len(chunk))
-
-
-def _write_all(fd: int, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -212,13 +212,14 @@ def removed_at_end(lock: str) -> Iterator[None]:
 
 def _sync_tree(path: str) -> None:
     """Put all of *path* on disk before its name says that it is whole (syncfs(2); one call for 50,000 files)."""
-    import ctypes
+    from ..kernel.syscalls import syncfs
 
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(fd) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path)
+        syncfs(fd)
+    except OSError as error:
+        error.filename = path
+        raise
     finally:
         os.close(fd)
 

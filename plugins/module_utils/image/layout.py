@@ -123,7 +123,7 @@ def copy_blob(archive: Archive, name: str, digest: str, size: int, store: Store)
     import hashlib
     import os
 
-    from .blobs import write_all
+    from ..kernel.files import write_all
 
     with store.partial_blob(digest) as fd:
         if fd is None:

@@ -89,7 +89,7 @@ def is_written(path: str, parts: Sequence[Part]) -> bool:
 
 def write(path: str, parts: Sequence[Part]) -> None:
     """Add *parts* to the layout *path*, made when missing; index.json last. Raises ImageError, OSError."""
-    from .blobs import write_all
+    from ..kernel.files import write_all
     from .digest import digest_of_file
     from .save import content_of
 

@@ -237,8 +237,8 @@ def _unpacked(kind: Kind, store: Store) -> int:
     """A descriptor of an unnamed file with the uncompressed archive. Raises ImageError, OSError."""
     import tempfile
 
+    from ..kernel.files import write_all
     from .blobfile import BlobFile
-    from .blobs import write_all
 
     # Beside the blobs, which it has to fit beside anyway; in check mode on a fresh host there is no such place yet.
     place = store.partial if os.path.isdir(store.partial) else None

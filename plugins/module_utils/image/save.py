@@ -217,7 +217,7 @@ def _no_blob(part: Part, why: str) -> ImageError:
 
 def write(fd: int, parts: Sequence[Part]) -> None:
     """Write the tar archive of *parts* to the empty file *fd*. Raises ImageError, OSError."""
-    from .blobs import write_all
+    from ..kernel.files import write_all
 
     position = 0
     for part in parts:

@@ -24,6 +24,13 @@ def fsync_directory(path: str) -> None:
         os.close(fd)
 
 
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of *data*, however little write(2) takes at a time. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
 def write_atomic(path: str, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
     """Replace *path* by *data* in one step.
 
@@ -36,9 +43,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, *, durable: bool = T
     try:
         try:
             os.fchmod(fd, mode)  # whatever the umask is
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
+            write_all(fd, data)
             if durable:
                 os.fsync(fd)
         finally:

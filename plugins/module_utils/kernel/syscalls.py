@@ -63,6 +63,7 @@ _capget = function("capget", c_char_p, c_char_p)
 _capset = function("capset", c_char_p, c_char_p)
 _personality = function("personality", c_ulong)
 _setdomainname = function("setdomainname", c_char_p, c_ulong)
+_syncfs = function("syncfs", c_int)
 _statfs = function("statfs", c_char_p, c_char_p)
 _fstatfs = function("fstatfs", c_int, c_char_p)
 
@@ -89,6 +90,11 @@ def _old_number(index: int) -> int:
         return _OLD_NUMBERS[_MACHINE][index]
     except KeyError:
         raise OSError(errno.ENOSYS, f"no system call table for {_MACHINE}") from None
+
+
+def syncfs(fd: int) -> None:
+    """syncfs(2): all of the file system behind *fd* is on disk."""
+    _check(_syncfs(fd))
 
 
 def mount(source: str | None, target: str, fstype: str | None, flags: int, data: str | None = None) -> None:
