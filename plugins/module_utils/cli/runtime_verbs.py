@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from ..kernel.errors import Error
@@ -79,9 +78,10 @@ def _list(run_dir: str, words: Words) -> int:
     for container_id in states.ids(run_dir):
         try:
             found.append(lifecycle.state(run_dir, container_id))
-        except (DamagedState, NoSuchContainer) as error:
-            if os.path.isdir(states.directory(run_dir, container_id)):  # else it has been deleted meanwhile
-                report(error, "list")
+        except NoSuchContainer:
+            continue  # it has been deleted meanwhile
+        except DamagedState as error:
+            report(error, "list")
     if "--quiet" in words.flags:
         sys.stdout.write("".join(state.id + "\n" for state in found))
     elif words.values.get("--format", "table") == "json":

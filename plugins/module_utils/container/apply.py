@@ -177,19 +177,24 @@ class Apply:
         """Start the old container again; say so in *reason*, or say that it failed."""
         if self.observed.status not in ("running", "paused", "restarting"):
             return
-        from .launch import Launch
         from .stop import stop
 
         try:
             stop(self.state, old)  # whatever state the failure left it in
             records.withdraw_stop(old)
-            launch = Launch(self.state, old, self.entry)
-            launch.wait_created()
-            launch.start()
+            self._run_again(old)
         except Error as error:
             reason.message += f"; the container before it could not be started again either: {error.message}"
         else:
             reason.message += "; the container before it runs again"
+
+    def _run_again(self, record: Record) -> None:
+        """Create and start a container that has been here before. Raises ContainerError."""
+        from .launch import Launch
+
+        launch = Launch(self.state, record, self.entry)
+        launch.wait_created()
+        launch.start()
 
     # -- containers that stay -----------------------------------------------------------------------------------------
 
@@ -234,15 +239,12 @@ class Apply:
             return
         record = self._known
         if self.created is None:
-            from .launch import Launch
             from .stop import stop
 
             stop(self.state, record)  # what a killed monitor left, or one that is just about to end
             records.withdraw_stop(record)
             records.write_monitor_config(record, remove_at_end=not self.wait)
-            launch = Launch(self.state, record, self.entry)
-            launch.wait_created()
-            launch.start()
+            self._run_again(record)
             return
         launch, self.created = self.created, None
         try:

@@ -41,12 +41,11 @@ class Outside:
 
     def create(self, container_id: str, run_dir: str, pid_file: str, *, systemd: bool) -> State:
         """The created container's state; arguments and errors as create.create has them."""
-        created = None
-        claimed = False
+        claimed = None
         try:
             created = _describe(self.config, container_id, systemd=systemd)
             state.make(run_dir, created)
-            claimed = True
+            claimed = created
             if self.first:
                 _meet(created, self.child)
             state.save_document(run_dir, container_id, self.config.document)
@@ -57,10 +56,11 @@ class Outside:
             for handover in self.handovers:
                 handover.give_back()
             self._end_child()
-            known = died(created.cgroup()) if created is not None and isinstance(error, BrokenPipeError) else None
-            if created is not None and claimed:
-                dismantle(run_dir, created)
-            if known is not None:  # the child was killed while it waited for our answer
+            if claimed is None:
+                raise
+            known = died(claimed.cgroup()) if isinstance(error, BrokenPipeError) else error
+            dismantle(run_dir, claimed)
+            if known is not error:  # the child was killed while it waited for our answer
                 raise known from error
             raise
         finally:
