@@ -207,9 +207,9 @@ class _Check:
                 self.bad[digest] = self._problem(f"blob {digest} of {image.name}", "it is missing")
 
     def _is_good(self, digest: str) -> bool:
-        from .digest import digest_of_file
+        from .digest import algorithm_of, digest_of_file
 
-        return digest_of_file(self.store.blob_path(digest), digest.partition(":")[0]) == digest
+        return digest_of_file(self.store.blob_path(digest), algorithm_of(digest)) == digest
 
     def _fetch(self, image: _Image) -> None:
         """Have the blobs of *image* that are damaged or missing fetched again, from where one of its names is."""

@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def digest_of(raw: bytes, algorithm: str = "sha256") -> str:
@@ -25,6 +30,11 @@ def digest_of_file(path: str, algorithm: str = "sha256") -> str:
             hasher.update(chunk)
     finally:
         os.close(fd)
+
+
+def canonical(document: Any) -> bytes:
+    """*document* as JSON, always the same bytes for the same content, since a digest is to be made of them."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
 def algorithm_of(digest: str) -> str:

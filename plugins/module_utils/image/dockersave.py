@@ -14,7 +14,7 @@ import json
 import re
 
 from . import inflate, media
-from .digest import digest_of
+from .digest import algorithm_of, digest_of
 from .manifest import Manifest
 from .offers import Offer
 
@@ -74,14 +74,7 @@ class SavedImage:
         for member, diff_id in zip(self.layers, diff_ids):
             if diff_id not in known:
                 known[diff_id] = self._layer(store, member, diff_id)
-        document = {
-            "schemaVersion": 2,
-            "mediaType": media.OCI_MANIFEST,
-            "config": {"mediaType": media.OCI_CONFIG, "digest": self.image_id, "size": len(self.raw_config)},
-            "layers": [known[diff_id] for diff_id in diff_ids],
-        }
-        raw = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-        return Manifest(raw, digest_of(raw), media.OCI_MANIFEST, document)
+        return Manifest.of_image(self.raw_config, [known[diff_id] for diff_id in diff_ids])
 
     def _layer(self, store: Store, member: str, diff_id: str) -> dict[str, Any]:
         """Store one layer; its descriptor. The content of an uncompressed one has the diff id as its digest."""
@@ -92,14 +85,14 @@ class SavedImage:
             compression = inflate.sniff(span.head(4))
             if compression == "tar":
                 copy_blob(self._archive, member, diff_id, span.size, store)
-                return {"mediaType": media.OCI_LAYER, "digest": diff_id, "size": span.size}
+                return {"mediaType": media.layer_type(compression), "digest": diff_id, "size": span.size}
             digest, size = store_pieces(store, span.chunks())
-        found = self._content_digest(store.blob_path(digest), size, compression, diff_id.partition(":")[0])
+        found = self._content_digest(store.blob_path(digest), size, compression, algorithm_of(diff_id))
         if found != diff_id:
             raise self._archive.broken(
                 f"the layer {member} has the diff id {found}, not {diff_id} as its config states"
             )
-        return {"mediaType": f"{media.OCI_LAYER}+{compression}", "digest": digest, "size": size}
+        return {"mediaType": media.layer_type(compression), "digest": digest, "size": size}
 
     def _content_digest(self, path: str, size: int, compression: str, algorithm: str) -> str:
         """The diff id of the compressed layer that is stored as *path*. Raises ImageError, OSError."""

@@ -144,6 +144,10 @@ class ImageRequest:
     def full_name(self) -> str:
         return self.name if self.by_id else str(self.reference)
 
+    def fitted_by(self, local: Local | None) -> bool:
+        """Whether what is here is for a platform that will do."""
+        return local is not None and (self.platform is None or self.platform.accepts(local.platform))
+
     def push_names(self) -> list[str]:
         """Where to push: to the tags; to the name itself when the image was made here or there is no tag."""
         names = [self.full_name] if self.source or not self.tags else []
@@ -186,7 +190,7 @@ def decide(
         return [Action("removed image", name, "")] if local else []
     actions = []
     brought = "imported image" if request.source else "pulled image"
-    fits = local is not None and (request.platform is None or request.platform.accepts(local.platform))
+    fits = request.fitted_by(local)
     if local is None or not fits or request.force or (remote_id is not None and remote_id != local.id):
         actions.append(Action(brought, name, ""))
     elif not local.complete:
@@ -285,7 +289,7 @@ def _has_blobs(store: Store, image: Image) -> bool:
 
 def _ask_registry(request: ImageRequest, store: Store, local: Local | None, made: Plan) -> str | None:
     """The image id in the registry, where the policy wants it known; else None. One HEAD when all is as it was."""
-    fits = local is not None and (request.platform is None or request.platform.accepts(local.platform))
+    fits = request.fitted_by(local)
     whole = local is not None and fits and (local.complete or local.has_blobs)
     if whole and (request.pull in ("missing", "never") or request.by_id) and not request.force:
         return None
@@ -405,8 +409,7 @@ def _note_origin(store: Store, image: Image, name: str, origin: str) -> bool:
     there = store.find(name)
     if there is None or there.id != image.id:
         return False
-    media_type = str(there.manifest.get("mediaType") or media.OCI_MANIFEST)
-    store.set_names(there.digest, media_type, os.stat(store.blob_path(there.digest)).st_size, [name], origin)
+    store.tag(there, [name], origin)
     return True
 
 

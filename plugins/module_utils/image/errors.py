@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from ..kernel.errors import Error
 
 
@@ -18,3 +20,15 @@ class NotInRegistry(ImageError):
 
 class RegistryUnavailable(ImageError):
     """The registry could not be asked at all: no address, no connection, no usable answer."""
+
+
+def refuse_full(error: OSError, verb: str, what: str, place: str) -> None:
+    """Raise ImageError, cannot *verb* *what*, if *error* says that there is no space left, which is at *place*."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise ImageError(
+            f"cannot {verb} {what}: no space left below {place}",
+            step="space",
+            obj=what,
+            errno=error.errno,
+            hint="Free some space there, or move the state directory with the option root",
+        ) from error

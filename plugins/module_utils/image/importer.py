@@ -19,7 +19,7 @@ import time
 
 from . import imports, inflate, media, tarwrite
 from .blobfile import BlobFile
-from .digest import digest_of
+from .digest import canonical, digest_of
 from .errors import ImageError
 from .manifest import Manifest
 
@@ -71,7 +71,7 @@ class Prepared:
             document["created"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(newest))
         document["config"] = self._config
         document["rootfs"] = {"type": "layers", "diff_ids": [diff_id]}
-        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        return canonical(document)
 
     def store(self, store: Store, name: str) -> Image:
         """Make the image, unpack it, and name it *name* (full form). The caller holds the store's lock, shared."""
@@ -80,17 +80,9 @@ class Prepared:
         digest, size, diff_id, media_type = _write_layer(store, self._path)
         self._diff_id = diff_id
         raw_config = self._config_document(diff_id)
-        document = {
-            "schemaVersion": 2,
-            "mediaType": media.OCI_MANIFEST,
-            "config": {"mediaType": media.OCI_CONFIG, "digest": store.put_blob(raw_config), "size": len(raw_config)},
-            "layers": [{"mediaType": media_type, "digest": digest, "size": size}],
-        }
-        bring_layers(store, None, layer_tasks(store, document, json.loads(raw_config), name), name, None)
-        raw = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-        manifest = Manifest(raw, store.put_blob(raw), media.OCI_MANIFEST, document)
-        store.set_names(manifest.digest, manifest.media_type, len(raw), [name])
-        return store.get(name)
+        manifest = Manifest.of_image(raw_config, [{"mediaType": media_type, "digest": digest, "size": size}])
+        bring_layers(store, None, layer_tasks(store, manifest.document, json.loads(raw_config), name), name, None)
+        return store.add(manifest, raw_config, [name])
 
     def remember(self, store: Store) -> None:
         """Record the fingerprint, so that the next run need not read the files."""
@@ -217,7 +209,7 @@ def _write_layer(store: Store, path: bytes) -> tuple[str, int, str, str]:
             content.update(chunk)
             yield chunk
 
-    media_type = media.OCI_LAYER_GZIP
+    packed = "gzip"
     if os.path.isdir(path):
         pieces = deflate.gzipped(hashed(tarwrite.stream(path)))
     else:
@@ -228,9 +220,9 @@ def _write_layer(store: Store, path: bytes) -> tuple[str, int, str, str]:
             for _chunk in hashed(_uncompressed(path)):
                 pass
             pieces = _file(path)
-            media_type = media.OCI_LAYER_GZIP.replace("gzip", compression)
+            packed = compression
     digest, size = store_pieces(store, pieces)
-    return digest, size, f"sha256:{content.hexdigest()}", media_type
+    return digest, size, f"sha256:{content.hexdigest()}", media.layer_type(packed)
 
 
 def _file(path: bytes) -> Iterator[bytes]:

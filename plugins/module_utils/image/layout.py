@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from . import media
-from .digest import digest_of
+from .digest import algorithm_of, digest_of
 from .errors import ImageError
 from .manifest import Manifest, read_manifest
 from .offers import CONTAINERD_NAME, Offer
@@ -110,7 +110,7 @@ def _verified(archive: Archive, descriptor: dict[str, Any]) -> bytes:
     """A small blob, its size and digest as *descriptor* states them."""
     digest = str(descriptor.get("digest"))
     raw = archive.document(blob_name(digest, archive), descriptor.get("size"))
-    if digest_of(raw, digest.partition(":")[0]) != digest:
+    if digest_of(raw, algorithm_of(digest)) != digest:
         raise archive.broken(f"the content of blob {digest} does not have that digest")
     return raw
 
@@ -128,7 +128,7 @@ def copy_blob(archive: Archive, name: str, digest: str, size: int, store: Store)
     with store.partial_blob(digest) as fd:
         if fd is None:
             return
-        hasher = hashlib.new(digest.partition(":")[0])
+        hasher = hashlib.new(algorithm_of(digest))
         os.ftruncate(fd, 0)  # what a killed run left is not worth a look: reading here is as fast
         try:
             with archive.open(name) as span:

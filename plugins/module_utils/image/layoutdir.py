@@ -15,6 +15,7 @@ import os
 from . import media
 from .errors import ImageError
 from .source import OCI
+from .stored import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def replacing(path: str) -> Iterator[int]:
 
 def is_written(path: str, parts: Sequence[Part]) -> bool:
     """Whether the layout *path* has all *parts*, and index.json's entries. Raises ImageError, OSError."""
-    from .digest import digest_of_file
+    from .digest import algorithm_of, digest_of_file
 
     for part in parts:
         full = os.path.join(path, part.name)
@@ -80,7 +81,7 @@ def is_written(path: str, parts: Sequence[Part]) -> bool:
         elif part.blob:
             if not os.path.isfile(full) or os.stat(full).st_size != part.size:
                 return False
-            if digest_of_file(full, part.digest.partition(":")[0]) != part.digest:
+            if digest_of_file(full, algorithm_of(part.digest)) != part.digest:
                 return False
         elif not os.path.exists(full):
             return False
@@ -90,7 +91,7 @@ def is_written(path: str, parts: Sequence[Part]) -> bool:
 def write(path: str, parts: Sequence[Part]) -> None:
     """Add *parts* to the layout *path*, made when missing; index.json last. Raises ImageError, OSError."""
     from ..kernel.files import write_all
-    from .digest import digest_of_file
+    from .digest import algorithm_of, canonical, digest_of_file
     from .save import content_of
 
     os.makedirs(path, exist_ok=True)
@@ -102,9 +103,9 @@ def write(path: str, parts: Sequence[Part]) -> None:
             index = _index(path)
             index["manifests"] = _merged(index["manifests"], json.loads(part.data)["manifests"])
             with replacing(full) as fd:
-                write_all(fd, json.dumps(index, sort_keys=True, separators=(",", ":")).encode())
+                write_all(fd, canonical(index))
         elif part.blob or not os.path.exists(full):
-            if os.path.isfile(full) and digest_of_file(full, part.digest.partition(":")[0]) == part.digest:
+            if os.path.isfile(full) and digest_of_file(full, algorithm_of(part.digest)) == part.digest:
                 continue
             with replacing(full) as fd:
                 for chunk in content_of(part):
@@ -133,8 +134,8 @@ def _merged(descriptors: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> 
     """*descriptors* with *wanted* in them: an entry of the same name is replaced where it stands."""
     merged = list(descriptors)
     for entry in wanted:
-        name = _name(entry)
-        places = [i for i, other in enumerate(merged) if (_name(other) == name if name else other == entry)]
+        name = name_of(entry)
+        places = [i for i, other in enumerate(merged) if (name_of(other) == name if name else other == entry)]
         if places:
             merged[places[0]] = entry
             for place in reversed(places[1:]):
@@ -142,7 +143,3 @@ def _merged(descriptors: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> 
         else:
             merged.append(entry)
     return merged
-
-
-def _name(descriptor: dict[str, Any]) -> str:
-    return str((descriptor.get("annotations") or {}).get(media.REF_NAME) or "")

@@ -15,7 +15,7 @@ import stat
 
 from . import imports, inflate
 from .archive import Archive, DirectoryArchive, TarArchive
-from .errors import ImageError
+from .errors import ImageError, refuse_full
 from .offers import Offer, choose
 from .source import DOCKER_ARCHIVE, OCI, ROOTFS, kind_of
 
@@ -149,7 +149,6 @@ def store_image(found: LayoutImage | SavedImage, store: Store, names: list[str])
 
     The caller holds the store's lock, shared. Raises ImageError, OSError.
     """
-    from ..kernel.files import write_atomic
     from .pull import bring_layers, layer_tasks, parse_config
 
     name = names[0]
@@ -157,16 +156,10 @@ def store_image(found: LayoutImage | SavedImage, store: Store, names: list[str])
     try:
         manifest = found.bring(store, config["rootfs"]["diff_ids"])
     except OSError as error:
-        _refuse_full(error, name, store.state.images)
+        refuse_full(error, "import", name, store.state.images)
         raise
     bring_layers(store, None, layer_tasks(store, manifest.document, config, name), name, None)
-    for digest, raw in ((found.image_id, found.raw_config), (manifest.digest, manifest.raw)):
-        path = store.blob_path(digest)
-        if not os.path.exists(path):
-            store.state.ensure(os.path.dirname(path))
-            write_atomic(path, raw)
-    store.set_names(manifest.digest, manifest.media_type, len(manifest.raw), names)
-    return store.get(name)
+    return store.add(manifest, found.raw_config, names)
 
 
 def load(store: Store, kind: Kind, platform: Platform, wanted: str = "", name: str = "") -> list[Image]:
@@ -249,7 +242,7 @@ def _unpacked(kind: Kind, store: Store) -> int:
                 write_all(file.fileno(), chunk)
             return os.dup(file.fileno())
     except OSError as error:
-        _refuse_full(error, kind.path, place or tempfile.gettempdir())
+        refuse_full(error, "import", kind.path, place or tempfile.gettempdir())
         raise
     except inflate.Damaged as error:
         raise ImageError(
@@ -260,17 +253,3 @@ def _unpacked(kind: Kind, store: Store) -> int:
         ) from error
     finally:
         blob.close()
-
-
-def _refuse_full(error: OSError, what: str, place: str) -> None:
-    """Raise ImageError if *error* says that there is no space left, which is at *place*."""
-    import errno
-
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise ImageError(
-            f"cannot import {what}: no space left below {place}",
-            step="space",
-            obj=what,
-            errno=error.errno,
-            hint="Free some space there, or move the state directory with the option root",
-        ) from error

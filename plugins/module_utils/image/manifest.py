@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from . import media
+from .digest import canonical, digest_of
 from .errors import ImageError
 from .reference import check_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 
@@ -28,6 +30,15 @@ class Manifest:
     @property
     def is_index(self) -> bool:
         return self.media_type in media.INDEXES
+
+    @classmethod
+    def of_image(cls, raw_config: bytes, layers: Sequence[dict[str, Any]]) -> Manifest:
+        """The one of an image that is made here, from its config and the descriptors of its layers' blobs."""
+        config = {"mediaType": media.OCI_CONFIG, "digest": digest_of(raw_config), "size": len(raw_config)}
+        kind = media.OCI_MANIFEST
+        document = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": list(layers)}
+        raw = canonical(document)
+        return cls(raw, digest_of(raw), kind, document)
 
 
 def guess_type(document: dict[str, Any]) -> str:

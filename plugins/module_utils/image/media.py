@@ -15,7 +15,6 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
-OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -156,6 +155,11 @@ def offers(manifests: list[dict[str, Any]]) -> set[str]:
 def is_foreign(descriptor: dict[str, Any]) -> bool:
     """Whether a layer is not to be distributed, and the manifest says where to get it."""
     return str(descriptor.get("mediaType")).startswith(_FOREIGN) and bool(descriptor.get("urls"))
+
+
+def layer_type(compression: str) -> str:
+    """The media type of a layer that is compressed so ("tar": not)."""
+    return OCI_LAYER if compression == "tar" else f"{OCI_LAYER}+{compression}"
 
 
 def layer_compression(media_type: str, obj: str) -> str:

@@ -13,7 +13,7 @@ import contextlib
 import os
 
 from . import media
-from .errors import ImageError
+from .errors import ImageError, refuse_full
 from .fetch import Cancelled
 from .layers import chain_ids, described
 from .reference import check_digest
@@ -132,12 +132,7 @@ def pull(
     tasks = layer_tasks(store, document, config, name)
     _check_space(store, tasks, name)
     bring_layers(store, registry, tasks, name, progress)
-    _put(store, resolved.image_id, raw_config)
-    _put(store, resolved.manifest.digest, resolved.manifest.raw)
-    store.set_names(
-        resolved.manifest.digest, resolved.manifest.media_type, len(resolved.manifest.raw), names, resolved.origin
-    )
-    return store.get(names[0])
+    return store.add(resolved.manifest, raw_config, names, resolved.origin)
 
 
 def unpack_present(store: Store, image: Image, progress: Progress | None = None) -> None:
@@ -160,18 +155,6 @@ def _whole_blob(store: Store, digest: str) -> bytes | None:
     except FileNotFoundError:
         return None
     return raw if digest_of(raw, algorithm_of(digest)) == digest else None
-
-
-def _put(store: Store, digest: str, raw: bytes) -> None:
-    """Store a small blob, also where a damaged one lies."""
-    from ..kernel.files import read_bytes, write_atomic
-
-    path = store.blob_path(digest)
-    with contextlib.suppress(FileNotFoundError):
-        if read_bytes(path) == raw:
-            return
-    store.state.ensure(os.path.dirname(path))
-    write_atomic(path, raw)
 
 
 def parse_config(raw: bytes, manifest: dict[str, Any], name: str, verb: str = "pull") -> dict[str, Any]:
@@ -440,8 +423,6 @@ class _Work:
             os.write(self.wake_write, b"!")
 
     def _fetch(self, task: LayerTask) -> None:
-        import errno
-
         if self.registry is None:
             raise ImageError(f"a blob of {self.name} is missing: {task.layer.digest}", step="blob", obj=self.name)
         layer = task.layer
@@ -464,12 +445,5 @@ class _Work:
                         progress=count if self.progress else None,
                     )
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise ImageError(
-                f"cannot pull {self.name}: no space left below {self.store.state.images}",
-                step="space",
-                obj=self.name,
-                errno=error.errno or 0,
-                hint="Free some space there, or move the state directory with the option root",
-            ) from error
+            refuse_full(error, "pull", self.name, self.store.state.images)
+            raise

@@ -66,7 +66,7 @@ def push(store: Store, image: Image, target: Reference, access: Access) -> None:
                 )
             upload.blob(digest, int(descriptor["size"]), store.blob_path(digest), elsewhere.get(digest, ()))
         raw = read_bytes(store.blob_path(image.digest))
-        upload.manifest(raw, str(manifest.get("mediaType") or media.OCI_MANIFEST), target.tag)
+        upload.manifest(raw, image.media_type, target.tag)
     finally:
         registry.close()
 

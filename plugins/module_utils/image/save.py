@@ -10,12 +10,13 @@ is what it should be is told by its headers and by the digests of its content, s
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 
 from . import imports, media, tarwrite
+from .digest import algorithm_of, canonical
 from .errors import ImageError
 from .source import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE
+from .stored import LAYOUT
 from .tarstream import BLOCK
 
 TYPE_CHECKING = False
@@ -71,8 +72,8 @@ def parts_of(store: Store, images: Sequence[tuple[Image, Sequence[str]]], kind: 
             blobs[name] = Part(name, blob=store.blob_path(digest), digest=digest, size=int(descriptor["size"]))
     directories = sorted({f"{os.path.dirname(name)}/" for name in blobs})
     return [
-        Part("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'),
-        Part("index.json", _compact(index)),
+        Part("oci-layout", LAYOUT),
+        Part("index.json", canonical(index)),
         *[Part(name) for name in ["blobs/", *directories]],
         *[blobs[name] for name in sorted(blobs)],
     ]
@@ -83,7 +84,7 @@ def _descriptors(store: Store, image: Image, names: Sequence[str]) -> list[dict[
     from .offers import CONTAINERD_NAME
 
     entry: dict[str, Any] = {
-        "mediaType": str(image.manifest.get("mediaType") or media.OCI_MANIFEST),
+        "mediaType": image.media_type,
         "digest": image.digest,
         "size": os.stat(store.blob_path(image.digest)).st_size,
     }
@@ -106,11 +107,7 @@ def _docker_parts(store: Store, images: Sequence[tuple[Image, Sequence[str]]]) -
             compression = media.layer_compression(str(descriptor.get("mediaType")), image.name)
             path = store.blob_path(str(descriptor["digest"]))
             files[name] = Part(name, blob=path, digest=diff_id, compression=compression)
-    return [Part("manifest.json", _compact(manifest)), *[files[name] for name in sorted(files)]]
-
-
-def _compact(document: Any) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    return [Part("manifest.json", canonical(manifest)), *[files[name] for name in sorted(files)]]
 
 
 class Target:
@@ -189,7 +186,7 @@ def content_of(part: Part) -> Iterator[bytes]:
     if not part.blob:
         yield part.data
         return
-    hasher = hashlib.new(part.digest.partition(":")[0])
+    hasher = hashlib.new(algorithm_of(part.digest))
     try:
         blob = BlobFile(part.blob, os.stat(part.blob).st_size)
     except FileNotFoundError:
@@ -245,7 +242,7 @@ def matches(fd: int, parts: Sequence[Part]) -> bool:
         position += BLOCK
         if size < 0 or position + size > end or header != tarwrite.plain_header(part.name, size):
             return False
-        hasher = hashlib.new(part.digest.partition(":")[0])
+        hasher = hashlib.new(algorithm_of(part.digest))
         for chunk in Span(fd, position, size).chunks():
             hasher.update(chunk)
         padding = -size % BLOCK

@@ -21,7 +21,7 @@ from . import media
 from .errors import ImageError
 from .layers import LayerStore, removed_at_end
 from .reference import Reference, is_image_id, is_short_id, parse
-from .stored import ORIGIN, VERIFIED, Image, name_of, origin_of
+from .stored import LAYOUT, ORIGIN, VERIFIED, Image, name_of, origin_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..statedir import StateDir
+    from .manifest import Manifest
 
 __all__ = ["Image", "Store"]
-
-LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 class Store:
@@ -274,14 +273,25 @@ class Store:
         finally:
             os.close(fd)
 
-    def put_blob(self, raw: bytes) -> str:
-        """Store a small blob; its digest."""
+    def put_blob(self, raw: bytes, digest: str = "") -> str:
+        """Store a small blob, also where a damaged one lies; its *digest*, by sha256 where none is given."""
         from .digest import digest_of
 
-        digest = digest_of(raw)
-        if not self.has_blob(digest):
-            write_atomic(self.blob_path(digest), raw)
+        digest = digest or digest_of(raw)
+        path = self.blob_path(digest)
+        with contextlib.suppress(FileNotFoundError):
+            if read_bytes(path) == raw:
+                return digest
+        self.state.ensure(os.path.dirname(path))
+        write_atomic(path, raw)
         return digest
+
+    def add(self, manifest: Manifest, raw_config: bytes, names: Sequence[str], origin: str = "") -> Image:
+        """Let *names* (full form) mean an image whose layers are here already, and return it. See set_names."""
+        self.put_blob(raw_config, str(manifest.document["config"]["digest"]))
+        self.put_blob(manifest.raw, manifest.digest)
+        self.set_names(manifest.digest, manifest.media_type, len(manifest.raw), names, origin)
+        return self.get(names[0])
 
     def set_names(self, digest: str, media_type: str, size: int, names: Sequence[str], origin: str = "") -> None:
         """Let *names* mean the manifest *digest*. An image that loses its last name so stays, without one."""
@@ -304,13 +314,13 @@ class Store:
                 keep.append({"mediaType": media_type, "digest": digest, "size": size, "annotations": annotations})
             descriptors[:] = keep
 
-    def tag(self, image: Image, names: Sequence[str]) -> None:
-        """Give *image* more names (full form); a name that means another image moves."""
+    def tag(self, image: Image, names: Sequence[str], origin: str = "") -> None:
+        """Give *image* more names (full form); a name that means another image moves. *origin*: see set_names."""
         try:
             size = os.stat(self.blob_path(image.digest)).st_size
         except FileNotFoundError:
             raise _removed(image.name) from None
-        self.set_names(image.digest, str(image.manifest.get("mediaType") or media.OCI_MANIFEST), size, names)
+        self.set_names(image.digest, image.media_type, size, names, origin)
 
     def mark_verified(self, digest: str, repository: str, mark: str) -> None:
         """Remember that the manifest *digest* was verified in *repository*, with what *mark* stands for."""

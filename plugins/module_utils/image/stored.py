@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# The content of the file oci-layout (image-layout.md).
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
 # The digest that a name had in its registry when it was pulled: of the index, where the image came out of one.
 ORIGIN = "io.github.agentless-oci.origin"
 
@@ -50,6 +53,11 @@ class Image:
         self.names: list[str] = []
         self.origin = ""
         self.verified: frozenset[str] = frozenset()
+
+    @property
+    def media_type(self) -> str:
+        """Of its manifest."""
+        return str(self.manifest.get("mediaType") or media.OCI_MANIFEST)
 
     @property
     def platform(self) -> media.Platform:

@@ -16,6 +16,7 @@ import stat
 
 from . import lower, tarstream
 from .blobfile import BlobFile
+from .digest import algorithm_of
 from .errors import ImageError
 from .inflate import Damaged, inflated
 from .readahead import ReadAhead
@@ -73,7 +74,7 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool
 
     Expects umask 0 and root. Raises ImageError, NeedsLower; *destination* is then in pieces and the caller's to remove.
     """
-    hasher = hashlib.new(layer.diff_id.partition(":")[0])
+    hasher = hashlib.new(algorithm_of(layer.diff_id))
     limit = max(RATIO_FLOOR, layer.size * MAX_RATIO)
     status = os.statvfs(destination)
     budget = _Budget(limit, status.f_bavail * status.f_frsize)

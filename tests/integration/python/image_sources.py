@@ -75,7 +75,7 @@ class Raw:
                     file.addfile(info, io.BytesIO(content))
             diff_ids.append(digest_of(buffer.getvalue(), algorithm))
             data = gzip.compress(buffer.getvalue(), level, mtime=0)
-            descriptors.append(self.blob(repository, data, media.OCI_LAYER_GZIP, algorithm))
+            descriptors.append(self.blob(repository, data, media.layer_type("gzip"), algorithm))
         document = {
             "created": "2026-01-01T00:00:00Z",
             **where,

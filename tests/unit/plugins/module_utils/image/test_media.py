@@ -78,7 +78,7 @@ def test_what_is_foreign():
     layer = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["https://x.example/y"]}
     assert media.is_foreign(layer)
     assert not media.is_foreign({**layer, "urls": []})
-    assert not media.is_foreign({**layer, "mediaType": media.OCI_LAYER_GZIP})
+    assert not media.is_foreign({**layer, "mediaType": media.layer_type("gzip")})
 
 
 @pytest.mark.parametrize("text", ["", "linux/", "a/b/c/d", "linux/amd 64"])
