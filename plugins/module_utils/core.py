@@ -32,6 +32,15 @@ LOCK = ".lock"
 _PACKAGE = __name__.rpartition(".")[0]
 
 
+def enter(module: Any, what: str, *, check_mode: bool | None = None) -> str:
+    """:func:`activate` for *module* (an AnsibleModule), which fails with a message about *what* where that does."""
+    try:
+        return activate(module.params["root"], module.check_mode if check_mode is None else check_mode)
+    except (Error, OSError) as error:
+        module.fail_json(msg=f"{what}: {error}")
+        raise  # never reached: fail_json ends the process
+
+
 def activate(root: str | None, check_mode: bool) -> str:
     """Import the core from the host's own copy from here on; the path of that copy's ``entry.py``.
 

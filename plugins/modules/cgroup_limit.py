@@ -194,7 +194,6 @@ limits:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
-from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 
 def main() -> None:
@@ -230,10 +229,7 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
-    try:
-        core.activate(module.params["root"], module.check_mode)
-    except (Error, OSError) as error:
-        module.fail_json(msg=f"{module.params['name'] or module.params['path']}: {error}")
+    core.enter(module, module.params["name"] or module.params["path"])
     from ansible_collections.agentless.oci.plugins.module_utils.cgroup.module import run
 
     run(module)

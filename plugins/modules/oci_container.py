@@ -532,7 +532,6 @@ rc:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
 from ansible_collections.agentless.oci.plugins.module_utils.container.options import argument_spec
-from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 
 def main() -> None:
@@ -541,10 +540,7 @@ def main() -> None:
         supports_check_mode=True,
         required_together=[("username", "password")],
     )
-    try:
-        entry = core.activate(module.params["root"], module.check_mode)
-    except (Error, OSError) as error:
-        module.fail_json(msg=f"{module.params['name']}: {error}")
+    entry = core.enter(module, module.params["name"])
     from ansible_collections.agentless.oci.plugins.module_utils.container.module import run
 
     run(module, entry)

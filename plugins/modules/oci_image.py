@@ -327,7 +327,7 @@ timings:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
-from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+from ansible_collections.agentless.oci.plugins.module_utils.image.options import REGISTRY
 
 CONFIG_SPEC = {
     "command": {"type": "list", "elements": "str"},
@@ -368,20 +368,7 @@ ARGUMENT_SPEC = {
     },
     "archive": {"type": "dict", "options": ARCHIVE_SPEC},
     "platform": {"type": "str"},
-    "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "authfile": {"type": "path", "aliases": ["auth_file"]},
-    "validate_certs": {"type": "bool", "default": True, "aliases": ["tls_verify"]},
-    "ca_path": {"type": "path", "aliases": ["ca_cert_dir", "cert_dir"]},
-    "mirrors": {"type": "dict"},
-    "verify": {
-        "type": "dict",
-        "options": {
-            "cosign_public_key": {"type": "str", "required": True, "no_log": False},
-            "identity": {"type": "str"},
-        },
-    },
-    "require_digest": {"type": "bool", "default": False},
+    **REGISTRY,
     "tag": {"type": "list", "elements": "str", "aliases": ["tags"]},
     "push": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
@@ -395,10 +382,7 @@ def main() -> None:
         supports_check_mode=True,
         required_together=[("username", "password")],
     )
-    try:
-        core.activate(module.params["root"], module.check_mode)
-    except (Error, OSError) as error:
-        module.fail_json(msg=f"{module.params['name']}: {error}")
+    core.enter(module, module.params["name"])
     from ansible_collections.agentless.oci.plugins.module_utils.image.module import run
 
     run(module)

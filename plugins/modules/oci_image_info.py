@@ -128,7 +128,6 @@ images:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
-from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 ARGUMENT_SPEC = {
     "name": {"type": "list", "elements": "str", "aliases": ["image"]},
@@ -141,10 +140,7 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        core.activate(module.params["root"], check_mode=True)  # which installs nothing
-    except (Error, OSError) as error:
-        module.fail_json(msg=f"images: {error}")
+    core.enter(module, "images", check_mode=True)  # which installs nothing
     from ansible_collections.agentless.oci.plugins.module_utils.image.info import run
 
     run(module)

@@ -209,7 +209,6 @@ actions:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
-from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 FILTERS = {
     "until": {"type": "str"},
@@ -232,10 +231,7 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        core.activate(module.params["root"], module.check_mode)
-    except (Error, OSError) as error:
-        module.fail_json(msg=f"prune: {error}")
+    core.enter(module, "prune")
     from ansible_collections.agentless.oci.plugins.module_utils.container.prune import run
 
     run(module)

@@ -14,27 +14,19 @@ import tempfile
 from ..image.errors import ImageError
 from ..image.store import Store
 from ..statedir import StateDir
+from .parsing import admit_packages
+from .parsing import parser as _parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
 
 def run(argv: list[str], root: str | None) -> int:
     """Run ``argv[0]`` with its arguments; the exit code. Raises Error, OSError."""
-    if sys.flags.no_site:  # aoci starts without the host's packages; what reads zstd may be one of them
-        import site
-
-        site.main()
+    admit_packages()  # what reads zstd may be one of them
     verb = {"save": _save, "load": _load}[argv[0]]
     return verb(argv[1:], Store(StateDir(root)))
-
-
-def _parser(verb: str, description: str) -> argparse.ArgumentParser:
-    import argparse
-
-    return argparse.ArgumentParser(prog=f"aoci {verb}", description=description, allow_abbrev=False)
 
 
 def _save(argv: list[str], store: Store) -> int:

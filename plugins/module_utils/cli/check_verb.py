@@ -10,7 +10,7 @@ import sys
 from ..image.check import check
 from ..image.store import Store
 from ..statedir import StateDir
-from . import registry_options
+from . import parsing, registry_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ def _users(state: StateDir, path: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    import argparse
-
-    parser = argparse.ArgumentParser(
-        prog="aoci check",
-        description="Verify every blob and every unpacked layer of this host's images.",
-        allow_abbrev=False,
-    )
+    parser = parsing.parser("check", "Verify every blob and every unpacked layer of this host's images.")
     parser.add_argument(
         "--repair", action="store_true", help="pull again what is damaged, and unpack again from what is not"
     )

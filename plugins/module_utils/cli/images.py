@@ -9,11 +9,10 @@ import sys
 
 from ..image.store import Store
 from ..statedir import StateDir
+from .parsing import parser as _parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from ..image.store import Image
 
 
@@ -25,12 +24,6 @@ def run(argv: list[str], root: str | None) -> int:
     """Run ``argv[0]`` with its arguments; the exit code. Raises Error, OSError."""
     verb = {"images": _images, "rmi": _rmi}[argv[0]]
     return verb(argv[1:], Store(StateDir(root)))
-
-
-def _parser(verb: str, description: str) -> argparse.ArgumentParser:
-    import argparse
-
-    return argparse.ArgumentParser(prog=f"aoci {verb}", description=description, allow_abbrev=False)
 
 
 def _images(argv: list[str], store: Store) -> int:

@@ -10,7 +10,7 @@ import sys
 from ..image.errors import ImageError
 from ..image.store import Store
 from ..statedir import StateDir
-from . import registry_options
+from . import parsing, registry_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,11 +52,7 @@ def run(argv: list[str], root: str | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    import argparse
-
-    parser = argparse.ArgumentParser(
-        prog="aoci pull", description="Fetch an image from a registry and unpack it.", allow_abbrev=False
-    )
+    parser = parsing.parser("pull", "Fetch an image from a registry and unpack it.")
     parser.add_argument("reference", metavar="REF", help="such as redis:7 or quay.io/team/app@sha256:…")
     registry_options.add(parser)
     parser.add_argument("--platform", metavar="OS/ARCH", help="instead of this host's own")

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from ..image.errors import ImageError
+from .parsing import admit_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,10 +35,7 @@ def access(options: argparse.Namespace) -> Access:
     """How to reach the registry by the parsed *options*. Raises ImageError."""
     from ..image.auth import Access
 
-    if sys.flags.no_site:  # aoci starts without the host's packages; requests is one of them
-        import site
-
-        site.main()
+    admit_packages()  # requests is one of them
     username, password = credentials(options.creds) if options.creds else (None, None)
     verify = options.tls_verify == "true"
     return Access(username=username, password=password, authfile=options.authfile, validate_certs=verify)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from ..image.options import REGISTRY
 from . import values
 from .errors import ContainerError
 
@@ -180,20 +181,7 @@ TASK: dict[str, dict[str, Any]] = {
 
 # The registry's and the state directory's options have documentation fragments of their own.
 SHARED: dict[str, dict[str, Any]] = {
-    "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "authfile": {"type": "path", "aliases": ["auth_file"]},
-    "validate_certs": {"type": "bool", "default": True, "aliases": ["tls_verify"]},
-    "ca_path": {"type": "path", "aliases": ["ca_cert_dir", "cert_dir"]},
-    "mirrors": {"type": "dict"},
-    "verify": {
-        "type": "dict",
-        "options": {
-            "cosign_public_key": {"type": "str", "required": True, "no_log": False},
-            "identity": {"type": "str"},
-        },
-    },
-    "require_digest": {"type": "bool", "default": False},
+    **REGISTRY,
     "root": {"type": "path"},
 }
 
