@@ -162,6 +162,15 @@ def expected_capabilities(process):
     }
 
 
+def seen_with_a_leak(run):
+    """What the script saw that *run* runs, by a caller that has left a file of the host open for it."""
+    with open("/etc/hostname", "rb") as leak:
+        os.set_inheritable(leak.fileno(), True)
+        done = run(pass_fds=[leak.fileno()])
+    assert done.returncode == 0, done.stderr
+    return sections(done.stdout)
+
+
 def check_process(seen, process, *, seccomp):
     status = status_of(seen)
     for name, bits in expected_capabilities(process).items():
@@ -217,11 +226,7 @@ def test_a_bundle(runtime, rootfs, key, change, monkeypatch):
     monkeypatch.setenv("AOCI_SECRET", "of the caller")
     document = config(rootfs, "sh", "-c", SCRIPT)
     change(document)
-    with open("/etc/hostname", "rb") as leak:
-        os.set_inheritable(leak.fileno(), True)
-        done = runtime.run(document, pass_fds=[leak.fileno()])
-    assert done.returncode == 0, done.stderr
-    seen = sections(done.stdout)
+    seen = seen_with_a_leak(lambda **options: runtime.run(document, **options))
     check_process(seen, document["process"], seccomp="seccomp" in document["linux"])
     check_mounts(seen, document)
     declared = {entry["type"] for entry in document["linux"]["namespaces"]}
@@ -273,11 +278,7 @@ def root_with_proc(own_rootfs):
 
 def test_the_hosts_mount_namespace(runtime, root_with_proc):
     document = bare(config(root_with_proc, "sh", "-c", SCRIPT), "pid")
-    with open("/etc/hostname", "rb") as leak:
-        os.set_inheritable(leak.fileno(), True)
-        done = runtime.run(document, pass_fds=[leak.fileno()])
-    assert done.returncode == 0, done.stderr
-    seen = sections(done.stdout)
+    seen = seen_with_a_leak(lambda **options: runtime.run(document, **options))
     check_process(seen, document["process"], seccomp=False)
     inside = dict(line.split(":", 1) for line in seen["namespaces"])
     for file in ("cgroup", "ipc", "mnt", "net", "uts"):
@@ -289,11 +290,7 @@ def test_a_joined_mount_namespace(runtime, rootfs):
     pid = detached(runtime, config(rootfs, "sleep", "30"), "first")
     before = [Path(f"/proc/{one}/mountinfo").read_text(encoding="utf-8") for one in ("self", pid)]
     document = joined(config("/", "sh", "-c", SCRIPT), pid, "pid")
-    with open("/etc/hostname", "rb") as leak:
-        os.set_inheritable(leak.fileno(), True)
-        done = runtime.run(document, pass_fds=[leak.fileno()])
-    assert done.returncode == 0, done.stderr
-    seen = sections(done.stdout)
+    seen = seen_with_a_leak(lambda **options: runtime.run(document, **options))
     check_process(seen, document["process"], seccomp=False)
     assert os.readlink(f"/proc/{pid}/ns/mnt") in seen["namespaces"]
     assert [Path(f"/proc/{one}/mountinfo").read_text(encoding="utf-8") for one in ("self", pid)] == before
@@ -320,10 +317,6 @@ def test_exec_has_no_more_than_was_declared(runtime, rootfs, key, monkeypatch):
     monkeypatch.setenv("AOCI_SECRET", "of the caller")
     document = config(rootfs, "sleep", "30")
     assert runtime("run", "-d", "-b", runtime.bundle(document), "box", capture_output=False).returncode == 0
-    with open("/etc/hostname", "rb") as leak:
-        os.set_inheritable(leak.fileno(), True)
-        done = runtime("exec", "box", "sh", "-c", SCRIPT, pass_fds=[leak.fileno()])
-    assert done.returncode == 0, done.stderr
-    seen = sections(done.stdout)
+    seen = seen_with_a_leak(lambda **options: runtime("exec", "box", "sh", "-c", SCRIPT, **options))
     check_process(seen, document["process"], seccomp=False)
     check_mounts(seen, document)

@@ -129,6 +129,23 @@ def alive(pid):
 
 
 @pytest.fixture
+def proxy(registry):
+    """Stands before the registry, counts what is asked, and misbehaves as it is told."""
+    from faulty_proxy import FaultyProxy
+
+    with FaultyProxy(registry.address) as running:
+        yield running
+
+
+@pytest.fixture
+def raw(registry):
+    """The registry, spoken to without any of the code that is tested."""
+    from image_sources import Raw
+
+    return Raw(registry.address)
+
+
+@pytest.fixture
 def host(state_dir, rootfs):
     made = Host(state_dir, rootfs)
     yield made

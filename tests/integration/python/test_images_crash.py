@@ -22,7 +22,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import 
 from ansible_collections.agentless.oci.plugins.module_utils.image.media import host_platform
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
-from faulty_proxy import Fault, FaultyProxy
+from faulty_proxy import Fault
 from oci_layout import directory, member, write_layout
 
 pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo")
@@ -54,12 +54,6 @@ def pushed(tmp_path_factory, registry):
         command = ["skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{path}:test", target]
         subprocess.run(command, check=True)
     return found
-
-
-@pytest.fixture
-def proxy(registry):
-    with FaultyProxy(registry.address) as running:
-        yield running
 
 
 @pytest.fixture
@@ -135,13 +129,17 @@ def unfinished(state_dir):
     return found + [name for name in os.listdir(os.path.join(state_dir, "layers", "sha256")) if name.startswith(".")]
 
 
-def test_eight_at_once_fetch_each_blob_once(names, proxy, state_dir):
+def eight_pull_at_once(names, state_dir):
     running = [pulls(names[index % 3]) for index in range(8)]
     for process in running:
         ends_well(process)
     for name in names:
         check(state_dir, name)
     assert unfinished(state_dir) == []
+
+
+def test_eight_at_once_fetch_each_blob_once(names, proxy, state_dir):
+    eight_pull_at_once(names, state_dir)
     known = sizes(state_dir)
     assert len(known) == 8 + 3
     layers = {digest: size for digest, size in known.items() if size > 10_000}
@@ -165,12 +163,7 @@ def test_eight_at_once_through_a_bad_network(names, proxy, state_dir):
         return numbers.choice([cut, cut, cut, Fault(status=429, headers={"Retry-After": "1"})])
 
     proxy.rule = rule
-    running = [pulls(names[index % 3]) for index in range(8)]
-    for process in running:
-        ends_well(process)
-    for name in names:
-        check(state_dir, name)
-    assert unfinished(state_dir) == []
+    eight_pull_at_once(names, state_dir)
     for digest, size in sizes(state_dir).items():
         asked = proxy.asked("GET", digest)
         assert size <= proxy.bytes_of(digest) <= size + len(asked) * IN_FLIGHT

@@ -12,24 +12,13 @@ import subprocess
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError, RegistryUnavailable
-from faulty_proxy import Fault, FaultyProxy
-from image_sources import HERE, OTHER, Raw, pull, small_layer, task
+from faulty_proxy import Fault
+from image_sources import HERE, OTHER, pull, small_layer, task
 from oci_layout import member
 
 pytestmark = pytest.mark.skipif(not shutil.which("docker-registry"), reason="needs docker-registry")
 
 AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
-
-
-@pytest.fixture
-def proxy(registry):
-    with FaultyProxy(registry.address) as running:
-        yield running
-
-
-@pytest.fixture
-def raw(registry):
-    return Raw(registry.address)
 
 
 @pytest.fixture

@@ -40,17 +40,6 @@ def nobody_is_logged_in(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def proxy(registry):
-    with FaultyProxy(registry.address) as running:
-        yield running
-
-
-@pytest.fixture
-def raw(registry):
-    return Raw(registry.address)
-
-
-@pytest.fixture
 def tokens(tmp_path):
     server = TokenServer(str(tmp_path / "tokens"))
     server.users[USER] = PASSWORD
