@@ -96,7 +96,7 @@ def build(peers, parent, change):
 @pytest.fixture(scope="module")
 def peers():
     """With the image "odd", as archives in every form: the paths below are what the tests bring."""
-    made = Peers(tempfile.mkdtemp(prefix="aoci-arc-"))  # podman wants short names
+    made = Peers(tempfile.mkdtemp(prefix="aoci-arc-", dir="/tmp"))  # podman wants short names
     try:
         build(made, "scratch", trees.build_lower)
         build(made, "base", trees.change_upper)
