@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the suites under tests/suites/ one after the other and adds up what they found.
+"""Runs the suites under tests/suites/ one after the other, one beside them, and adds up what they found.
 
 A suite is a program. It gets a folder of its own in ``AGENTLESS_OCI_TEST_DIR``, a state directory in it, and leaves
 there ``results`` (lines ``passed|failed|skipped NAME reason…``) or ``*.xml`` (JUnit). A suite that fails stops no
@@ -28,6 +28,8 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUITES_DIR = os.path.join(CHECKOUT, "tests", "suites")
 # Cheap and telling ones first.
 SUITES = ("static", "unit", "system", "targets", "pythons", "molecule", "package", "v2", "sanity")
+# It has machines of its own and mostly waits for them: in a whole run it goes on beside the others.
+BESIDE = "v2"
 
 
 class Result(NamedTuple):
@@ -85,9 +87,20 @@ def machine_state() -> set[str]:
     return set(leftovers.abandoned_cgroups()) | {f"netns {name}" for name in leftovers.network_namespaces()}
 
 
-def run_suite(suite: str, directory: str, arguments: list[str]) -> list[Result]:
-    """Run one suite to its end, or to an interrupt, and leave the machine as it was."""
+class Running(NamedTuple):
+    """A suite at work; *output* is where its words are kept until its turn, "" where they are seen at once."""
+
+    suite: str
+    directory: str
+    process: subprocess.Popen[bytes]
+    before: set[str]
+    output: str
+
+
+def start_suite(suite: str, directory: str, arguments: list[str], *, seen: bool = True) -> Running:
+    """Start one suite, to be ended by end_suite() or stop_suite()."""
     os.makedirs(directory)
+    output = "" if seen else os.path.join(directory, "output")
     before = machine_state()
     environment = dict(
         os.environ,
@@ -100,24 +113,46 @@ def run_suite(suite: str, directory: str, arguments: list[str]) -> list[Result]:
     )
     os.makedirs(environment["TMPDIR"])
     os.makedirs(environment["HOME"], exist_ok=True)
-    process = subprocess.Popen(
-        [os.path.join(SUITES_DIR, suite), *arguments],
-        cwd=CHECKOUT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with open(output, "wb") if output else contextlib.nullcontext() as file:
+        process = subprocess.Popen(
+            [os.path.join(SUITES_DIR, suite), *arguments],
+            cwd=CHECKOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    return Running(suite, directory, process, before, output)
+
+
+def stop_suite(running: Running) -> None:
+    """End a suite before its time, with all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        running.process.wait(10)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.process.pid, signal.SIGKILL)
+    leftovers.sweep(running.directory)
+
+
+def run_suite(suite: str, directory: str, arguments: list[str]) -> list[Result]:
+    """Run one suite to its end, or to an interrupt, and leave the machine as it was."""
+    return end_suite(start_suite(suite, directory, arguments))
+
+
+def end_suite(running: Running) -> list[Result]:
+    """Wait for a suite, and leave the machine as it was."""
+    suite, directory = running.suite, running.directory
     try:
-        code = process.wait()
+        code = running.process.wait()
     except Interrupted:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        leftovers.sweep(directory)
+        stop_suite(running)
         raise
+    if running.output:
+        with open(running.output, encoding="utf-8", errors="replace") as file:
+            print(file.read(), end="", flush=True)
     results = collect(directory)
     failed = [result for result in results if result.outcome == "failed"]
     if code and not failed:
@@ -126,7 +161,7 @@ def run_suite(suite: str, directory: str, arguments: list[str]) -> list[Result]:
         results.append(Result("failed", suite, "ran no test"))
     left = leftovers.settled(directory)
     leftovers.sweep(directory)
-    left += [f"left on the machine: {line}" for line in sorted(machine_state() - before)]
+    left += [f"left on the machine: {line}" for line in sorted(machine_state() - running.before)]
     results.append(
         Result("failed", f"{suite}-leaves-nothing", "; ".join(left))
         if left
@@ -177,16 +212,28 @@ def main() -> int:
     work = tempfile.mkdtemp(prefix="aoci-tests-")
     results: list[Result] = []
     started = time.monotonic()
+    beside: Running | None = None
     try:
-        for suite in chosen.suites or SUITES:
+        suites = list(chosen.suites or SUITES)
+        if not chosen.suites:
+            beside = start_suite(BESIDE, os.path.join(work, BESIDE), arguments, seen=False)
+            suites.remove(BESIDE)
+            suites.append(BESIDE)
+        for suite in suites:
             print(f"== {suite}", flush=True)
             begin = time.monotonic()
-            found = run_suite(suite, os.path.join(work, suite), arguments)
+            if beside is not None and suite == BESIDE:
+                found = end_suite(beside)
+                beside = None
+            else:
+                found = run_suite(suite, os.path.join(work, suite), arguments)
             results += found
             print(f"   {suite}: {counts(found)} ({time.monotonic() - begin:.0f} s)", flush=True)
     except Interrupted as signalled:
         results.append(Result("failed", "run", f"interrupted by {signalled}"))
     finally:
+        if beside is not None:
+            stop_suite(beside)
         leftovers.sweep(work)
         _remove_bytecode()
 
