@@ -59,13 +59,14 @@ options:
   verify:
     description:
       - Refuse the image unless it has a good signature, as C(cosign sign --key) makes it and keeps it in the registry
-        beside the image, under the tag C(sha256-….sig).
+        beside the image, under the tag C(sha256-….sig), or since cosign 3 in a bundle that refers to the image.
       - The signature must be of the digest that is pulled (of the index, or of the image in it), by this key, and for
-        this repository. Otherwise the task fails, and nothing is pulled or named.
+        this repository, as far as it names one. Those in bundles are of the digest alone. Otherwise the task fails, and
+        nothing is pulled or named.
       - An image that is already there is verified too, once for each key, even if the registry would not be asked
         otherwise. That it was verified is remembered on the host.
       - Keys may be ECDSA on P-256 or P-384, Ed25519, or RSA of at least 2048 bits. Signatures without a key
-        (C(Fulcio), C(Rekor)) and those in cosign's newer bundles are not looked at.
+        (C(Fulcio), C(Rekor)) are not looked at.
       - Needs Python's C(cryptography) on the managed host.
     type: dict
     suboptions:
@@ -79,6 +80,7 @@ options:
         description:
           - Repository that the signature must be for, where it is another one than the image's own. So it is with an
             image that was copied from one registry to another together with its signatures.
+          - A signature in a bundle names no repository, and so is not enough where this is given.
         type: str
   require_digest:
     description:

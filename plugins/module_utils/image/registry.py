@@ -111,7 +111,7 @@ class Registry:
 
     def _manifest(self, transport: Transport, wanted: str) -> Manifest:
         what = f"pull {self.reference}"
-        raw, headers = self._small(transport, f"manifests/{wanted}", what, {"Accept": media.ACCEPT})
+        raw, headers = self.small(transport, f"manifests/{wanted}", what, {"Accept": media.ACCEPT})
         stated = wanted if ":" in wanted else headers.get("Docker-Content-Digest") or ""
         algorithm = algorithm_of(stated) if stated else "sha256"
         digest = digest_of(raw, algorithm) if algorithm in ("sha256", "sha512") else ""
@@ -129,12 +129,12 @@ class Registry:
 
     def _small_blob(self, transport: Transport, digest: str) -> bytes:
         what = f"pull {self.reference}"
-        raw, _headers = self._small(transport, f"blobs/{digest}", what, {})
+        raw, _headers = self.small(transport, f"blobs/{digest}", what, {})
         if digest_of(raw, algorithm_of(digest)) != digest:
             raise wrong_digest(what, digest, str(self.reference))
         return raw
 
-    def _small(
+    def small(
         self, transport: Transport, path: str, what: str, headers: dict[str, str]
     ) -> tuple[bytes, dict[str, str]]:
         """A small document and its headers; a connection that breaks within is tried again."""

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Signatures by a key, as cosign stores them beside an image in its registry.
 
-The signatures of the manifest ``sha256:HEX`` lie under the tag ``sha256-HEX.sig`` of its repository: a manifest with
-a layer for each, whose blob is the signed payload and whose annotation is the signature, in base64 (cosign
-specs/SIGNATURE_SPEC.md). The payload says which digest it is for, and of which repository ("simple signing").
+Up to cosign 2 the signatures of the manifest ``sha256:HEX`` lie under the tag ``sha256-HEX.sig`` of its repository: a
+manifest with a layer for each, whose blob is the signed payload and whose annotation is the signature, in base64
+(cosign specs/SIGNATURE_SPEC.md). The payload says which digest it is for, and of which repository ("simple signing").
+Since cosign 3 they lie in bundles, see :mod:`.bundle`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import binascii
 import hashlib
 import json
 
+from . import bundle
 from .errors import ImageError, NotInRegistry
 from .reference import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from .registry import Registry
@@ -146,22 +148,12 @@ def check(registry: Registry, digests: Sequence[str], verify: Verify) -> None:
     key = Key(verify)  # before the registry is asked for anything
     name = str(registry.reference)
     failures: list[str] = []
-    missing = True
     for digest in dict.fromkeys(digests):
-        signatures = _signatures(registry, digest)
-        if not signatures:
-            continue
-        missing = False
-        identity = verify.identity or registry.reference.repository
-        faults = []
-        for payload, signature in signatures:
-            fault = fault_of(key, payload, signature, digest, identity)
+        for fault in _faults(key, registry, digest, verify):
             if not fault:
                 return
-            faults.append(fault)
-        # One by our key that says something else tells more than those of other people.
-        failures.append(next((fault for fault in faults if fault != FOREIGN), FOREIGN))
-    if missing:
+            failures.append(fault)
+    if not failures:
         raise ImageError(
             f"refused {name}: it has no cosign signature",
             step="signature",
@@ -169,6 +161,7 @@ def check(registry: Registry, digests: Sequence[str], verify: Verify) -> None:
             hint=f"Sign it ('cosign sign --key … {registry.reference.repository}@{next(iter(digests))}') and push the"
             " signature to the same repository; nothing was pulled",
         )
+    # One by our key that says something else tells more than those of other people.
     told = next((fault for fault in failures if fault != FOREIGN), FOREIGN)
     raise ImageError(
         f"refused {name}: {told}",
@@ -179,6 +172,17 @@ def check(registry: Registry, digests: Sequence[str], verify: Verify) -> None:
 
 
 FOREIGN = "none of its cosign signatures was made by the key of cosign_public_key"
+
+
+def _faults(key: Key, registry: Registry, digest: str, verify: Verify) -> Iterator[str]:
+    """What is wrong with each signature for *digest*, "" for a good one; the registry is asked as they are taken."""
+    if not digest.startswith("sha256:"):  # cosign knows no other; the tags would be longer than a tag may be
+        return
+    identity = verify.identity or registry.reference.repository
+    for payload, signature in _signatures(registry, digest):
+        yield fault_of(key, payload, signature, digest, identity)
+    for signed, signature, statement in bundle.envelopes(registry, digest):
+        yield bundle.fault_of(statement, digest, verify.identity) if key.made(signature, signed) else FOREIGN
 
 
 def fault_of(key: Key, payload: bytes, signature: bytes, digest: str, identity: str) -> str:
@@ -206,11 +210,8 @@ def fault_of(key: Key, payload: bytes, signature: bytes, digest: str, identity: 
 
 def _signatures(registry: Registry, digest: str) -> list[tuple[bytes, bytes]]:
     """(payload, signature) of all that the registry has for the manifest *digest*."""
-    algorithm, _colon, digits = digest.partition(":")
-    if algorithm != "sha256":  # with any other the tag would be longer than a tag may be
-        return []
     try:
-        manifest = registry.manifest(f"{algorithm}-{digits}.sig")
+        manifest = registry.manifest(digest.replace(":", "-") + ".sig")
     except NotInRegistry:
         return []
     found = []
