@@ -30,6 +30,7 @@ class Fault:
     status   answer this instead, with *headers* and *body*, and do not ask the registry
     headers  headers to add to the answer or to put in place of the registry's; None takes one away
     cut      close the connection after this many bytes of the body
+    stall    send nothing more after this many bytes of the body, and leave the connection to the client
     delay    seconds before the answer begins
     rate     bytes a second
     corrupt  position of a byte of the body to change
@@ -43,6 +44,7 @@ class Fault:
         status: int = 0,
         headers: dict[str, str | None] | None = None,
         cut: int | None = None,
+        stall: int | None = None,
         delay: float = 0.0,
         rate: float = 0.0,
         corrupt: int | None = None,
@@ -53,6 +55,7 @@ class Fault:
         self.status = status
         self.headers = headers or {}
         self.cut = cut
+        self.stall = stall
         self.delay = delay
         self.rate = rate
         self.corrupt = corrupt
@@ -198,6 +201,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             data = part
             if fault.cut is not None:
                 data = data[: max(0, fault.cut - seen.sent)]
+            if fault.stall is not None:
+                data = data[: max(0, fault.stall - seen.sent)]
             if fault.corrupt is not None and seen.sent <= fault.corrupt < seen.sent + len(data):
                 at = fault.corrupt - seen.sent
                 data = data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
@@ -207,6 +212,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(len(data) / fault.rate)
             if fault.cut is not None and seen.sent >= fault.cut:
                 self._hang_up()
+                return
+            if fault.stall is not None and seen.sent >= fault.stall:
+                self.close_connection = True
+                select.select([self.connection], [], [], 60)  # until the client goes
                 return
 
     def do_CONNECT(self) -> None:

@@ -23,6 +23,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 PROGRAM = "/usr/bin/docker-registry"
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
@@ -31,13 +32,21 @@ NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"
 class Registry:
     """One registry process. ``auth`` is "user:password"; with ``tls`` a CA of its own signs its certificate.
 
+    ``hosts`` are names that the certificate is for besides this machine's.
     ``token`` is what its configuration has to have below ``auth.token`` (see token_server).
     """
 
     def __init__(
-        self, directory: str, *, auth: str = "", tls: bool = False, token: dict[str, str] | None = None
+        self,
+        directory: str,
+        *,
+        auth: str = "",
+        tls: bool = False,
+        token: dict[str, str] | None = None,
+        hosts: Sequence[str] = (),
     ) -> None:
         self.token = token
+        self.hosts = hosts
         self.directory = os.path.abspath(directory)
         self.auth = auth
         self.ca = os.path.join(self.directory, "ca.pem") if tls else ""
@@ -138,7 +147,7 @@ class Registry:
 
     def _make_certificates(self) -> None:
         authority = Authority(self.directory)
-        authority.sign("server", server=True)
+        authority.sign("server", server=True, hosts=self.hosts)
 
 
 class Authority:
@@ -156,8 +165,8 @@ class Authority:
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
 
-    def sign(self, name: str, *, server: bool) -> tuple[str, str]:
-        """A certificate for a server on this machine, or for a client called *name*, and its key (paths)."""
+    def sign(self, name: str, *, server: bool, hosts: Sequence[str] = ()) -> tuple[str, str]:
+        """A certificate for a server on this machine and *hosts*, or a client called *name*, and its key (paths)."""
         certificate, key, request = self._path(f"{name}.pem"), self._path(f"{name}.key"), self._path(f"{name}.csr")
         subject = "localhost" if server else name
         _openssl("req", *NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={subject}")
@@ -168,7 +177,7 @@ class Authority:
                 f"keyUsage=digitalSignature\nextendedKeyUsage={'serverAuth' if server else 'clientAuth'}\n"
             )
             if server:
-                file.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+                file.write(",".join(["subjectAltName=DNS:localhost,IP:127.0.0.1", *(f"DNS:{host}" for host in hosts)]))
         _openssl(
             "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._path("ca.key"), "-CAcreateserial",
             "-out", certificate, "-days", "30", "-extfile", extensions,

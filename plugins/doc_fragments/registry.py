@@ -25,8 +25,8 @@ options:
         C(credHelpers) and C(credsStore)). Of several entries that fit the most specific counts. Helpers
         (C(docker-credential-NAME)) are run on the managed host.
       - By default E(REGISTRY_AUTH_FILE), or else C(containers/auth.json) below E(XDG_RUNTIME_DIR),
-        C(/run/containers/0/auth.json), C(~/.config/containers/auth.json) and C(~/.docker/config.json) on the managed
-        host are looked into, in this order.
+        C(/run/containers/0/auth.json), C(~/.config/containers/auth.json), C(~/.docker/config.json) and C(~/.dockercfg)
+        on the managed host are looked into, in this order.
     type: path
     aliases: [auth_file]
   validate_certs:

@@ -4,7 +4,8 @@
 """The files in which other tools keep registry credentials: containers-auth.json(5) and Docker's config.json.
 
 Both have ``auths`` (the credentials themselves) and ``credHelpers`` (registry → program that knows them); Docker's may
-also have ``credsStore``, a program for all other registries.
+also have ``credsStore``, a program for all other registries. Its old file, ``~/.dockercfg``, holds what else is below
+``auths``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from .reference import Reference
 
+OLD_FORM = ".dockercfg"
 DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io")
 
 
@@ -35,6 +37,7 @@ def default_authfiles(environment: Mapping[str, str]) -> Iterator[str]:
     yield f"/run/containers/{os.geteuid()}/auth.json"
     yield os.path.join(environment.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "containers", "auth.json")
     yield os.path.join(environment.get("DOCKER_CONFIG") or os.path.join(home, ".docker"), "config.json")
+    yield os.path.join(home, OLD_FORM)
 
 
 def from_authfile(path: str, reference: Reference, *, required: bool) -> Credentials | None:
@@ -107,6 +110,8 @@ def _read(path: str, *, required: bool) -> dict[str, Any] | None:
         raise ImageError.of(error, f"the authfile {path} cannot be read", step="auth", obj=path) from error
     except ValueError:
         document = None
+    if os.path.basename(path) == OLD_FORM and isinstance(document, dict):
+        document = {"auths": document}
     if not isinstance(document, dict) or not isinstance(document.get("auths") or {}, dict):
         raise ImageError(
             f"the authfile {path} is not valid JSON with a dictionary 'auths'", step="auth", obj=path, hint="Repair it"

@@ -109,7 +109,8 @@ def test_where_other_tools_keep_them(tmp_path):
     places = list(authfile.default_authfiles({"HOME": "/home/me", "XDG_RUNTIME_DIR": "/run/user/5"}))
     assert places[0] == "/run/user/5/containers/auth.json"
     assert places[1].startswith("/run/containers/")
-    assert places[2:] == ["/home/me/.config/containers/auth.json", "/home/me/.docker/config.json"]
+    assert places[2:-1] == ["/home/me/.config/containers/auth.json", "/home/me/.docker/config.json"]
+    assert places[-1] == "/home/me/.dockercfg"
     elsewhere = {"HOME": "/home/me", "XDG_CONFIG_HOME": "/c", "DOCKER_CONFIG": "/d"}
-    assert list(authfile.default_authfiles(elsewhere))[1:] == ["/c/containers/auth.json", "/d/config.json"]
+    assert list(authfile.default_authfiles(elsewhere))[1:-1] == ["/c/containers/auth.json", "/d/config.json"]
     assert list(authfile.default_authfiles({"REGISTRY_AUTH_FILE": "/a.json"})) == ["/a.json"]
