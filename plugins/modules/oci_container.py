@@ -512,6 +512,35 @@ actions:
   type: list
   elements: str
   sample: ["pulled image registry.example.com/shop/redis:7", "created container cache", "started"]
+timings:
+  description:
+    - What each layer took that had to be fetched or unpacked, the lowest first.
+    - Both go on at the same time, and several layers do, so the sum is more than the task takes.
+  returned: with a verbosity of 2 (C(-vv)) or more, when the image was pulled or unpacked
+  type: list
+  elements: dict
+  contains:
+    layer:
+      description: Digest of the layer's blob.
+      type: str
+      returned: always
+    size:
+      description: Bytes of the blob.
+      type: int
+      returned: always
+    fetch:
+      description: Seconds from its first byte to its last. Null if it was not fetched.
+      type: float
+      returned: always
+    unpack:
+      description: Seconds that unpacking it took. Null if it was not unpacked.
+      type: float
+      returned: always
+  sample:
+    - layer: sha256:2b5a0f6b2d6b0c7d0e1c3e4b9f0c2a8f6a5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b
+      size: 31415926
+      fetch: 0.412
+      unpack: 0.977
 stdout:
   description: What the container wrote on its standard output.
   returned: with O(detach=false)

@@ -30,7 +30,8 @@ def run(module: Any, entry: str) -> None:
     """Do what *module* (an AnsibleModule) asks for and leave through its exit; *entry* is the core's entry.py."""
     name = module.params["name"]
     try:
-        result = Task(module.params, entry, check_mode=module.check_mode).run()
+        task = Task(module.params, entry, check_mode=module.check_mode, timed=module._verbosity >= 2)
+        result = task.run()
     except Error as error:
         module.fail_json(msg=f"{name} on {os.uname().nodename}: {error}")
     except OSError as error:
@@ -48,11 +49,17 @@ def run(module: Any, entry: str) -> None:
 class Task:
     """One task on one container."""
 
-    def __init__(self, parameters: dict[str, Any], entry: str = "", *, check_mode: bool = False) -> None:
-        """Check everything that can be checked before the host is looked at. Raises ContainerError."""
+    def __init__(
+        self, parameters: dict[str, Any], entry: str = "", *, check_mode: bool = False, timed: bool = False
+    ) -> None:
+        """Check everything that can be checked before the host is looked at. Raises ContainerError.
+
+        With *timed* the result has the times of the layers that were pulled.
+        """
         self.parameters = parameters
         self.entry = entry
         self.check_mode = check_mode
+        self.timed = timed
         self.name = str(parameters["name"])
         checks.check_name(self.name)
         checks.check_task(parameters)
@@ -73,7 +80,10 @@ class Task:
         """Plan and, unless in check mode, apply; the module's result. Raises Error."""
         if self.check_mode:
             self.record = records.load(self.state, self.name)
-            return self._result(*self._plan()[:2])
+            made, observed, image = self._plan()
+            if image is not None:
+                image.close()
+            return self._result(made, observed, image)
         with records.container_lock(self.state, self.name):
             self._clear_leftovers()
             self.record = records.load(self.state, self.name)
@@ -105,6 +115,10 @@ class Task:
         from .wanted import WantedImage
 
         image = WantedImage(self.state, self.parameters, recorded["image"] if recorded else None)
+        if self.timed and not self.check_mode:
+            from ..image.progress import Tracker
+
+            image.progress = Tracker()
         made = plan(self.request, recorded, observed, image.wanted)
         checks.check_options(made.options)
         verbs = {action.verb for action in made.actions}
@@ -142,12 +156,14 @@ class Task:
             if made.actions and not self.check_mode:
                 observed = observe(self.state, self.record)
             container = inspect(self.record, observed, mask=True)
+        timings = image.progress.timings() if image and image.progress else []
         return {
             "changed": bool(made.actions),
             "actions": [text(action) for action in made.actions],
             "diff": {"before": made.before, "after": made.after},
             "container": container,
             "warnings": image.warnings if image else [],
+            **({"timings": timings} if timings else {}),
         }
 
     def _wait(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..image.ensure import Plan
+    from ..image.progress import Tracker
     from ..image.store import Image
     from ..statedir import StateDir
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class WantedImage:
     """The image named by a task; what follows from the pull policy is found out at once, and nothing is changed.
 
+    progress  who is told what a pull does, None for nobody
     Raises ImageError, for a registry that has to be asked and does not answer too.
     """
 
@@ -33,6 +35,7 @@ class WantedImage:
         self.store = Store(state)
         self.recorded = recorded
         self.made: Plan | None = None
+        self.progress: Tracker | None = None
         self._image: Image | None = None
         self.name = str(parameters.get("image") or "")
         if not self.name:
@@ -87,7 +90,7 @@ class WantedImage:
             if self.made is not None:
                 from ..image import ensure
 
-                self._image = ensure.apply(self.made, self.store)
+                self._image = ensure.apply(self.made, self.store, self.progress)
             elif self.recorded is not None:
                 self._image = self.store.find(self.recorded["id"])
         if self._image is None:
@@ -96,8 +99,8 @@ class WantedImage:
         return self._image
 
     def settle(self) -> None:
-        """Where nothing is to be done, remember at least that the image was verified."""
-        if self.made is not None and self.made.verified and not self.made.actions:
+        """Where nothing is to be done, remember at least what the registry said, so that it is not asked again."""
+        if self.made is not None and (self.made.verified or self.made.same_origin) and not self.made.actions:
             from ..image import ensure
 
             ensure.apply(self.made, self.store)
