@@ -142,6 +142,7 @@ from .image import (
     transport,
     trust,
     underlay,
+    underlay,
     unpack,
     upload,
     verified,

@@ -58,33 +58,30 @@ class Tree:
         self.root = Node("dir", -1)
 
     def apply(self, entries, layer):
-        """Apply one layer. Returns its entries without whiteouts of what nobody has. Raises Refused."""
-        applied = []
+        """Apply one layer. Raises Refused."""
         for entry in entries:
-            if self._apply(entry, layer):
-                applied.append(entry)
-        return applied
+            self._apply(entry, layer)
 
     def _apply(self, entry, layer):
         if entry.kind == "opaque":
             self._hide_below(self._directory(entry.path, layer), layer)
-            return True
+            return
         if not entry.path:
             if entry.kind != "dir":
                 raise Refused("root")
             self._directory((), layer)
-            return True
-        if entry.kind == "whiteout" and not self._there(entry.path):
-            return False
+            return
         parent, name = self._directory(entry.path[:-1], layer), entry.path[-1]
         old = parent.children.get(name)
         if entry.kind == "whiteout":
-            if old.kind == "dir" and old.touched == layer:
+            if old is None:  # what nobody has; also where nobody has the directory
+                pass
+            elif old.kind == "dir" and old.touched == layer:
                 self._hide_below(old, layer)
             elif old.layer != layer or name in parent.copied:
                 del parent.children[name]
                 parent.copied.discard(name)
-            return True
+            return
         if entry.kind == "hardlink":
             directory, node = self._link_target(entry.value, layer)
             if old is not node:
@@ -92,22 +89,15 @@ class Tree:
                     raise Refused("the link replaces the directory of its target")
                 parent.children[name] = node
             parent.copied.discard(name)
-            return True
+            return
         made = Node(entry.kind, layer, entry.value, entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs)
         if entry.kind == "dir" and old is not None and old.kind == "dir":
             made.children, made.copied = old.children, old.copied
         parent.copied.discard(name)
         parent.children[name] = made
-        return True
 
     def _holds(self, directory, node):
         return directory is node or any(self._holds(child, node) for child in directory.children.values())
-
-    def _there(self, path):
-        try:
-            return path[-1] in self._directory(path[:-1], None, create=False).children
-        except Refused:
-            return False
 
     def _hide_below(self, directory, layer):
         """What lower layers have below *directory* goes; what this one has stays."""

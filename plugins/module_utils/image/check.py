@@ -237,8 +237,9 @@ class _Check:
     def _pull(self, image: _Image, repository: str) -> None:
         """Pull the manifest of *image* and all it lacks. Raises ImageError."""
         from .auth import Access
-        from .pull import Resolved, pull
+        from .pull import pull
         from .registry import Registry
+        from .resolve import Resolved
 
         registry = Registry(parse(f"{repository}@{image.digest}"), self.access or Access())
         try:
@@ -292,8 +293,9 @@ class _Check:
 
         doubtful  something below is damaged: what the layer took from there cannot be told from damage of its own
         """
-        from itertools import islice
+        from itertools import chain, islice
 
+        from . import underlay
         from .compare import differences
         from .rootdir import NeedsLower
 
@@ -304,7 +306,7 @@ class _Check:
                     layers.replace(fresh, place)
                     self._problem(what, "it was not unpacked").remedy = "unpacked"
                     return
-                found = list(islice(differences(fresh, path), _SHOWN + 1))
+                found = list(islice(chain(differences(fresh, path), underlay.differences(fresh, path)), _SHOWN + 1))
                 if not found:
                     return
                 if doubtful and layers.depends(place):

@@ -16,6 +16,7 @@ import stat
 
 from ..kernel.files import read_bytes
 from .layers import chain_ids
+from .underlay import with_underlay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _present_layers(store: Store, diff_ids: list[str]) -> Iterator[str]:
     for diff_id, parent in zip(diff_ids, chain_ids(diff_ids)):
         path = store.layers.find(diff_id, parent)
         if path:
-            yield path
+            yield from with_underlay(path)
 
 
 def _listed(directory: str) -> list[str]:

@@ -5,7 +5,7 @@
 
 ``layers/sha256/HEX`` is a layer that stands alone. One that needed what lies below (RootDir.depended) is right for
 that stack only: its key is ``HEX-`` and 16 digits of the chain id of the layers below (image-spec config.md, "Layer
-ChainID").
+ChainID"). One that deletes something has an underlay beside it, under its key and ``.underlay``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 
 from ..kernel.errors import Error
 from ..kernel.files import fsync_directory, locked
+from . import underlay
 from .errors import ImageError
 
 TYPE_CHECKING = False
@@ -64,7 +65,7 @@ class LayerStore:
         return None
 
     def paths(self, diff_ids: Sequence[str]) -> list[str] | None:
-        """Directories of a whole stack, base first; None when one is missing.
+        """Directories of a whole stack, base first, underlays among them; None when a layer is missing.
 
         overlayfs refuses a directory that occurs twice; the upper of two equal layers says all that the lower one says.
         It joins the roots of all layers, opaque or not: what lies below an opaque one is left out here.
@@ -76,11 +77,12 @@ class LayerStore:
             path = self.find(diff_id, parent)
             if path is None:
                 return None
+            parts = underlay.with_underlay(path)
             if path in found:
-                found.remove(path)
+                found = [other for other in found if other not in parts]
             if is_opaque(path):
                 found.clear()
-            found.append(path)
+            found += parts
         return found
 
     def ensure(self, layer: Layer, parent_chain: str, lowers: Sequence[str] | None) -> str:
@@ -119,32 +121,39 @@ class LayerStore:
         directory = self._directory(layer.diff_id.partition(":")[0])
         alone, dependent = self._keys(layer.diff_id, parent_chain)
         staging = os.path.join(directory, f".{alone}{_STAGING}")
-        self._discard(staging)
+        self._discard_with_underlay(staging)
         os.mkdir(staging, 0o755)
         try:
-            depended = unpack(layer, staging, lowers)
-            yield staging, os.path.join(directory, dependent if depended else alone)
+            unpacked = unpack(layer, staging, lowers)
+            underlay.make(staging, unpacked.deleting)
+            yield staging, os.path.join(directory, dependent if unpacked.depended else alone)
         finally:
-            self._discard(staging)
+            self._discard_with_underlay(staging)
 
     def depends(self, path: str) -> bool:
         """Whether the layer in *path* took something from those below it."""
         return "-" in os.path.basename(path)
 
     def replace(self, staging: str, path: str) -> None:
-        """Put the whole directory *staging* where a layer belongs, on disk, in place of what is there."""
+        """Put the whole directory *staging* where a layer belongs, on disk, in place of what is there.
+
+        A layer is whole once it has its name: its underlay comes before it, and goes after it.
+        """
         directory, name = os.path.split(path)
         going = os.path.join(directory, f".{name}{_REMOVING}")
         _sync_tree(staging)
-        self._discard(going)
+        for place, leftover in ((path, going), (underlay.place_of(path), underlay.place_of(going))):
+            self._discard(leftover)
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(place, leftover)
         with contextlib.suppress(FileNotFoundError):
-            os.rename(path, going)
+            os.rename(underlay.place_of(staging), underlay.place_of(path))
         os.rename(staging, path)
         fsync_directory(directory)
-        self._discard(going)
+        self._discard_with_underlay(going)
 
     def remove_except(self, keep: Iterable[str]) -> int:
-        """Delete all layers but the directories *keep*, and leftovers nobody works on. Returns how many layers went.
+        """Delete all but the directories *keep*, and leftovers nobody works on. Returns how many directories went.
 
         The caller holds the store's lock exclusively.
         """
@@ -154,12 +163,10 @@ class LayerStore:
             return 0
         for algorithm in os.listdir(self.state.layers):
             directory = self._directory(algorithm)
-            for name in os.listdir(directory):
+            for name in sorted(os.listdir(directory)):  # a layer before its underlay
                 path = os.path.join(directory, name)
-                if name.endswith(_REMOVING):
-                    self._discard(path)
-                elif name.endswith(_STAGING):
-                    self._discard_unless_busy(path, name[1 : -len(_STAGING)])
+                if name.startswith("."):
+                    self._discard_leftover(path)
                 elif path not in kept:
                     # Renamed first: a removal that is killed must not leave half a layer under its key.
                     going = os.path.join(directory, f".{name}{_REMOVING}")
@@ -174,15 +181,22 @@ class LayerStore:
         for algorithm in os.listdir(self.state.layers) if os.path.isdir(self.state.layers) else ():
             directory = self._directory(algorithm)
             for name in os.listdir(directory):
-                if name.endswith(_STAGING):
-                    self._discard_unless_busy(os.path.join(directory, name), name[1 : -len(_STAGING)])
-                elif name.endswith(_REMOVING):
-                    self._discard(os.path.join(directory, name))
+                if name.startswith("."):
+                    self._discard_leftover(os.path.join(directory, name))
 
-    def _discard_unless_busy(self, path: str, key: str) -> None:
-        lock = self.state.lock_path("layer", key)
-        with contextlib.suppress(BlockingIOError), locked(lock, wait=False), removed_at_end(lock):
+    def _discard_leftover(self, path: str) -> None:
+        """Delete what is half made, unless somebody is making it, or half removed."""
+        key, _dot, what = os.path.basename(path)[1:].partition(".")
+        if f".{what}".startswith(_STAGING):
+            lock = self.state.lock_path("layer", key)
+            with contextlib.suppress(BlockingIOError), locked(lock, wait=False), removed_at_end(lock):
+                self._discard(path)
+        else:
             self._discard(path)
+
+    def _discard_with_underlay(self, path: str) -> None:
+        self._discard(path)
+        self._discard(underlay.place_of(path))
 
     def _discard(self, path: str) -> None:
         from .rootdir import remove_tree

@@ -43,7 +43,7 @@ class RootDir:
     dir_acls    canonical path → default ACL, as late, since what is made before must not inherit it
     foreign     canonical paths of directories of a group other than root's: new files may come by that group
     opaque      canonical paths of directories that hide what lies below
-    whiteouts   canonical paths of whiteouts made so far
+    whiteouts   canonical paths of whiteouts made so far; after finish() of those that stay
     copied      canonical paths of files of the layers below, here because a hard link names them
     """
 
@@ -332,10 +332,10 @@ class RootDir:
 
     def finish(self) -> None:
         """Whiteouts that an opaque directory makes needless go; then directories get their default ACLs and times."""
-        for path in self.whiteouts:
-            if self.hidden(path):
-                parent, _slash, leaf = path.rpartition(b"/")
-                os.unlink(leaf, dir_fd=self._walk(parent))
+        for path in [path for path in self.whiteouts if self.hidden(path)]:
+            parent, _slash, leaf = path.rpartition(b"/")
+            os.unlink(leaf, dir_fd=self._walk(parent))
+            self.whiteouts.discard(path)
         for path, acl in self.dir_acls.items():
             set_xattr(self._walk(path), DEFAULT_ACL, acl)
         for path, mtime in self.dir_times.items():

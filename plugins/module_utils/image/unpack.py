@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One layer: from its compressed blob to a directory that overlayfs can stack.
 
-Whiteouts become character devices 0:0 and ``trusted.overlay.opaque`` (kernel Documentation/filesystems/overlayfs).
+Whiteouts become character devices 0:0 and ``trusted.overlay.opaque`` (kernel Documentation/filesystems/overlayfs),
+whatever lies below: that is known to a stack only (underlay.py).
 Per entry: owner, then mode, then xattrs, then times, since chown(2) clears set-uid bits and file capabilities.
 """
 
@@ -69,8 +70,22 @@ class Layer:
         self.diff_id = diff_id
 
 
-def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool:
-    """Fill the empty directory *destination*; whether the result depends on *lowers* (see RootDir).
+class Unpacked:
+    """What came out of a layer.
+
+    depended   whether it depends on the layers below (see RootDir)
+    deleting   paths of the directories with whiteouts in them, but for the root
+    """
+
+    __slots__ = ("deleting", "depended")
+
+    def __init__(self, depended: bool, deleting: list[bytes]) -> None:
+        self.depended = depended
+        self.deleting = deleting
+
+
+def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> Unpacked:
+    """Fill the empty directory *destination*; *lowers* are the layers below (see RootDir).
 
     Expects umask 0 and root. Raises ImageError, NeedsLower; *destination* is then in pieces and the caller's to remove.
     """
@@ -97,7 +112,8 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> bool
                 f"its content has the digest sha256:{hasher.hexdigest()}, not {layer.diff_id} as the image states",
                 step="diff_id",
             )
-        return root.depended
+        parents = {path.rpartition(b"/")[0] for path in root.whiteouts}
+        return Unpacked(root.depended, sorted(parents - {b""}))
     except (BadTar, Damaged) as error:
         raise ImageError(str(error), step="archive") from error
     except OSError as error:

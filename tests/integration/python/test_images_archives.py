@@ -17,7 +17,6 @@ import pathlib
 import random
 import shutil
 import subprocess
-import tempfile
 import time
 
 import pytest
@@ -29,6 +28,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.source import 
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 from docker_archive import NAME, new_docker, old_docker
+from image_peers import Peers, call, same, view
 from oci_layout import directory, member, write_layout
 
 TOOLS = ("buildah", "podman", "skopeo", "umoci")
@@ -37,51 +37,6 @@ AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(tool for tool in TOOLS if not shutil.which(tool))}"
 )
-
-
-def call(*words, **options):
-    done = subprocess.run(words, capture_output=True, timeout=120, check=False, **options)
-    assert done.returncode == 0, (words, done.stderr)
-    return done.stdout.decode().strip()
-
-
-class Peers:
-    """buildah and podman with a storage of their own, and a place for files."""
-
-    def __init__(self, base):
-        self.base = base
-        storage = ["--root", f"{base}/root", "--runroot", f"{base}/run", "--storage-driver", "overlay"]
-        self._buildah = ["buildah", *storage]
-        self._podman = ["podman", *storage, "--tmpdir", f"{base}/tmp", "--runtime", "runc", "--events-backend", "none"]
-
-    def path(self, name):
-        return os.path.join(self.base, name)
-
-    def buildah(self, *words):
-        return call(*self._buildah, *words)
-
-    def podman(self, *words):
-        return call(*self._podman, *words)
-
-    def podman_tree(self, name):
-        try:
-            return trees.read_tree(self.podman("image", "mount", name))
-        finally:
-            self.podman("image", "umount", name)
-
-    def umoci_tree(self, image):
-        bundle = self.path("bundle")
-        try:
-            call("umoci", "unpack", "--image", image, bundle)
-            return trees.read_tree(os.path.join(bundle, "rootfs"))
-        finally:
-            shutil.rmtree(bundle, ignore_errors=True)
-
-    def close(self):
-        with open("/proc/self/mounts", encoding="utf-8") as file:
-            for mount in reversed([line.split()[1] for line in file if self.base in line]):
-                subprocess.run(["umount", mount], check=False)
-        shutil.rmtree(self.base)
 
 
 def build(peers, parent, change):
@@ -96,7 +51,7 @@ def build(peers, parent, change):
 @pytest.fixture(scope="module")
 def peers():
     """With the image "odd", as archives in every form: the paths below are what the tests bring."""
-    made = Peers(tempfile.mkdtemp(prefix="aoci-arc-", dir="/tmp"))  # podman wants short names
+    made = Peers()
     try:
         build(made, "scratch", trees.build_lower)
         build(made, "base", trees.change_upper)
@@ -138,28 +93,6 @@ def run(store, check=False, name=NAME, **options):
     finally:
         made.close()
     return [action.verb for action in made.actions], image
-
-
-def view(store, image, tmp_path):
-    """The tree that a container of *image* sees."""
-    mount, empty = tmp_path / "view", tmp_path / "empty"
-    for path in (mount, empty):
-        path.mkdir(exist_ok=True)
-    lowers = [*reversed(store.layer_paths(image)), str(empty)]
-    call("mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={':'.join(lowers)}", str(mount))
-    try:
-        return trees.read_tree(str(mount))
-    finally:
-        call("umount", str(mount))
-
-
-def without_root(tree):
-    """The root directory itself has no entry in buildah's layers: each tool gives it what it likes."""
-    return {path: entry for path, entry in tree.items() if path != b"."}
-
-
-def same(ours, theirs):
-    return trees.differences(without_root(ours), without_root(theirs)) + trees.has_less_holes(ours, theirs)
 
 
 ARCHIVES = [

@@ -35,7 +35,7 @@ IN_FLIGHT = 512 << 10
 
 def layer(seed, size=20_000):
     numbers = random.Random(seed)
-    members = [directory(f"layer{seed}")]
+    members = [directory(f"layer{seed}"), member(f"layer{seed}/.wh.nothing")]
     for index in range(FILES):
         members.append(member(f"layer{seed}/{index}", content=numbers.randbytes(size)))
     return members
@@ -117,10 +117,15 @@ def check(state_dir, name):
     for descriptor in [image.manifest["config"], *image.manifest["layers"]]:
         assert digest_of_file(store.blob_path(descriptor["digest"])) == descriptor["digest"]
     paths = store.layer_paths(image)
-    assert len(paths) == 4
-    for path in paths:
+    layers = [path for path in paths if not path.endswith(".underlay")]
+    assert len(layers) == 4
+    # The upper three delete something, so each has an underlay.
+    assert sorted(set(paths) - set(layers)) == sorted(f"{path}.underlay" for path in layers[1:])
+    for path in layers:
         [name_inside] = os.listdir(path)
-        assert len(os.listdir(os.path.join(path, name_inside))) == FILES
+        assert len(os.listdir(os.path.join(path, name_inside))) == FILES + (path != layers[0])
+        if path != layers[0]:
+            assert os.listdir(f"{path}.underlay") == [name_inside]
 
 
 def unfinished(state_dir):
@@ -220,7 +225,7 @@ def test_a_removal_killed_at_any_moment(names, state_dir):
     Store(StateDir(state_dir)).collect()
     check(state_dir, names[1])
     assert blobs_are_whole(state_dir) == 4 + 2
-    assert len(os.listdir(os.path.join(state_dir, "layers", "sha256"))) == 4
+    assert len(os.listdir(os.path.join(state_dir, "layers", "sha256"))) == 4 + 3
 
 
 def test_removal_while_others_pull(names, state_dir):
@@ -250,8 +255,11 @@ def test_what_a_container_pins_survives_the_removal_of_its_name(names, state_dir
     pinned = store.find(image.id)
     assert pinned is not None
     assert pinned.names == []
-    assert len(store.layer_paths(pinned)) == 4
+    assert len(store.layer_paths(pinned)) == 4 + 3
+    with open(os.path.join(store.pins, ".c1.4711.tmp"), "wb"):
+        pass  # as a task leaves it that is killed while it pins
     store.unpin("c1")
+    assert os.listdir(store.pins) == []
     store.collect()
     assert store.find(image.id) is None
     assert os.listdir(os.path.join(state_dir, "layers", "sha256")) == []

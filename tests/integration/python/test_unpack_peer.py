@@ -1,35 +1,39 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same image unpacked by umoci and by us: type, mode, owner, time, attributes and links of every entry."""
+"""The same image unpacked by umoci, by podman and by us: type, mode, owner, time, attributes, device numbers, content
+and links of every entry.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import stat
-import subprocess
 import tarfile
 
 import pytest
+import trees
 from ansible_collections.agentless.oci.plugins.module_utils.image import lower
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+from image_peers import Peers, call, view
 from oci_layout import directory, member, write_layout
 
-needs_umoci = pytest.mark.skipif(not shutil.which("umoci"), reason="needs umoci")
-needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo")
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("podman", "skopeo", "umoci"))), reason="needs podman, skopeo and umoci"
+)
 
-
+CAPABILITY = {"SCHILY.xattr.security.capability": trees.CAPABILITY.decode()}
+LIB = directory("usr/lib", mode=0o711, uid=3, mtime=1_550_000_000)
+KEPT = directory("kept", mode=0o751, gid=4)
 LAYERS = [
     [
         directory("./", mode=0o755),
         directory("bin", mode=0o1777, mtime=1_500_000_000),
         member("bin/su", content=b"su", mode=0o4711, uid=1, gid=2, pax_headers={"SCHILY.xattr.user.a": "b"}),
-        member("bin/sudo", tarfile.LNKTYPE, linkname="bin/su"),
+        member("bin/sudo", tarfile.LNKTYPE, linkname="bin/su", mode=0o4711, uid=1, gid=2),
         member("sh", tarfile.SYMTYPE, linkname="bin/su", uid=7),
         directory("dev"),
         member("dev/null", tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
@@ -40,11 +44,14 @@ LAYERS = [
         directory("emptied", mode=0o700),
         member("emptied/old"),
         directory("usr"),
-        directory("usr/lib", mode=0o711, uid=3, mtime=1_550_000_000),
+        LIB,
         member("lib", tarfile.SYMTYPE, linkname="usr/lib"),
         member("replaced", content=b"file"),
         directory("swapped"),
         member("swapped/x"),
+        KEPT,
+        member("kept/before"),
+        member("kept/after"),
         member("a" * 90 + "b" * 60, content=b"long name"),
         member("caf\udce9", content=b"not utf-8"),
     ],
@@ -53,117 +60,142 @@ LAYERS = [
         directory("emptied", mode=0o750),
         member("emptied/.wh..wh..opq"),
         member("emptied/new", content=b"new"),
-        member("usr/lib/libx", content=b"x" * 5000),
+        member("usr/lib/libx", content=b"x" * 5000, uid=5, pax_headers=CAPABILITY),
         directory("replaced", mode=0o500),
         member("replaced/in"),
         member("swapped", content=b"now a file"),
         member("bin/link-below", tarfile.LNKTYPE, linkname="bin/su"),
+        directory("anew"),
+        member("anew/.wh.nothing"),
+        member("anew/there", mtime=1_400_000_000),
+        directory("anew/deeper"),
+        member("anew/deeper/.wh.nothing"),
+        member("kept/.wh.before"),
+        member("kept/before", content=b"before is new"),
+        member("kept/after", content=b"after is new"),
+        member("kept/.wh.after"),
+        member("made/for/this", uid=8),
     ],
 ]
+# What only umoci does as well as we: deletions that delete nothing (podman lists them, as names that nobody can open),
+# deletions beside an entry of their own layer for the same name and links to a layer below (podman fails), and layers
+# without entries for directories that a layer below has (podman makes them anew, of root, 0755).
+TOO_MUCH = ("anew/.wh.nothing", "anew/deeper/.wh.nothing", "kept/.wh.before", "kept/.wh.after", "bin/link-below")
+TOO_LITTLE = [directory("usr"), LIB, KEPT]
+LOOSE = {
+    "touched": (b"bin", b"kept", b"made", b"made/for"),
+    "linked": (b"bin/su", b"bin/sudo", b"bin/link-below"),
+}
 
 
-def listing(root):
-    """{path: everything that must be equal} of a tree."""
-    root = os.fsencode(root)
+@pytest.fixture(scope="module")
+def peers():
+    made = Peers()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(state_dir):
+    return Store(StateDir(state_dir))
+
+
+def read(store, layout, name="peer/test:1"):
+    return apply(plan(ImageRequest(name, platform="linux/amd64", source={"path": str(layout)}), store), store)
+
+
+def compared(tree, *, touched=(), linked=()):
+    """*tree* without what is nobody's business: the times of directories that are only *touched*, by an upper layer or
+    for want of an entry; and that files which both an upper and a lower layer have are still *linked*.
+    """
     found = {}
-    inodes = {}
-    for parent, directories, files in os.walk(root):
-        for name in [b"", *directories, *files] if parent == root else [*directories, *files]:
-            path = os.path.join(parent, name) if name else root
-            status = os.lstat(path)
-            shown = os.path.relpath(path, root)
-            kind = stat.S_IFMT(status.st_mode)
-            content = b""
-            if kind == stat.S_IFREG:
-                with open(path, "rb") as file:
-                    content = hashlib.sha256(file.read()).digest()
-            elif kind == stat.S_IFLNK:
-                content = os.readlink(path)
-            attributes = {
-                attribute: os.getxattr(path, attribute, follow_symlinks=False)
-                for attribute in os.listxattr(path, follow_symlinks=False)
-                if not attribute.startswith(("trusted.overlay.", "user.overlay.", "user.rootlesscontainers"))
-            }
-            if kind != stat.S_IFDIR:
-                inodes.setdefault(status.st_ino, set()).add(shown)
-            found[shown] = [
-                stat.filemode(status.st_mode),
-                status.st_uid,
-                status.st_gid,
-                status.st_mtime_ns,
-                status.st_rdev,
-                content,
-                attributes,
-                status.st_ino,
-            ]
-    for entry in found.values():
-        entry[-1] = sorted(inodes.get(entry[-1], ()))  # instead of the number: who shares it
+    for path, entry in tree.items():
+        if path == b"." or path in touched:
+            entry = entry._replace(mtime=0)
+        if path in linked:
+            entry = entry._replace(links=())
+        found[path] = entry
     return found
 
 
-class Overlay:
-    """The image's layers mounted as a container would see them."""
-
-    def __init__(self, place, layers):
-        self.target = str(place / "merged")
-        os.mkdir(self.target)
-        lowers = ":".join(reversed(layers))
-        empty = str(place / "empty")
-        os.mkdir(empty)
-        subprocess.run(
-            ["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lowers}:{empty}", self.target], check=True
-        )
-
-    def __enter__(self):
-        return self.target
-
-    def __exit__(self, *_exception):
-        subprocess.run(["umount", self.target], check=True)
-
-
-@needs_umoci
-@needs_skopeo
-def test_same_tree_as_umoci(tmp_path, registry, state_dir):
+def test_same_tree_as_umoci(tmp_path, peers, registry, store):
+    """From a registry; umoci removes what a layer deletes, wherever that is."""
     write_layout(tmp_path / "layout", LAYERS)
-    subprocess.run(
-        ["umoci", "unpack", "--image", f"{tmp_path}/layout:test", f"{tmp_path}/bundle"], check=True, capture_output=True
-    )
     name = f"{registry.address}/peer/test:1"
     source, target = f"oci:{tmp_path}/layout:test", f"docker://{name}"
-    subprocess.run(["skopeo", "copy", "-q", "--dest-tls-verify=false", source, target], check=True)
-    store = Store(StateDir(state_dir))
+    call("skopeo", "copy", "-q", "--dest-tls-verify=false", source, target)
     image = apply(plan(ImageRequest(name, platform="linux/amd64"), store), store)
     layers = store.layer_paths(image)
     assert any("-" in os.path.basename(path) for path in layers), "the second layer depends on the first"
-    assert lower.is_whiteout(os.lstat(os.path.join(layers[1], "gone")))
-    with Overlay(tmp_path, layers) as merged:
-        ours = listing(merged)
-    theirs = listing(tmp_path / "bundle/rootfs")
-    assert sorted(ours) == sorted(theirs)
+    assert lower.is_whiteout(os.lstat(os.path.join(layers[-1], "gone")))
+    ours = view(store, image, tmp_path)
+    theirs = peers.umoci_tree(f"{tmp_path}/layout:test")
+    assert trees.differences(compared(ours, **LOOSE), compared(theirs, **LOOSE)) == []
     # umoci links to what lies below in place; overlayfs cannot link across layers, so the copy's links are its own.
-    links = {b"bin/su", b"bin/sudo", b"bin/link-below"}
-    for path, entry in theirs.items():
-        compared = slice(0, -1 if path in links else None)
-        # The times of a directory that a lower layer made and an upper one only touched are nobody's business.
-        if path in (b".", b"bin"):
-            entry[3] = ours[path][3] = 0
-        assert ours[path][compared] == entry[compared], path
-    assert ours[b"bin/su"][-1] == [b"bin/link-below", b"bin/su"]
+    assert ours[b"bin/su"].links == (b"bin/link-below", b"bin/su")
+    assert dict(ours[b"usr/lib/libx"].xattrs)["security.capability"] == trees.CAPABILITY
 
 
-@needs_skopeo
-def test_peers_read_what_we_store(tmp_path, rootfs, state_dir):
-    store = Store(StateDir(state_dir))
-    request = ImageRequest("made/here:1", source={"rootfs": rootfs, "config": {"command": ["/bin/sh"]}})
+def test_same_tree_as_podman(tmp_path, peers, store):
+    base, top = LAYERS
+    write_layout(tmp_path / "layout", [base, TOO_LITTLE + [entry for entry in top if entry[0].name not in TOO_MUCH]])
+    peers.podman("pull", "-q", f"oci:{tmp_path}/layout:test")
+    [identity] = peers.podman("images", "-q").split()
+    try:
+        theirs = peers.podman_tree(identity)
+    finally:
+        peers.podman("rmi", identity)
+    ours = view(store, read(store, tmp_path / "layout"), tmp_path)
+    del ours[b"."], theirs[b"."]  # podman's is 0555, whatever the image says
+    assert trees.differences(compared(ours, **LOOSE), compared(theirs, **LOOSE)) == []
+
+
+def test_one_layer_in_several_stacks(tmp_path, peers, store):
+    """A layer is unpacked once; what it deletes is there in one stack, its directory is in another, and not even that
+    in a third, where a file or a deletion is in its place or in the fourth.
+    """
+    top = [directory("d"), member("d/.wh.a"), member("d/b", content=b"b"), directory("d/e"), member("d/e/.wh.x")]
+    bases = [
+        [[directory("d"), member("d/a"), directory("d/e"), member("d/e/x"), member("d/e/y")]],
+        [[directory("d"), member("d/c")]],
+        [[member("other")]],
+        [[member("d", content=b"a file")]],
+        [[directory("d"), member("d/a"), directory("d/e"), member("d/e/x")], [member(".wh.d")]],
+        [[directory("d"), member("d/a"), directory("d/e")], [directory("d"), member("d/.wh..wh..opq")]],
+    ]
+    stacks = []
+    for number, base in enumerate(bases):
+        layout = tmp_path / f"layout{number}"
+        write_layout(layout, [*base, top])
+        image = read(store, layout, f"peer/test:{number}")
+        ours = view(store, image, tmp_path)
+        assert trees.differences(compared(ours), compared(peers.umoci_tree(f"{layout}:test"))) == []
+        stacks.append(store.layer_paths(image)[-2:])
+    assert all(stack == stacks[0] for stack in stacks)
+    for number in range(len(bases)):
+        assert all(map(os.path.isdir, stacks[0]))
+        store.remove(f"peer/test:{number}")
+    assert os.listdir(os.path.join(store.state.layers, "sha256")) == []
+
+
+def test_a_root_file_system_comes_out_as_it_went_in(tmp_path, peers, store):
+    """One of everything, imported from a directory: here, and where others read our store."""
+    root = tmp_path / "root"
+    root.mkdir(mode=0o755)
+    trees.build_lower(str(root))
+    original = trees.read_tree(str(root))
+    request = ImageRequest("made/here:1", source={"rootfs": str(root), "config": {"command": ["/bin/sh"]}})
     image = apply(plan(request, store), store)
+    assert trees.differences(view(store, image, tmp_path), original) == []
     layout = f"{store.state.images}:docker.io/made/here:1"
-    told = json.loads(subprocess.run(["skopeo", "inspect", f"oci:{layout}"], check=True, stdout=subprocess.PIPE).stdout)
+    told = json.loads(call("skopeo", "inspect", f"oci:{layout}"))
     assert told["Digest"] == image.digest
-    copied = tmp_path / "copied"
-    subprocess.run(["skopeo", "copy", "-q", f"oci:{layout}", f"oci:{copied}:x"], check=True)
-    if shutil.which("umoci"):
-        command = ["umoci", "unpack", "--image", f"{copied}:x", f"{tmp_path}/bundle"]
-        subprocess.run(command, check=True, capture_output=True)
-        theirs = listing(tmp_path / "bundle/rootfs")
-        ours = listing(store.layer_paths(image)[0])
-        assert ours == theirs
+    assert trees.differences(peers.umoci_tree(layout), original) == []
+    peers.podman("pull", "-q", f"oci:{layout}")
+    [identity] = peers.podman("images", "-q").split()
+    try:
+        theirs = peers.podman_tree(identity)
+    finally:
+        peers.podman("rmi", identity)
+    del theirs[b"."], original[b"."]
+    assert trees.differences(theirs, original) == []
