@@ -20,6 +20,7 @@ import termios
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image import module
 from ansible_collections.agentless.oci.plugins.module_utils.image.media import host_platform
+from image_sources import OTHER
 from oci_layout import member, write_layout
 
 pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo")
@@ -124,6 +125,42 @@ def test_credentials_on_the_command_line(layout, make_registry, state_dir, tmp_p
     authfile.write_text(json.dumps({"auths": {guarded.address: {"auth": "dGVzdGVyOnNlY3JldA=="}}}))
     assert aoci_pull("--authfile", str(authfile), name).stdout.startswith(f"{name} is up to date")
     assert aoci_pull("--creds", ":x", name).stderr.startswith("aoci: --creds names no user")
+
+
+def test_another_platform_than_the_hosts(registry, raw, state_dir):
+    mine, other = (
+        raw.image("progress/two", [[member("mine")]]),
+        raw.image("progress/two", [[member("other")]], where=OTHER),
+    )
+    raw.index("progress/two", [mine, other], "1")
+    name = f"{registry.address}/progress/two:1"
+    images = {}
+    for options in ((), ("--platform", "linux/s390x")):
+        pulled = aoci_pull(*options, name)
+        assert pulled.returncode == 0, pulled.stderr
+        images[options] = pulled.stdout.splitlines()[-1]
+    for options, where in (((), mine), (("--platform", "linux/s390x"), other)):
+        assert images[options] == raw.document("progress/two", where["digest"])["config"]["digest"]
+    assert "has no image for the platform linux/riscv64" in aoci_pull("--platform", "riscv64", name).stderr
+
+
+@pytest.mark.skipif(not shutil.which("ansible"), reason="needs ansible")
+@pytest.mark.parametrize(("shown", "told"), [("-v", False), ("-vv", True)])
+def test_ansible_shows_them_to_a_person(name, state_dir, shown, told):
+    checkout = os.path.join(os.path.dirname(AOCI), "..")
+    command = ["ansible", "localhost", shown, "-m", "agentless.oci.oci_image", "-a", f"name={name} root={state_dir}"]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "ANSIBLE_CONFIG": os.path.join(checkout, "ansible.cfg")},
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert f'"pulled image {name}"' in done.stdout
+    assert (len(re.findall(r'"fetch": [0-9.]+,\s+"layer": "sha256:[0-9a-f]+"', done.stdout)) == LAYERS) is told
+    assert ("timings" in done.stdout) is told
 
 
 class Exited(Exception):
