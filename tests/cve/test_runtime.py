@@ -582,10 +582,11 @@ def connect(directory, name):
 )
 def test_cve_2020_15257_abstract_sockets(build, runtime, rootfs):
     """A container in the host's network namespace sees them all, and may connect to them."""
-    waiting = runtime.bundle(config(rootfs, "true"))
+    program, document = config(rootfs, "true"), shell(rootfs, "cat /proc/net/unix")
+    for either in (program, document):
+        either["linux"]["namespaces"] = [n for n in either["linux"]["namespaces"] if n["type"] != "network"]
+    waiting = runtime.bundle(program)
     assert runtime("create", "-b", waiting, "waiting", capture_output=False).returncode == 0
-    document = shell(rootfs, "cat /proc/net/unix")
-    document["linux"]["namespaces"] = [n for n in document["linux"]["namespaces"] if n["type"] != "network"]
     done = runtime.run(document)
     assert done.returncode == 0, done.stderr
     names = [line.split()[7] for line in done.stdout.splitlines() if len(line.split()) > 7]

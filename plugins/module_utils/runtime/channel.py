@@ -43,8 +43,8 @@ class Channel:
         """The next message; None when the other side is gone. Raises the error that the other side sent."""
         try:
             raw = self._socket.recv(_LIMIT)
-        except ConnectionResetError:
-            return None
+        except ConnectionResetError:  # it went without reading all that we sent; what it said before is here still
+            raw = self._socket.recv(_LIMIT)
         if not raw:
             return None
         message: dict[str, Any] = loads(raw)

@@ -11,7 +11,7 @@ import stat
 import sys
 
 from ..cgroup.control import attach
-from ..kernel import idmap, procfs, syscalls
+from ..kernel import procfs, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def leave_caller(config: Config, stdio: tuple[int, int, int], preserve_fds: int)
         os.close(fd)
     user = config.uid
     if "user" in config.namespaces:
+        from ..kernel import idmap
+
         user = idmap.outside(user, config.uid_mappings)
     own_stdio((0, 1, 2), user)
     os.setgroups(())

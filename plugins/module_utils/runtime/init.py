@@ -18,6 +18,7 @@ from ..kernel import constants as c
 from ..kernel import procfs, syscalls
 from . import child, devices, hooks, mounting, namespaces, process, rootfs
 from .channel import START_SOCKET, accept, listen
+from .fork import unshare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,22 +80,26 @@ def _outer(given: Inheritance, step: child.Step, *, first: bool) -> None:
     config, channel = given.config, given.channel
     step.name = "stdio"
     child.leave_caller(config, given.stdio, given.preserve_fds)
-    step.name = "cgroup"
-    made = channel.wait()  # sync 1: the parent has made the cgroup and the place of our state
-    child.join_cgroup(made["entrances"])
-    given.listener = listen(made["directory"], START_SOCKET)
-    given.state = {**made["state"], **({"annotations": config.annotations} if config.annotations else {})}
+    if not first:
+        cgroups = _settle(given, step)
     step.name = "namespaces"
     joined = namespaces.open_joined(config)
     if "pid" in joined or "mount" in joined:
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # others live there already and must not look into us
-    trees = mounting.open_trees(config, made["cgroup"], joined)
+    trees = mounting.open_trees(config, joined)
+    if not first:
+        trees.open_cgroups(config, cgroups)
     os.chdir(config.rootfs if trees.namespace < 0 else "/")
     offsets = config.clocks.open() if config.clocks is not None else -1
-    namespaces.enter(config, joined, channel, inside=("pid",) if first else ())  # sync 2 in it
+    namespaces.enter(config, joined, channel, inside=("pid", "cgroup") if first else ())  # sync 2 in it
     if config.clocks is not None:
         config.clocks.set(offsets)
     if first:
+        # What has nothing to ask of the parent on its way makes its namespaces while the parent makes the cgroup.
+        trees.open_cgroups(config, _settle(given, step))
+        step.name = "namespaces"
+        if config.namespaces.get("cgroup") == "":
+            unshare(("cgroup",))  # its root is the group that we are in
         _inner(given, trees, None, step)
     step.name = "fork"
     told = child.Told()
@@ -104,6 +109,18 @@ def _outer(given: Inheritance, step: child.Step, *, first: bool) -> None:
         told.done()
         os._exit(0)
     _inner(given, trees, told, step)
+
+
+def _settle(given: Inheritance, step: child.Step) -> dict[str, str]:
+    """Enter the cgroup and listen for start; the cgroup's directories, as :meth:`Cgroup.paths` gives them."""
+    step.name = "cgroup"
+    made = given.channel.wait()  # sync 1: the parent has made the cgroup and the place of our state
+    child.join_cgroup(made["entrances"])
+    given.listener = listen(made["directory"], START_SOCKET)
+    annotations = given.config.annotations
+    given.state = {**made["state"], **({"annotations": annotations} if annotations else {})}
+    paths: dict[str, str] = made["cgroup"]
+    return paths
 
 
 def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, step: child.Step) -> None:

@@ -14,9 +14,8 @@ import os
 import stat
 
 from ..kernel import constants as c
-from ..kernel import idmap, mounts, safepath, syscalls
+from ..kernel import mounts, safepath, syscalls
 from ..kernel.mounts import PROPAGATION, MountOptions
-from .copyup import copy_up
 from .errors import RuntimeFault
 
 TYPE_CHECKING = False
@@ -42,9 +41,19 @@ class Trees:
         self.cgroups: dict[str, int | str] = {}
         self.namespace = -1
 
+    def open_cgroups(self, config: Config, paths: dict[str, str]) -> None:
+        """Open the container's own cgroup directories, *paths* of Cgroup.paths(), where a mount shows them."""
+        unified = list(paths) == [""]
+        for entry in config.mounts:
+            if entry.type == "cgroup":
+                options = MountOptions(["bind", *(["ro"] if entry.options.flags & c.MS_RDONLY else [])])
+                for path in paths.values():
+                    tree = _open_bind(path, options, entry, c.MS_PRIVATE)
+                    self.cgroups["" if unified else _hierarchy_name(path)] = path if tree is None else tree
 
-def open_trees(config: Config, cgroup_paths: dict[str, str], joined: dict[str, int]) -> Trees:
-    """Open every bind source, and the container's own cgroup directories. Raises RuntimeFault naming the mount.
+
+def open_trees(config: Config, joined: dict[str, int]) -> Trees:
+    """Open every bind source. Raises RuntimeFault naming the mount.
 
     *joined* are descriptors of the namespaces to be joined. That of the mount namespace goes over to what is given
     back, to be joined last: until then we need the host's files.
@@ -56,13 +65,7 @@ def open_trees(config: Config, cgroup_paths: dict[str, str], joined: dict[str, i
     wanted = PROPAGATION.get(config.rootfs_propagation, c.MS_SLAVE)
     propagation = (c.MS_PRIVATE if wanted & c.MS_UNBINDABLE else wanted) | c.MS_REC
     for index, entry in enumerate(config.mounts):
-        if entry.type == "cgroup":
-            options = MountOptions(["bind", *(["ro"] if entry.options.flags & c.MS_RDONLY else [])])
-            unified = list(cgroup_paths) == [""]
-            for path in cgroup_paths.values():
-                tree = _open_bind(path, options, entry, c.MS_PRIVATE)
-                trees.cgroups["" if unified else _hierarchy_name(path)] = path if tree is None else tree
-        elif entry.options.is_bind and not entry.options.flags & c.MS_REMOUNT:
+        if entry.options.is_bind and not entry.options.flags & c.MS_REMOUNT:
             userns = _id_maps(config, entry, joined) if entry.options.idmap else -1
             tree = _open_bind(entry.source, entry.options, entry, propagation, userns)
             if tree is not None:
@@ -85,6 +88,8 @@ def _id_maps(config: Config, entry: Mount, joined: dict[str, int]) -> int:
     """A user namespace with the id maps for *entry*: its own ones, else the container's."""
     if entry.maps is None and "user" in joined:
         return joined["user"]
+    from ..kernel import idmap
+
     uids, gids = entry.maps or (config.uid_mappings, config.gid_mappings)
     return idmap.user_namespace(uids, gids)
 
@@ -192,6 +197,8 @@ def _mount_type(config: Config, entry: Mount, rootfd: int) -> None:
         mounted = safepath.open_in_root(rootfd, entry.destination, os.O_PATH | os.O_DIRECTORY)
         try:
             if options.tmpcopyup:
+                from .copyup import copy_up
+
                 copy_up(target, mounted)
             if late and entry.destination != "/dev":  # /dev is filled with devices first, see finish_dev
                 mounts.set_read_only(mounted)

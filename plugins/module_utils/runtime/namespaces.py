@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 
-from ..kernel import idmap, syscalls
+from ..kernel import syscalls
 from .config import NAMESPACES
 from .errors import RuntimeFault
 from .fork import unshare
@@ -49,6 +49,8 @@ def learn_maps(config: Config) -> None:
     The specification has no place for uidMappings next to a path, but engines write them there: as in runc they are
     taken where they are true, and an error where they are not, since what is mounted and owned would go by them.
     """
+    from ..kernel import idmap
+
     path = config.namespaces["user"]
     try:
         userns = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from ..cgroup.hierarchy import UNIFIED
-from ..kernel import idmap, procfs
+from ..kernel import procfs
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
 from ..kernel.lean import signal, suppress
@@ -93,6 +93,8 @@ class Outside:
             if message is None:
                 raise died(cgroup)
             if "map" in message:  # sync 2
+                from ..kernel import idmap
+
                 idmap.write_maps(message["map"], config.uid_mappings, config.gid_mappings)
                 channel.send({})
             elif "init" in message:  # sync 3
