@@ -31,7 +31,7 @@ from aoci.cgroup.api import open_cgroup  # noqa: E402
 from aoci.kernel.errors import Error  # noqa: E402
 from aoci.runtime import lifecycle  # noqa: E402
 from aoci.runtime.config import Config  # noqa: E402
-from aoci.runtime.create import SECCOMP_CACHE  # noqa: E402
+from aoci.runtime.seccomp import CACHE as SECCOMP_CACHE  # noqa: E402
 
 sys.path.pop(0)
 ID = "torn"

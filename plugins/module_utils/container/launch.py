@@ -17,6 +17,7 @@ decide to let the program run. Until that moment the container that has the name
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import socket
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ..runtime.config import Config
     from ..statedir import StateDir
     from .records import Record
 
@@ -46,16 +48,20 @@ class Launch:
 
     def __init__(self, state: StateDir, record: Record, entry: str, *, new: bool = False) -> None:
         """Let the monitor of *record* begin; :meth:`wait_created` tells how it goes."""
+        config = None
         if _directly(record.spec["options"]):
             # What the child needs is loaded by us: once for all the containers of a task.
-            from ..runtime import init  # noqa: F401
+            from ..runtime import init, outside  # noqa: F401
             from . import start  # noqa: F401
+
+            if new:
+                config = _prepare(record, state.runtime)
         self.name = record.name
         self.trace = os.path.join(record.path, TRACE)
         self.channel, theirs = socket.socketpair()
         self.child = os.fork()
         if self.child == 0:
-            _become_monitor(theirs.fileno(), state.root, record, entry, "new" if new else "again")
+            _become_monitor(theirs.fileno(), state.root, record, entry, "new" if new else "again", config)
         theirs.close()
 
     def wait_created(self) -> None:
@@ -118,7 +124,31 @@ def _directly(options: Mapping[str, Any]) -> bool:
     return not any(item.startswith("seccomp={") for item in options.get("security_opts", ()))
 
 
-def _become_monitor(report: int, root: str, record: Record, entry: str, kind: str) -> None:
+def _prepare(record: Record, run_dir: str) -> Config | None:
+    """Write a new container's bundle and load it as the runtime does; None where the monitor must, with all mounted.
+
+    Before the fork it costs a third: every page that the forked child writes to, it first has to copy.
+    """
+    from ..runtime import seccomp
+    from ..runtime.config import Config
+    from . import bundlefile, userns
+
+    users = bundlefile.users_in_layers(record.spec["layers"])
+    if users is None or userns.is_private(record.spec["options"]):
+        return None
+    try:
+        bundlefile.write(record, users)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        raise ContainerError(
+            f"cannot make the container:{where} {error.strerror}", step="bundle", obj=record.name
+        ) from error
+    config = Config.load(os.path.join(record.path, "bundle"))
+    seccomp.prepare(config, run_dir)
+    return config
+
+
+def _become_monitor(report: int, root: str, record: Record, entry: str, kind: str, config: Config | None) -> None:
     """In the forked child: a session of its own, no terminal, no descriptor of the task's, and the core's program."""
     path, environment = record.path, {"PATH": PATH, "LC_ALL": "C.UTF-8"}
     try:
@@ -139,7 +169,8 @@ def _become_monitor(report: int, root: str, record: Record, entry: str, kind: st
             os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
             os.environ.clear()
             os.environ.update(environment)
-            run(["monitor-start", path, str(REPORT), kind], root)
+            gc.disable()  # as in init.py; it is not for long
+            run(["monitor-start", path, str(REPORT), kind], root, config)
         else:
             arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT), kind]
             selfexe.exec_protected(arguments, environment)

@@ -44,8 +44,9 @@ class OwnRuntime:
     def __init__(self, run_dir: str) -> None:
         self.run_dir = run_dir
 
-    def create(self, bundle: str, container_id: str, stdio: Stdio) -> State:
-        return lifecycle.create(Config.load(bundle), container_id, self.run_dir, stdio=stdio)
+    def create(self, bundle: str, container_id: str, stdio: Stdio, config: Config | None = None) -> State:
+        """Create the container of *bundle*, whose configuration may be loaded already."""
+        return lifecycle.create(config or Config.load(bundle), container_id, self.run_dir, stdio=stdio)
 
     def start(self, created: State) -> None:
         """Let the program of what :meth:`create` gave run."""
@@ -71,7 +72,7 @@ class OtherRuntime(OwnRuntime):
         self.program = program
         self.theirs = f"{run_dir}-{os.path.basename(program)}"
 
-    def create(self, bundle: str, container_id: str, stdio: Stdio) -> State:
+    def create(self, bundle: str, container_id: str, stdio: Stdio, _config: Config | None = None) -> State:
         bundle = os.path.abspath(bundle)
         os.makedirs(self.theirs, mode=0o700, exist_ok=True)
         document: dict[str, Any] = json.loads(read_bytes(os.path.join(bundle, "config.json")))

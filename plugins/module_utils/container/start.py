@@ -10,44 +10,45 @@ gone, whatever ended them, and the host never sees it.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
 import select
 import signal
-import stat
 import sys
 import time
 
 from ..cgroup.api import open_cgroup
-from ..kernel import capabilities, safepath, syscalls
 from ..kernel import constants as c
+from ..kernel import syscalls
 from ..kernel.errors import Error
-from ..kernel.files import write_atomic
-from ..kernel.lean import dumps
 from ..kernel.mounts import mount_overlay
 from ..statedir import StateDir
-from . import bundle, records, runtimes, spec, userdb, userns
+from . import bundle, bundlefile, records, runtimes, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..runtime.config import Config
+
 _OTHERS_TIME = 10.0  # seconds
 _BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(sys.argv[2:])"
 
 
-def run(argv: list[str], root: str | None) -> int:
-    """Carry out ``["monitor-start", DIRECTORY, FD, "new" or "again"]``. Comes back only where it could not be made."""
+def run(argv: list[str], root: str | None, config: Config | None = None) -> int:
+    """Carry out ``["monitor-start", DIRECTORY, FD, "new" or "again"]``. Comes back only where it could not be made.
+
+    *config* is what the task that forked us has made of the bundle already.
+    """
     report = int(argv[2])
     os.set_inheritable(report, False)
     # A task that finds us while ours was killed may wake us; we end by ourselves. A handler, since what is ignored
     # would be so in the container too.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     try:
-        arguments = _make(StateDir(root), argv[1], report, new=argv[3] == "new")
+        arguments = _make(StateDir(root), argv[1], report, config, new=argv[3] == "new")
     except Error as error:
         _send(report, {"error": error.message, "step": error.step, "hint": error.hint})
         return 1
@@ -65,7 +66,7 @@ def _send(report: int, message: dict[str, Any]) -> None:
         os.write(report, json.dumps(message).encode() + b"\n")
 
 
-def _make(state: StateDir, path: str, report: int, *, new: bool) -> list[str] | None:
+def _make(state: StateDir, path: str, report: int, config: Config | None, *, new: bool) -> list[str] | None:
     """Create and start the container; the light monitor's command line. None when the task has gone away.
 
     Of a *new* one nothing can be there: its id is of this moment.
@@ -82,12 +83,13 @@ def _make(state: StateDir, path: str, report: int, *, new: bool) -> list[str] | 
         runtime.delete(record.id)  # what a killed monitor left
         _remove_cgroup(record)
     _mount(record)
-    _write_bundle(record)
+    if config is None:
+        bundlefile.write(record, bundlefile.users_inside(record))
     stdin, keep = _stdin(record)
     out_read, out = os.pipe()
     err_read, err = os.pipe()
     started = time.time_ns()
-    created = runtime.create(os.path.join(record.path, "bundle"), record.id, (stdin, out, err))
+    created = runtime.create(os.path.join(record.path, "bundle"), record.id, (stdin, out, err), config)
     try:
         _send(report, {"created": created.pid})
         if os.read(report, 64) != b"start\n":
@@ -202,95 +204,6 @@ def _mount(record: records.Record) -> None:
         os.path.join(own, "upper"),
         os.path.join(own, "work"),
     )
-
-
-def _write_bundle(record: records.Record) -> None:
-    options = record.spec["options"]
-    _write_etc(record)
-    for volume in options.get("volumes", ()):
-        if not os.path.exists(volume["source"]):  # as Docker does; a mount of type bind wants its source to be there
-            os.makedirs(volume["source"], mode=0o755, exist_ok=True)
-    user = _user(record)
-    host = bundle.Host(
-        capabilities=capabilities.names(capabilities.permitted() & capabilities.bounding()),
-        devices={entry["source"]: _device(entry["source"]) for entry in options.get("devices", ())},
-        etc=os.path.join(userns.directory(record) if userns.is_private(options) else record.path, "etc"),
-        privileged_devices=_all_devices() if options.get("privileged") else {},
-        machine=os.uname().machine,
-        release=os.uname().release,
-    )
-    document = bundle.build(record.spec, user, host)
-    if userns.is_private(options) and options.get("runtime"):
-        userns.expose(record, document)
-    path = os.path.join(record.path, "bundle/config.json")
-    write_atomic(path, dumps(document).encode(), durable=False)
-
-
-def _user(record: records.Record) -> userdb.User:
-    options, image = record.spec["options"], record.spec["image"]["config"]
-    texts = []
-    root = os.open(os.path.join(record.path, "bundle/rootfs"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for name in ("etc/passwd", "etc/group"):
-            try:
-                texts.append(safepath.read_in_root(root, name).decode("utf-8", "replace"))
-            except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
-                    raise
-                texts.append("")
-    finally:
-        os.close(root)
-    return userdb.resolve(options.get("user") or image.get("User") or "", options.get("groups", []), *texts)
-
-
-def _write_etc(record: records.Record) -> None:
-    """hosts, hostname and resolv.conf, written anew at every start; the container may change them meanwhile."""
-    options, name = record.spec["options"], spec.hostname(record.spec)
-    host_network = options.get("network_mode") == "host"
-    resolv = _host_file("/etc/resolv.conf") if host_network else b""
-    if options.get("uts") == "host":
-        name = os.uname().nodename
-    hosts = (
-        _host_file("/etc/hosts")
-        if host_network
-        else f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{name}\n".encode()
-    )
-    for file, data in (("hosts", hosts), ("hostname", name.encode() + b"\n"), ("resolv.conf", resolv)):
-        write_atomic(os.path.join(record.path, "etc", file), data, 0o644, durable=False)
-
-
-def _host_file(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
-
-
-def _device(path: str) -> tuple[str, int, int, int, int, int]:
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        raise ContainerError(f"devices: {path}: {error.strerror}", step="devices", obj=path) from error
-    kind = "c" if stat.S_ISCHR(found.st_mode) else "b" if stat.S_ISBLK(found.st_mode) else ""
-    if not kind:
-        raise ContainerError(f"devices: {path} is not a device", step="devices", obj=path)
-    numbers = (os.major(found.st_rdev), os.minor(found.st_rdev))
-    return (kind, *numbers, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
-
-
-def _all_devices() -> dict[str, tuple[str, int, int, int, int, int]]:
-    """Every device node below the host's /dev, less those the container has of its own."""
-    own = ("/dev/pts", "/dev/shm", "/dev/mqueue")
-    found = {}
-    for directory, below, names in os.walk("/dev"):
-        below[:] = [name for name in below if os.path.join(directory, name) not in own]
-        for name in names:
-            path = os.path.join(directory, name)
-            mode = os.lstat(path).st_mode
-            if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and name not in ("console", "ptmx", "tty"):
-                found[path] = _device(path)
-    return found
 
 
 def _stdin(record: records.Record) -> tuple[int, list[int]]:

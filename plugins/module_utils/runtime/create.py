@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from .config import Config
     from .state import State
 
-SECCOMP_CACHE = ".seccomp"  # below run_dir, shared by all containers; no container's name
-
 
 def create(
     config: Config,
@@ -68,7 +66,7 @@ def create(
     if config.seccomp is not None:
         from . import seccomp
 
-        config.seccomp_program = seccomp.compile(config.seccomp, os.path.join(run_dir, SECCOMP_CACHE))
+        seccomp.prepare(config, run_dir)
     first = config.namespaces.get("pid") == "" and not {"user", "time"} & set(config.namespaces)
     ours, theirs = Channel.pair()
     with signals_blocked():

@@ -20,7 +20,7 @@ from . import child, console, fork, limits, namespaces, process, seccomp
 from . import state as states
 from .channel import Channel
 from .config import NAMESPACES, Config
-from .create import SECCOMP_CACHE, check_caller
+from .create import check_caller
 from .errors import RuntimeFault, Unprotected, WrongState
 
 TYPE_CHECKING = False
@@ -56,8 +56,7 @@ def execute(
     config = Config({**states.load_document(run_dir, found.id), "process": described}, found.bundle)
     if config.terminal != (receiver is not None):
         raise RuntimeFault("a terminal needs a console socket, and a console socket a terminal", step="console")
-    if config.seccomp is not None:
-        config.seccomp_program = seccomp.compile(config.seccomp, os.path.join(run_dir, SECCOMP_CACHE))
+    seccomp.prepare(config, run_dir)
     if config.namespaces.get("user"):
         config.uid_mappings, config.gid_mappings = idmap.read_maps(found.pid)
     proc = _open_process(found)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from .channel import Channel
+    from .config import Config
 
 # linux/seccomp.h, SECCOMP_RET_*
 ACTIONS = {
@@ -76,6 +77,7 @@ ARCHITECTURES = frozenset(
 )
 
 _MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
+CACHE = ".seccomp"  # below run_dir, shared by all containers; no container's name
 _MAX_CACHED = 64
 _LISTENER_WAIT = 10.0  # seconds from "I am about to" to the filter's being there
 
@@ -218,6 +220,12 @@ def filter_flags(seccomp: dict[str, Any]) -> int:
         if bits & _TSYNC:
             bits |= _TSYNC_ESRCH  # without it the two exclude each other: both return a number
     return bits
+
+
+def prepare(config: Config, run_dir: str) -> None:
+    """Compile the filter of *config*, unless that is done already. Raises RuntimeFault as :func:`compile` does."""
+    if config.seccomp is not None and not config.seccomp_program:
+        config.seccomp_program = compile(config.seccomp, os.path.join(run_dir, CACHE))
 
 
 def compile(seccomp: dict[str, Any], cache: str | None = None) -> bytes:

@@ -192,6 +192,7 @@ def test_check_mode_writes_nothing(host, state_dir):
     host.task(check=True, state="absent")
     assert files() == before
     host.run(command=WAIT)
+    host.until(lambda: any(path.endswith("/container.log") for path in files()))  # the last that the monitor makes
     before = files()
     for given in ({"command": ["true"]}, {"command": WAIT, "memory": "50m"}, {"state": "absent"}, {"state": "stopped"}):
         assert host.run(check=True, **given)["changed"]

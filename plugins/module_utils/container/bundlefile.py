@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bundle on disk: what bundle.py makes of the spec, of the host as it is now, and of the users that the image has."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ..kernel import capabilities, safepath
+from ..kernel.files import write_atomic
+from ..kernel.lean import dumps
+from . import bundle, spec, userdb, userns
+from .errors import ContainerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .records import Record
+
+_USER_FILES = ("etc/passwd", "etc/group")
+
+
+def write(record: Record, users: list[str]) -> None:
+    """Write ``bundle/config.json`` and the files of ``etc/``; *users* are the texts of the image's passwd and group.
+
+    Directories that volumes name and that are not there are made. Raises ContainerError, OSError.
+    """
+    options = record.spec["options"]
+    _write_etc(record)
+    for volume in options.get("volumes", ()):
+        if not os.path.exists(volume["source"]):  # as Docker does; a mount of type bind wants its source to be there
+            os.makedirs(volume["source"], mode=0o755, exist_ok=True)
+    user = userdb.resolve(
+        options.get("user") or record.spec["image"]["config"].get("User") or "", options.get("groups", []), *users
+    )
+    host = bundle.Host(
+        capabilities=capabilities.names(capabilities.permitted() & capabilities.bounding()),
+        devices={entry["source"]: _device(entry["source"]) for entry in options.get("devices", ())},
+        etc=os.path.join(userns.directory(record) if userns.is_private(options) else record.path, "etc"),
+        privileged_devices=_all_devices() if options.get("privileged") else {},
+        machine=os.uname().machine,
+        release=os.uname().release,
+    )
+    document = bundle.build(record.spec, user, host)
+    if userns.is_private(options) and options.get("runtime"):
+        userns.expose(record, document)
+    path = os.path.join(record.path, "bundle/config.json")
+    write_atomic(path, dumps(document).encode(), durable=False)
+
+
+def users_inside(record: Record) -> list[str]:
+    """The texts of passwd and group as the mounted root file system shows them; "" for one that is not there."""
+    texts = []
+    root = os.open(os.path.join(record.path, "bundle/rootfs"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in _USER_FILES:
+            try:
+                texts.append(safepath.read_in_root(root, name).decode("utf-8", "replace"))
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
+                    raise
+                texts.append("")
+    finally:
+        os.close(root)
+    return texts
+
+
+def users_in_layers(layers: list[str]) -> list[str] | None:
+    """The same of a new container, which has nothing but its image's *layers* (base first), before any is mounted.
+
+    None where only the mounted root can tell: something else than directories and regular files is on the way, or a
+    layer is missing.
+    """
+    from ..image.lower import lookup
+
+    texts = []
+    try:
+        for name in ("etc", *_USER_FILES):
+            found = lookup(layers, name.encode())
+            if found is None:
+                texts += [""] if name != "etc" else []
+                continue
+            try:
+                if not (stat.S_ISDIR if name == "etc" else stat.S_ISREG)(found.stat.st_mode):
+                    return None
+                if name != "etc":
+                    data = safepath.read_in_root(found.directory, os.fsdecode(found.name))
+                    texts.append(data.decode("utf-8", "replace"))
+            finally:
+                found.close()
+    except FileNotFoundError:
+        return None
+    return texts
+
+
+def _write_etc(record: Record) -> None:
+    """hosts, hostname and resolv.conf, written anew at every start; the container may change them meanwhile."""
+    options, name = record.spec["options"], spec.hostname(record.spec)
+    host_network = options.get("network_mode") == "host"
+    resolv = _host_file("/etc/resolv.conf") if host_network else b""
+    if options.get("uts") == "host":
+        name = os.uname().nodename
+    hosts = (
+        _host_file("/etc/hosts")
+        if host_network
+        else f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{name}\n".encode()
+    )
+    for file, data in (("hosts", hosts), ("hostname", name.encode() + b"\n"), ("resolv.conf", resolv)):
+        write_atomic(os.path.join(record.path, "etc", file), data, 0o644, durable=False)
+
+
+def _host_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def _device(path: str) -> tuple[str, int, int, int, int, int]:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise ContainerError(f"devices: {path}: {error.strerror}", step="devices", obj=path) from error
+    kind = "c" if stat.S_ISCHR(found.st_mode) else "b" if stat.S_ISBLK(found.st_mode) else ""
+    if not kind:
+        raise ContainerError(f"devices: {path} is not a device", step="devices", obj=path)
+    numbers = (os.major(found.st_rdev), os.minor(found.st_rdev))
+    return (kind, *numbers, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+
+
+def _all_devices() -> dict[str, tuple[str, int, int, int, int, int]]:
+    """Every device node below the host's /dev, less those the container has of its own."""
+    own = ("/dev/pts", "/dev/shm", "/dev/mqueue")
+    found = {}
+    for directory, below, names in os.walk("/dev"):
+        below[:] = [name for name in below if os.path.join(directory, name) not in own]
+        for name in names:
+            path = os.path.join(directory, name)
+            mode = os.lstat(path).st_mode
+            if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and name not in ("console", "ptmx", "tty"):
+                found[path] = _device(path)
+    return found
