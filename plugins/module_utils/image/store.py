@@ -361,16 +361,22 @@ class Store:
         image = self.find(name)
         if image is None:
             return None
-        from .collect import collect
+        from .collect import take_away
 
         with self.locked(exclusive=True):  # which waits for every pull that is about to name something
             if is_image_id(name) or image.name == image.id:
                 # Several manifests may have this config, for one compressed otherwise.
-                self.forget([other.digest for other in self.images() if other.id == image.id])
+                digests = {other.digest for other in self.images() if other.id == image.id}
+                take_away(self, lambda: self.forget(digests), digests)
             else:
-                self.untag([image.name, *self._same(image)])
-            collect(self)
+                names = [image.name, *self._same(image)]
+                take_away(self, lambda: self.untag(names), self._only_called(names))
         return image
+
+    def _only_called(self, names: Collection[str]) -> set[str]:
+        """The manifests that have no names but *names*."""
+        descriptors = self.descriptors()
+        return {d["digest"] for d in descriptors} - {d["digest"] for d in descriptors if name_of(d) not in names}
 
     def _same(self, image: Image) -> list[str]:
         """Names under which *image* is known when it was found by digest and not by its own name."""
@@ -401,7 +407,10 @@ class Store:
     def unpin(self, container_id: str) -> None:
         """Container *container_id* is gone. The image stays until it is removed by name, or by :meth:`collect`."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.pins, container_id))
+            for name in os.listdir(self.pins):
+                # What a task killed while it wrote the pin has left goes too.
+                if name == container_id or name.startswith(f".{container_id}."):
+                    os.unlink(os.path.join(self.pins, name))
 
 
 def _removed(name: str) -> ImageError:
