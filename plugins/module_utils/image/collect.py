@@ -10,6 +10,7 @@ the layers that are unpacked of it; everything else in the store is left over.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -20,7 +21,7 @@ from .underlay import with_underlay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from .store import Store
 
@@ -86,6 +87,26 @@ def unneeded(store: Store, *, images: Collection[str] = (), pins: Collection[str
 def collect(store: Store) -> None:
     """Delete what nothing needs. The caller holds the store's lock exclusively."""
     delete(store, unneeded(store))
+
+
+def take_away(store: Store, names: Callable[[], None], images: Collection[str], found: Unneeded | None = None) -> None:
+    """Have *names* take the last names of the manifests *images* away, then delete what nothing needs without them.
+
+    found  what that is, where the caller knows it
+    The caller holds the store's lock exclusively. Raises OSError, with nothing that has a name lost but layers that
+    are unpacked again from their blobs.
+    """
+    found = found or unneeded(store, images=images)
+    try:
+        names()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # Not even index.json can be written, and who removes an image then does it to have space. What is left over
+        # may go at any time, and so may layers: as long as there is the name, there are the blobs they come from.
+        delete(store, Unneeded(unneeded(store).files, [], found.keep))
+        names()
+    delete(store, found)
 
 
 def delete(store: Store, found: Unneeded) -> None:

@@ -163,17 +163,21 @@ class LayerStore:
             return 0
         for algorithm in os.listdir(self.state.layers):
             directory = self._directory(algorithm)
+            going: list[str] = []
             for name in sorted(os.listdir(directory)):  # a layer before its underlay
                 path = os.path.join(directory, name)
                 if name.startswith("."):
                     self._discard_leftover(path)
                 elif path not in kept:
-                    # Renamed first: a removal that is killed must not leave half a layer under its key.
-                    going = os.path.join(directory, f".{name}{_REMOVING}")
-                    self._discard(going)
-                    os.rename(path, going)
-                    self._discard(going)
+                    # Renamed first, and that on disk: neither a kill nor a power cut leaves half a layer under its key.
+                    going.append(os.path.join(directory, f".{name}{_REMOVING}"))
+                    self._discard(going[-1])
+                    os.rename(path, going[-1])
                     removed += 1
+            if going:
+                fsync_directory(directory)
+            for path in going:
+                self._discard(path)
         return removed
 
     def sweep(self) -> None:

@@ -87,6 +87,5 @@ def prune(
         found = collect.unneeded(store, images=digests, pins=without_pins)
         pruned = Pruned(going, found.size())
         if not check_mode:
-            store.forget(digests)
-            collect.delete(store, found)
+            collect.take_away(store, lambda: store.forget(digests), digests, found)
     return pruned

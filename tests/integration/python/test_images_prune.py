@@ -348,6 +348,59 @@ def test_killed_at_every_step_it_leaves_names_that_are_whole_and_the_next_run_en
     assert step > 8
 
 
+@pytest.fixture
+def full(tmp_path):
+    """Images on a file system of their own, and a function that fills it up."""
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", mounted], check=True)
+
+    def fill():
+        with pytest.raises(OSError, match="No space left"), open(mounted / "filler", "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+
+    yield Images(str(mounted / "root"), tmp_path), fill
+    subprocess.run(["umount", mounted], check=True)
+
+
+@pytest.mark.parametrize("how", ["name", "id", "prune"])
+def test_on_a_full_disk_images_can_still_be_removed(full, how):
+    """For that is what one removes them for; although index.json has no room any more to be written anew."""
+    images, fill = full
+    kept = images.make("localhost/kept:1", "a", keep="yes")
+    gone = images.make("localhost/gone:1", "b")
+    fill()
+    if how == "prune":
+        options = {"dangling": False, "exclude_label": ["keep"]}
+        params = {"root": images.root, "containers": False, "containers_filters": None, "images": True}
+        prune({**params, "images_filters": options}, check_mode=False, now=time.time())
+    else:
+        images.store.remove("localhost/gone:1" if how == "name" else gone.id)
+    assert images.names() == ["localhost/kept:1"]
+    assert images.store.is_complete(kept)
+    assert check(images.store).problems == []
+    assert len(os.listdir(os.path.join(images.root, "images/blobs/sha256"))) == 3
+    assert len(os.listdir(os.path.join(images.root, "layers/sha256"))) == 1
+
+
+def test_on_a_full_disk_a_name_that_cannot_be_taken_away_stays(full):
+    """What it has in common with another image frees nothing."""
+    images, fill = full
+    image = images.make("localhost/one:1", "a", tags=["localhost/two:1"])
+    fill()
+    with pytest.raises(OSError, match="No space left"):
+        images.store.remove("localhost/two:1")
+    assert images.names() == ["localhost/one:1", "localhost/two:1"]
+    assert images.store.is_complete(image)
+    left = images.store.partial_path("sha256:" + "1" * 64)
+    os.rename(os.path.join(os.path.dirname(images.root), "filler"), left)  # a pull has filled the disk
+    images.store.remove("localhost/two:1")
+    assert images.store.find("localhost/two:1") is None
+    assert images.store.is_complete(image)
+    assert not os.path.exists(left)
+
+
 def test_nothing_is_made_where_there_is_no_state(tmp_path):
     root = str(tmp_path / "none")
     params = {"root": root, "containers": True, "containers_filters": None, "images": True, "images_filters": None}
