@@ -270,6 +270,15 @@ class Transport:
             # What stands before an @ would be sent as a password, to whoever the sender likes.
             url = parts._replace(netloc=host).geturl()
             response = self._send(method, url, headers=sent, data=make_body() if make_body else None)
+            if response.status_code == 401 and host != self.host:
+                response.close()
+                # Met with the registry's login, their challenge would get its password (CVE-2020-15157).
+                raise ImageError(
+                    f"{host}, where the registry {self.host} sends us, wants a login of its own",
+                    step="redirect",
+                    obj=str(self.reference),
+                    hint="What an image consists of has to be had with the registry's login; ask who runs it",
+                )
             location = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location:
                 return response

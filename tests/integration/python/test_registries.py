@@ -128,6 +128,20 @@ def test_a_push_mounts_what_another_repository_has(guarded, tokens, state_dir):
     assert not task(state_dir, name, access=LOGIN, tags=[copy], push=True)[0].actions
 
 
+def test_a_token_that_expires_in_the_middle_of_a_push(guarded, tokens, state_dir, tmp_path):
+    """The blob whose upload is refused for that is sent again."""
+    name, copy = f"{guarded.address}/team/app:1", f"{guarded.address}/other/copy:1"
+    pull(state_dir, name, access=LOGIN)
+    tokens.rights.clear()  # so that nothing can be mounted
+    tokens.rights[USER, "other/copy"] = "pull,push"
+    tokens.lifetime = 1.0
+    late = [Fault(delay=2.5)]
+    guarded.rule = lambda seen: late.pop() if late and seen.method == "PUT" else None
+    task(state_dir, name, access=LOGIN, tags=[copy], push=True)
+    assert [one.status for one in guarded.asked("PUT", "/blobs/")][:2] == [401, 201]
+    assert pull(tmp_path / "again", copy, access=LOGIN)
+
+
 def test_a_mount_that_is_not_allowed_becomes_an_upload(guarded, tokens, state_dir):
     name, copy = f"{guarded.address}/team/app:1", f"{guarded.address}/other/copy:1"
     pull(state_dir, name, access=LOGIN)
@@ -136,6 +150,7 @@ def test_a_mount_that_is_not_allowed_becomes_an_upload(guarded, tokens, state_di
     task(state_dir, name, access=LOGIN, tags=[copy], push=True)
     assert 201 not in [one.status for one in guarded.asked("POST", "mount=")]
     assert [one.status for one in guarded.asked("PUT", "/blobs/")] == [201, 201]
+    assert guarded.asked("PATCH") == [], "what could go up in one piece went in chunks"
     tokens.rights[USER, "other/copy"] = "pull"
     said = fails(state_dir, name, access=LOGIN, tags=[f"{guarded.address}/other/copy:2"], push=True)
     assert "refuses the credentials of 'tester'" in said
@@ -360,6 +375,34 @@ def test_no_credentials_for_where_we_are_sent(make_registry, raw, proxy, registr
     assert first.asked("GET", "/blobs/")[0].headers["Authorization"] == BASIC
     assert proxy.asked("GET", "/blobs/")
     assert all("Authorization" not in one.headers for one in proxy.seen)
+
+
+def test_who_we_are_sent_to_does_not_get_to_ask_for_the_password(make_registry, raw, proxy, state_dir):
+    """A challenge of theirs would have the registry's password sent to a token server of theirs."""
+    guarded = make_registry(auth=f"{USER}:{PASSWORD}")
+    Raw(guarded.address, {"Authorization": BASIC}).image("moved/image", [small_layer("a")], "1")
+    realm = f'Bearer realm="http://{proxy.address}/token",service="theirs"'
+    proxy.rule = lambda seen: Fault(status=401, headers={"WWW-Authenticate": realm})
+    elsewhere = {"Location": f"http://{proxy.address}/v2/moved/image/blobs/uploads/1"}
+    with FaultyProxy(guarded.address) as first:
+        first.rule = lambda seen: Fault(status=307, headers=elsewhere) if "/blobs/" in seen.path else None
+        said = fails(state_dir, f"{first.address}/moved/image:1", access=LOGIN)
+        assert f"{proxy.address}, where the registry {first.address} sends us, wants a login of its own" in said
+        first.rule = lambda seen: None
+        image = pull(state_dir, f"{first.address}/moved/image:1", access=LOGIN)
+
+        def no_mount_and_an_upload_elsewhere(seen):
+            if seen.method != "POST":
+                return None
+            return Fault(status=404) if "mount=" in seen.path else Fault(headers=elsewhere)
+
+        first.rule = no_mount_and_an_upload_elsewhere
+        copy = {"tags": [f"{first.address}/moved/copy:1"], "push": True}
+        assert "wants a login of its own" in fails(state_dir, image.id, access=LOGIN, **copy)
+    assert {one.method for one in proxy.seen} == {"GET", "PUT"}
+    for one in proxy.seen:
+        assert "/token" not in one.path
+        assert "Authorization" not in one.headers
 
 
 def test_a_signed_address_is_in_no_message(raw, proxy, state_dir):
