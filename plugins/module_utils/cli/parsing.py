@@ -6,12 +6,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 
 def parser(verb: str, description: str) -> argparse.ArgumentParser:
     """The parser of ``aoci VERB``."""
-    return argparse.ArgumentParser(prog=f"aoci {verb}", description=description, allow_abbrev=False)
+    return argparse.ArgumentParser(
+        prog=f"aoci {verb}", description=description, allow_abbrev=False, formatter_class=_Help
+    )
+
+
+class _Help(argparse.HelpFormatter):
+    """argparse makes one for every option; asking how wide the terminal is imports more than all of argparse."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = os.get_terminal_size().columns - 2
+        except OSError:  # no terminal
+            width = 78
+        super().__init__(prog, width=width)
 
 
 def admit_packages() -> None:

@@ -28,7 +28,7 @@ def run(argv: list[str], root: str | None) -> int:
     store = Store(StateDir(root))
     made = plan(request, store)
     progress = None
-    if not options.quiet:
+    if made.actions and not options.quiet:
         from .progress import progress_to
 
         progress = progress_to(sys.stderr)

@@ -59,7 +59,7 @@ class WantedImage:
         self.made = ensure.plan(request, self.store)
         if recorded is not None and self.made.registry is not None and self.made.resolved is None and self.made.actions:
             # It is not here, but the container may be made from that very image: only its id can tell.
-            from ..image.pull import resolve
+            from ..image.resolve import resolve
 
             self.made.resolved = resolve(
                 self.made.registry, ensure.wanted_platform(request), self.store, self.made.origin

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .auth import Access
-    from .pull import Progress, Resolved
+    from .pull import Progress
     from .registry import Registry
+    from .resolve import Resolved
     from .save import Target
     from .signature import Verify
     from .source import Prepared
@@ -304,16 +305,17 @@ def _ask_registry(request: ImageRequest, store: Store, local: Local | None, made
         )
     if whole and local is not None and request.reference.digest and not request.force:
         return None  # what a digest means never changes
-    from .pull import resolve
     from .registry import Registry
 
-    made.registry = Registry(request.reference, request.access)
+    made.registry = Registry(request.reference, request.access, asks_only=whole and not request.force)
     try:
         origin = made.origin = made.registry.head(f"pull {request.full_name}")
         if local is None or not whole:
             return local.id if local is not None and fits and origin == local.origin else ""
         if origin in (local.origin, local.digest):
             return local.id
+        from .resolve import resolve
+
         made.resolved = resolve(made.registry, wanted_platform(request), store, origin)
     except RegistryUnavailable as error:
         if request.pull != "newer" or not whole or local is None or request.force:
@@ -360,8 +362,9 @@ def _can_go_on(error: BaseException) -> bool:
 
 def _bring(made: Plan, store: Store, progress: Progress | None) -> Image | None:
     from ..kernel.files import locked
-    from .pull import pull, resolve, unpack_present
+    from .pull import pull, unpack_present
     from .registry import Registry
+    from .resolve import resolve
 
     request = made.request
     verbs = {action.verb for action in made.actions}

@@ -14,19 +14,34 @@ if TYPE_CHECKING:
     from .auth import Credentials
 
 
+class NoAnswer(Exception):
+    """A request to *url* that got no answer, or a part of one; its cause says why."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+
+
 def error_text(response: Any) -> str:
     """What the registry itself says in an error's body (distribution-spec ``errors``), short and printable."""
     import json
-
-    import urllib3
 
     try:
         raw = response.raw.read(65536, decode_content=True)
         errors = json.loads(raw).get("errors") or []
         said = "; ".join(str(entry.get("message") or entry.get("code")) for entry in errors[:2])
-    except (ValueError, AttributeError, TypeError, OSError, urllib3.exceptions.HTTPError):
+    except (ValueError, AttributeError, TypeError, OSError):
+        return ""
+    except _urllib3_error():
         return ""
     return "".join(character for character in said if character.isprintable())[:200]
+
+
+def _urllib3_error() -> type[Exception]:
+    """What reading a body may raise that is no OSError; imported only when something was raised."""
+    import urllib3
+
+    return urllib3.exceptions.HTTPError
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -85,8 +100,8 @@ def unavailable(host: str, what: str, error: BaseException, obj: str) -> Registr
     """
     from urllib.parse import urlsplit
 
-    asked = getattr(getattr(error, "request", None), "url", None)
-    host = (urlsplit(asked).netloc if isinstance(asked, str) else "").rpartition("@")[2] or host
+    asked = error.url if isinstance(error, NoAnswer) else ""
+    host = urlsplit(asked).netloc.rpartition("@")[2] or host
     reason = reason_of(error)
     if reason == "proxy":
         why = f"the proxy in between does not let us through ({innermost(error)})"

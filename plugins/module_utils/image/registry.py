@@ -32,13 +32,24 @@ MAX_MANIFEST = 4 << 20  # bytes; the limit registries themselves have
 class Registry:
     """The repository of one reference. Threads may share it.
 
+    With *asks_only* it is likely that nothing is to be moved, see Transport.
+
     transport   to the registry itself
     transports  to all places that may be read from, in order: the mirrors, then the registry itself
     """
 
-    def __init__(self, reference: Reference, access: Access, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        access: Access,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        asks_only: bool = False,
+    ) -> None:
         self.reference = reference
-        self.transports = [Transport(place, access, sleep=sleep) for place in places(reference, access.mirrors)]
+        self.transports = [
+            Transport(place, access, sleep=sleep, asks_only=asks_only) for place in places(reference, access.mirrors)
+        ]
         self.transport = self.transports[-1]
         self._base = f"/v2/{reference.path}"
         self._useless: set[str] = set()  # mirrors that could not be reached

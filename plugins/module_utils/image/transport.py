@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HTTP to one registry: which scheme, retries, redirects, credentials, and errors a person understands.
 
-``requests`` does the talking and is imported here only; a host without it gets an error that says what to install.
+``requests`` does the talking, but for questions of a run that may have nothing to move (question.py). It is imported
+here only; a host without it gets an error that says what to install.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 import time
 
 from .errors import ImageError
-from .failures import innermost, reason_of, refused, unavailable
+from .failures import NoAnswer, innermost, reason_of, refused, unavailable
 from .login import Login
 from .mirrors import Place
 from .trust import Trust
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .auth import Access
+    from .question import Questions
     from .reference import Reference
 
 ATTEMPTS = 5
@@ -70,6 +72,13 @@ def back_off(attempt: int, jitter: float) -> float:
     return float(BACK_OFF * 2**attempt * (0.5 + jitter))
 
 
+def jitter() -> float:
+    """A number in [0, 1)."""
+    import random
+
+    return random.random()
+
+
 def retry_after(value: str | None, now: float) -> float | None:
     """Seconds that a Retry-After header asks for (RFC 9110: seconds or a date); None when absent or garbage."""
     if not value:
@@ -89,12 +98,19 @@ class Transport:
 
     host    where it is reached, ``HOST[:PORT]``
     scheme  "https", or "http" once a place that may be plain has turned out to be
+
+    With *asks_only* nothing is expected to be moved: HEADs and what logging in takes are small questions, until there
+    is something to move after all. Otherwise all go over the connections that are needed anyway.
     """
 
     def __init__(
-        self, place: Place | Reference, access: Access, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        place: Place | Reference,
+        access: Access,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        asks_only: bool = False,
     ) -> None:
-        self.requests = import_requests()
         if not isinstance(place, Place):
             place = Place(place)
         self.reference = place.reference
@@ -112,21 +128,48 @@ class Transport:
         self._trust = Trust(self.access, (self.reference.host, self.host))
         self._closed_until: dict[str, float] = {}  # host → time.monotonic() before which it wants no request
         self._lock = threading.Lock()
-        if not access.validate_certs:
+        self._questions: Questions | None = None
+        self._session: Any = None
+        if asks_only:
+            from .question import Questions
+
+            self._questions = Questions(self._trust, TIMEOUTS)
+        else:
+            self._session = self._new_session()
+
+    @property
+    def requests(self) -> Any:
+        return import_requests()
+
+    @property
+    def session(self) -> Any:
+        """A ``requests.Session``, made when something is to be moved."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._new_session()
+            return self._session
+
+    def _new_session(self) -> Any:
+        requests = import_requests()
+        if not self.access.validate_certs:
             import warnings
 
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-        self.session = self.requests.Session()
-        self.session.trust_env = False  # of the environment only proxies and authorities are heeded, no ~/.netrc
-        adapter = self.requests.adapters.HTTPAdapter(pool_maxsize=8)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
+        session = requests.Session()
+        session.trust_env = False  # of the environment only proxies and authorities are heeded, no ~/.netrc
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=8)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
 
     def url(self, path: str) -> str:
         return f"{self.scheme}://{self.host}{path}"
 
     def close(self) -> None:
-        self.session.close()
+        if self._questions is not None:
+            self._questions.close()
+        if self._session is not None:
+            self._session.close()
         self._trust.close()
 
     def _encrypted_only(self, host: str) -> bool:
@@ -183,14 +226,14 @@ class Transport:
         from urllib.parse import urlsplit
 
         host = urlsplit(url).netloc
-        return self._patiently(lambda: self._send(method, url, **arguments), host, what, (200, 400, 401, 403))
+        return self._patiently(
+            lambda: self._send(method, url, small=True, **arguments), host, what, (200, 400, 401, 403)
+        )
 
     def _patiently(
         self, send: Callable[[], Any], host: str, what: str, expect: tuple[int, ...], attempts: int = 0
     ) -> Any:
         """*send*'s response once its status is one of *expect*; what may pass is tried again, after a pause."""
-        import random
-
         attempt = 0
         waited = 0.0
         self._heed_pause(host)
@@ -199,10 +242,10 @@ class Transport:
             pause: float | None = None
             try:
                 response = send()
-            except self.requests.exceptions.RequestException as error:
+            except NoAnswer as error:
                 if attempt >= (attempts or self.attempts) or reason_of(error) not in ("reset", "timeout", "other"):
                     raise unavailable(host, what, error, str(self.reference)) from error
-                self.sleep(back_off(attempt - 1, random.random()))
+                self.sleep(back_off(attempt - 1, jitter()))
                 continue
             status = response.status_code
             if status in expect:
@@ -210,11 +253,11 @@ class Transport:
             if status in (429, 503):
                 asked = retry_after(response.headers.get("Retry-After"), time.time())
                 if attempt < (self.attempts if status == 429 else SERVER_ERROR_ATTEMPTS):
-                    pause = back_off(attempt, random.random()) if asked is None else asked + random.random() / 4
+                    pause = back_off(attempt, jitter()) if asked is None else asked + jitter() / 4
                 if self.mirror or (asked is not None and asked + waited > MAX_RETRY_AFTER):
                     pause = None
             elif status in (500, 502, 504) and attempt < min(self.attempts, SERVER_ERROR_ATTEMPTS):
-                pause = back_off(attempt, random.random())
+                pause = back_off(attempt, jitter())
             if pause is None:
                 raise refused(host, what, response, str(self.reference))
             response.close()
@@ -269,7 +312,8 @@ class Transport:
                 sent["Authorization"] = authorization
             # What stands before an @ would be sent as a password, to whoever the sender likes.
             url = parts._replace(netloc=host).geturl()
-            response = self._send(method, url, headers=sent, data=make_body() if make_body else None)
+            body = {"data": make_body()} if make_body else {}
+            response = self._send(method, url, headers=sent, **body)
             if response.status_code == 401 and host != self.host:
                 response.close()
                 # Met with the registry's login, their challenge would get its password (CVE-2020-15157).
@@ -305,7 +349,7 @@ class Transport:
         response = None
         try:
             response = self._follow(method, f"https://{self.host}{path}", *rest)
-        except self.requests.exceptions.ConnectionError as error:
+        except NoAnswer as error:
             # SSLError is one too. A plain server may also hang up on the handshake; who is not there is not asked
             # twice, and who answers with an alert does speak TLS.
             if reason_of(error) not in ("tls", "reset", "other") or "alert" in innermost(error).lower():
@@ -316,22 +360,34 @@ class Transport:
         self._scheme_known = True
         return response
 
-    def _send(self, method: str, url: str, *, headers: dict[str, str] | None = None, **arguments: Any) -> Any:
-        """One request, no redirect followed. Raises requests' exceptions."""
+    def _send(
+        self, method: str, url: str, *, small: bool = False, headers: dict[str, str] | None = None, **arguments: Any
+    ) -> Any:
+        """One request, no redirect followed; *small* when its answer is. Raises NoAnswer."""
         from urllib.parse import urlsplit
 
+        sent = {"User-Agent": USER_AGENT, **(headers or {})}
+        if self._questions is not None and self._session is None and (small or method == "HEAD"):
+            answer = self._questions.ask(method, url, sent, **arguments)
+            if answer is not None:
+                return answer
+        session = self.session
         host = urlsplit(url).netloc
         verify, cert = self._trust.of(host)
-        return self.session.request(
-            method,
-            url,
-            headers={"User-Agent": USER_AGENT, **(headers or {})},
-            stream=True,
-            allow_redirects=False,
-            timeout=TIMEOUTS,
-            verify=verify,
-            cert=cert,
-            # A proxy elsewhere could not reach this machine by such a name (Go's net/http has the same rule).
-            proxies={} if is_loopback(host) else self.requests.utils.get_environ_proxies(url),
-            **arguments,
-        )
+        requests = self.requests
+        try:
+            return session.request(
+                method,
+                url,
+                headers=sent,
+                stream=True,
+                allow_redirects=False,
+                timeout=TIMEOUTS,
+                verify=verify,
+                cert=cert,
+                # A proxy elsewhere could not reach this machine by such a name (Go's net/http has the same rule).
+                proxies={} if is_loopback(host) else requests.utils.get_environ_proxies(url),
+                **arguments,
+            )
+        except requests.exceptions.RequestException as error:
+            raise NoAnswer(url) from error

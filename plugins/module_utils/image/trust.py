@@ -15,9 +15,18 @@ from .errors import ImageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
+
     from .auth import Access
 
 CERTS_D = ("/etc/containers/certs.d", "/etc/docker/certs.d")
+
+# The file of all authorities that a distribution's certifi names, and the same ones in a directory where OpenSSL finds
+# each by the hash of its name: Debian's update-ca-certificates, Fedora's update-ca-trust.
+_ONE_BY_ONE = {
+    "/etc/ssl/certs/ca-certificates.crt": "/etc/ssl/certs",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem": "/etc/pki/ca-trust/extracted/pem/directory-hash",
+}
 
 
 class Trust:
@@ -45,18 +54,23 @@ class Trust:
             self._known[host] = self._look_up(host)
         return self._known[host]
 
-    def _look_up(self, host: str) -> tuple[bool | str, tuple[str, str] | None]:
+    def _declared(self, host: str) -> tuple[str | None, tuple[str, str] | None]:
+        """For *host*: its directory below certs.d, and the client certificate and its key."""
         names = self.registry if host in self.registry else (host,)
         directory = None if self.access.ca_path and names is self.registry else certs_directory(names)
         cert = client_certificate(directory) if directory else None
         if self.access.ca_path and names is self.registry and os.path.isdir(self.access.ca_path):
             cert = client_certificate(self.access.ca_path)
+        return directory, cert
+
+    def _look_up(self, host: str) -> tuple[bool | str, tuple[str, str] | None]:
+        directory, cert = self._declared(host)
         if not self.access.validate_certs:
             return False, cert
         if self.access.ca_path:
             return self._bundle(authorities(self.access.ca_path), self.access.ca_path), cert
         own = certificates(directory, (".crt",)) if directory else []
-        from_environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        from_environment = _from_environment()
         if not own:
             return from_environment or True, cert
         from .transport import import_requests
@@ -64,20 +78,78 @@ class Trust:
         with open(from_environment or import_requests().certs.where(), "rb") as file:
             return self._bundle([*own, file.read()], str(directory)), cert
 
+    def context(self, host: str) -> ssl.SSLContext | None:
+        """The same for the standard library; None when the host's authorities are requests' to find. Raises ImageError.
+
+        They are looked up one by one where that can be: loading all takes longer than a whole question does.
+        """
+        import ssl
+
+        directory, cert = self._declared(host)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        if cert:
+            context.load_cert_chain(*cert, password=lambda: "")
+        if not self.access.validate_certs:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        if self.access.ca_path:
+            _load(context, authorities(self.access.ca_path), self.access.ca_path)
+            return context
+        own = certificates(directory, (".crt",)) if directory else []
+        if own:
+            _load(context, own, str(directory))
+        return context if _load_everyones(context) else None
+
     def _bundle(self, parts: list[bytes], path: str) -> str:
         """One file of all *parts*, as the library wants it: in memory, so that nothing is left of it."""
         import ssl
 
-        content = b"\n".join(parts)
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("utf-8", "replace"))
-        except ssl.SSLError as error:
-            raise _useless(path, f"has a certificate that cannot be read ({error.reason})") from error
+        content = _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), parts, path)
         fd = os.memfd_create("authorities")
         self._bundles.append(fd)
         with open(fd, "wb", closefd=False) as file:
             file.write(content)
         return f"/proc/self/fd/{fd}"
+
+
+def _load(context: ssl.SSLContext, parts: list[bytes], path: str) -> bytes:
+    """Let *context* trust the authorities *parts*, which came from *path*; them as one file. Raises ImageError."""
+    import ssl
+
+    content = b"\n".join(parts)
+    try:
+        context.load_verify_locations(cadata=content.decode("utf-8", "replace"))
+    except ssl.SSLError as error:
+        raise _useless(path, f"has a certificate that cannot be read ({error.reason})") from error
+    return content
+
+
+def _from_environment() -> str | None:
+    """The authorities that the environment names for requests and curl."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+
+
+def _load_everyones(context: ssl.SSLContext) -> bool:
+    """Let *context* trust whom requests trusts by default; whether that was possible."""
+    path = _from_environment()
+    if not path:
+        try:
+            import certifi  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        except ImportError:
+            return False
+        path = str(certifi.where())
+    one_by_one = _ONE_BY_ONE.get(os.path.realpath(path), path)
+    if os.path.isdir(one_by_one):
+        context.load_verify_locations(capath=one_by_one)
+        return True
+    try:
+        context.load_verify_locations(cafile=path)
+    except OSError:  # none there, or none in it
+        return False
+    return True
 
 
 def certs_directory(names: tuple[str, ...]) -> str | None:

@@ -41,7 +41,7 @@ def settle(made: Plan, store: Store) -> None:
         )
     registry = made.registry = made.registry or Registry(request.reference, request.access)
     if comes or image is None:
-        from .pull import resolve
+        from .resolve import resolve
 
         made.resolved = made.resolved or resolve(registry, wanted_platform(request), store, made.origin)
         digests = [made.resolved.origin, made.resolved.manifest.digest]
