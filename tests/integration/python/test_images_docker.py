@@ -50,10 +50,18 @@ def docker(request, tmp_path_factory):
         engine("commit", "--change", 'CMD ["/bin/su"]', "changed", NAME)
         engine.saved = str(tmp_path_factory.mktemp("saved") / "saved.tar")
         engine("save", "-o", engine.saved, NAME)
-        engine.form = request.param
+        engine.form, engine.daemon = request.param, daemon
         yield engine
     finally:
         engine.stop()
+
+
+@pytest.fixture
+def empty_docker(docker):
+    """Another one that has no layer yet: Docker does not look at what it has."""
+    engine = docker_engine.Engine(tempfile.mkdtemp(prefix="aoci-dk-", dir="/tmp"), docker.daemon)
+    yield engine
+    engine.stop()
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +116,7 @@ def test_what_docker_saves_we_read(docker, peers, store, tmp_path):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_what_we_save_docker_loads(docker, store, tmp_path, packed):
+def test_what_we_save_docker_loads(docker, empty_docker, store, tmp_path, packed):
     """Also of an image whose layers are compressed in our store."""
     expected = docker.tree(NAME)
     source = docker.saved
@@ -119,15 +127,12 @@ def test_what_we_save_docker_loads(docker, store, tmp_path, packed):
     image = run(store, name, source={"path": source})
     archive = str(tmp_path / "archive.tar")
     run(store, name, archive={"path": archive, "format": "docker-archive"})
-    docker("load", "-i", archive)
-    try:
-        assert docker("image", "inspect", "--format", "{{.Id}}", name) == image.id
-        assert same(docker.tree(name), expected) == []
-    finally:
-        docker("rmi", name)
+    empty_docker("load", "-i", archive)
+    assert empty_docker("image", "inspect", "--format", "{{.Id}}", name) == image.id
+    assert same(empty_docker.tree(name), expected) == []
 
 
-def test_docker_and_we_meet_in_a_registry(docker, registry, store, tmp_path):
+def test_docker_and_we_meet_in_a_registry(docker, empty_docker, registry, store, tmp_path):
     """It pushes what we pull, and pulls what we push."""
     expected = docker.tree(NAME)
     theirs, ours = (f"{registry.address}/{docker.form.partition(' ')[0]}/{who}:1" for who in ("theirs", "ours"))
@@ -137,8 +142,5 @@ def test_docker_and_we_meet_in_a_registry(docker, registry, store, tmp_path):
     assert same(view(store, image, tmp_path), expected) == []
     run(store, theirs, tags=[ours], push=True)
     docker("rmi", theirs)
-    docker("pull", ours)
-    try:
-        assert same(docker.tree(ours), expected) == []
-    finally:
-        docker("rmi", ours)
+    empty_docker("pull", ours)
+    assert same(empty_docker.tree(ours), expected) == []
