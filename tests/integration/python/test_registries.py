@@ -236,6 +236,35 @@ def test_a_credential_helper_and_tls(make_registry, state_dir, tmp_path, monkeyp
     assert "docker-credential-missing" in fails(state_dir, name, access=access)
 
 
+def test_a_registry_and_its_token_server_with_tls(tokens, make_registry, state_dir, tmp_path, monkeypatch):
+    """Each is trusted for itself, unless the task names an authority for all."""
+    (tmp_path / "ca").mkdir()
+    authority = Authority(str(tmp_path / "ca"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("server", server=True))
+    with FaultyProxy(f"127.0.0.1:{tokens.server_port}", context=context, name="localhost") as gate:
+        options = {**tokens.registry_options(), "realm": f"https://{gate.address}/token"}
+        registry = make_registry(token=options)
+        token = tokens.token(USER, ["repository:team/app:pull,push"])
+        Raw(registry.address, {"Authorization": f"Bearer {token}"}).image("team/app", [small_layer("a")], "1")
+        with FaultyProxy(registry.address, context=context, name="localhost") as front:
+            name = f"{front.address}/team/app:1"
+            roots = tmp_path / "certs.d"
+            monkeypatch.setattr(trust, "CERTS_D", (str(roots),))
+            assert f"{front.address} cannot be reached: its certificate" in fails(state_dir, name, access=LOGIN)
+            for host in (front.address, gate.address):
+                if host == gate.address:
+                    assert f"{host} cannot be reached: its certificate" in fails(state_dir, name, access=LOGIN)
+                (roots / host).mkdir(parents=True)
+                shutil.copy(authority.ca, roots / host / "ca.crt")
+            assert pull(state_dir, name, access=LOGIN)
+            shutil.rmtree(roots)
+            access = {**LOGIN, "ca_path": authority.ca}
+            assert not task(state_dir, name, access=access, pull="always")[0].changed
+        assert {one.method for one in gate.seen} == {"GET"}
+    assert tokens.seen == [("GET", USER, ["repository:team/app:pull"])] * 2
+
+
 @pytest.fixture
 def certified(registry, tmp_path):
     """The registry behind TLS that wants client certificates; and its authority."""
