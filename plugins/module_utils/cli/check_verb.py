@@ -22,7 +22,7 @@ def run(argv: list[str], root: str | None) -> int:
     options = _parser().parse_args(argv[1:])
     state = StateDir(root)
     access = registry_options.access(options) if options.repair else None
-    done = check(Store(state), repair=options.repair, access=access, users=lambda path: _users(state, path))
+    done = check(Store(state), repair=options.repair, access=access, users=lambda path: mounted_by(state, path))
     for problem in done.problems:
         sys.stdout.write(f"{problem}\n")
     looked = f"{_count(done.images, 'image')}, {_count(done.blobs, 'blob')} and {_count(done.layers, 'layer')}"
@@ -39,17 +39,22 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _users(state: StateDir, path: str) -> list[str]:
-    """The names of the containers that are not stopped and have the layer *path* among theirs."""
-    from ..container import records
-    from ..container.observe import observe
+def mounted_by(state: StateDir, path: str) -> list[str]:
+    """The names of the containers that have the layer *path* mounted, or are being made of it and have no name yet.
 
-    found = []
-    for name in records.names(state):
-        record = records.load(state, name)
-        if record is not None and path in record.spec["layers"] and observe(state, record).status != "stopped":
-            found.append(name)
-    return found
+    Sure while the lock of mounts is held exclusively: a monitor holds its own lock before it mounts.
+    """
+    from ..container import records
+    from ..container.observe import monitor_pid, observe
+
+    found = set()
+    for directory in records.directories(state):
+        record = records.load_directory(directory)
+        if record is None or path not in record.spec["layers"]:
+            continue
+        if monitor_pid(directory) or observe(state, record).status != "stopped":
+            found.add(record.name)
+    return sorted(found)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -114,24 +114,27 @@ class Apply:
         }
         container_id = os.urandom(32).hex()
         created = timestamp(time.time_ns())
-        layers = store.layer_paths(image)
-        with userns.reserved(self.state, plan.options) as first_host_id:
-            spec = new_spec(container_id, self.request.name, created, description, layers, plan.options, first_host_id)
-            record = records.make(self.state, spec)
-        launch = None
-        try:
-            records.write_monitor_config(record, remove_at_end=not self.wait)
-            launch = Launch(self.state, record, self.entry, new=True)
-            # Meanwhile the monitor is at work.
-            store.pin(container_id, image)
-            records.settle(record)
-            launch.wait_created()
-            return record, launch
-        except BaseException:
-            if launch is not None:
-                launch.abandon()
-            self._destroy(record)
-            raise
+        with contextlib.ExitStack() as until_pinned:
+            until_pinned.enter_context(store.locked())  # nobody removes what is mounted before the pin says so
+            layers = store.layer_paths(image)
+            with userns.reserved(self.state, plan.options) as first_id:
+                spec = new_spec(container_id, self.request.name, created, description, layers, plan.options, first_id)
+                record = records.make(self.state, spec)
+            launch = None
+            try:
+                records.write_monitor_config(record, remove_at_end=not self.wait)
+                launch = Launch(self.state, record, self.entry, new=True)
+                # Meanwhile the monitor is at work.
+                store.pin(container_id, image)
+                until_pinned.close()
+                records.settle(record)
+                launch.wait_created()
+                return record, launch
+            except BaseException:
+                if launch is not None:
+                    launch.abandon()
+                self._destroy(record)
+                raise
 
     def _destroy(self, record: Record) -> None:
         from .stop import destroy

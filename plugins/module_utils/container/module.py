@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ..kernel.errors import Error
@@ -84,21 +85,25 @@ class Task:
             if image is not None:
                 image.close()
             return self._result(made, observed, image)
-        with records.container_lock(self.state, self.name):
-            self._clear_leftovers()
-            self.record = records.load(self.state, self.name)
-            made, observed, image = self._plan()
-            try:
-                if made.actions:
-                    self._apply(made, observed, image)
-                elif image is not None:
-                    image.settle()
-            finally:
-                if image is not None:
-                    image.close()
-            result = self._result(made, observed, image)
-        if self.parameters.get("detach", True) is False:
-            result.update(self._wait())
+        with contextlib.ExitStack() as waiting:
+            with records.container_lock(self.state, self.name):
+                self._clear_leftovers()
+                self.record = records.load(self.state, self.name)
+                made, observed, image = self._plan()
+                try:
+                    if made.actions:
+                        self._apply(made, observed, image)
+                    elif image is not None:
+                        image.settle()
+                finally:
+                    if image is not None:
+                        image.close()
+                result = self._result(made, observed, image)
+                waits = self.parameters.get("detach", True) is False
+                if waits and self.record is not None:
+                    waiting.enter_context(records.awaited(self.record))
+            if waits:
+                result.update(self._wait())
         return result
 
     def _clear_leftovers(self) -> None:
@@ -176,7 +181,15 @@ class Task:
             raise ContainerError(f"there is no container {self.name} to wait for", step="wait", obj=self.name)
         wait_for_end(record)
         status = records.read_status(record)
-        stdout, stderr = collect(os.path.join(record.path, "log"), status["started_at"])
+        stdout, stderr = collect(os.path.join(record.path, "log"), status.get("started_at", ""))
+        known = records.load(self.state, self.name)
+        if not status or known is None or known.id != record.id:
+            raise ContainerError(
+                f"container {self.name} was removed by another task while this one waited for its end",
+                step="wait",
+                obj=self.name,
+                hint="Run the task again",
+            )
         if record.spec["options"].get("auto_remove"):
             with records.container_lock(self.state, self.name):
                 destroy(self.state, record)

@@ -113,11 +113,16 @@ def _size(state: StateDir, record: Record) -> int:
 
 
 def _goes(state: StateDir, record: Record, chosen: Filter) -> bool:
-    """Whether the container has ended, by its own record, and is chosen.
+    """Whether the container has ended, by its own record, no task is about to read what it wrote, and it is chosen.
 
     One whose end nobody has recorded was running when its host went down: it is not ended but to be started.
     """
     labels = spec.labels(record.spec["options"], record.spec["image"]["config"])
     if not chosen.accepts(seconds_of(record.spec["created"]) or 0.0, labels):
         return False
-    return records.read_status(record).get("status") == "exited" and observe(state, record).status == "stopped"
+    if records.read_status(record).get("status") != "exited" or observe(state, record).status != "stopped":
+        return False
+    try:
+        return not records.is_awaited(record)
+    except FileNotFoundError:  # somebody has just removed it
+        return False

@@ -14,6 +14,7 @@ but that the link does not name is what a killed task left behind; whoever next 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import stat
@@ -63,6 +64,29 @@ def container_lock(state: StateDir, name: str) -> Iterator[None]:
                 os.unlink(path)  # a waiter sees that, and takes a new one
 
 
+@contextlib.contextmanager
+def awaited(record: Record) -> Iterator[None]:
+    """Say that a task waits for the container's end and will read what it wrote: no prune takes it away until then."""
+    fd = os.open(record.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(fd)
+
+
+def is_awaited(record: Record) -> bool:
+    """Whether a task says so. Raises FileNotFoundError when the container is gone."""
+    fd = os.open(record.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+
+
 def load(state: StateDir, name: str) -> Record | None:
     """The container *name*, or None. Raises ContainerError for a record of a later version of this collection."""
     try:
@@ -95,6 +119,15 @@ def names(state: StateDir) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(name for name in entries if not name.startswith("."))
+
+
+def directories(state: StateDir) -> list[str]:
+    """The directories of all containers, of those too that no name leads to: not yet, or not any more."""
+    try:
+        entries = os.listdir(state.containers)
+    except FileNotFoundError:
+        return []
+    return [os.path.join(state.containers, entry) for entry in sorted(entries) if entry.startswith(".")]
 
 
 def leftovers(state: StateDir, name: str) -> list[str]:

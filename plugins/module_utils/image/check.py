@@ -18,7 +18,7 @@ from ..kernel.errors import Error
 from ..kernel.files import locked, read_bytes
 from . import media
 from .errors import ImageError
-from .layers import chain_ids
+from .layers import chain_ids, removed_at_end
 from .reference import parse
 from .stored import name_of
 
@@ -255,7 +255,7 @@ class _Check:
     def _discard(self, digest: str) -> None:
         """Delete a blob if it is still damaged: somebody else may have repaired it."""
         lock = self.store.state.lock_path("blob", digest.replace(":", "-"))
-        with locked(lock), contextlib.suppress(FileNotFoundError):
+        with locked(lock), removed_at_end(lock), contextlib.suppress(FileNotFoundError):
             if not self._is_good(digest):
                 os.unlink(self.store.blob_path(digest))
 
@@ -314,13 +314,17 @@ class _Check:
                     return
                 more = " and more" if len(found) > _SHOWN else ""
                 problem = self._problem(what, f"{'; '.join(found[:_SHOWN])}{more}")
-                users = self.users(path) if self.repair else []
-                if users:
-                    problem.fault += f"; stop {', '.join(users)} first, which has it mounted"
-                if users or not self.repair:
+                if not self.repair:
                     self.bad_layers.add(path)
                     return
-                layers.replace(fresh, path)
+                with locked(self.store.state.lock_path("layers", "mounts")):  # nobody mounts it between look and change
+                    users = self.users(path)
+                    if not users:
+                        layers.replace(fresh, path)
+                if users:
+                    problem.fault += f"; stop {', '.join(users)} first, which has it mounted"
+                    self.bad_layers.add(path)
+                    return
                 problem.remedy = "unpacked again"
         except NeedsLower:
             raise ImageError("the layers below it are missing", step="lower") from None

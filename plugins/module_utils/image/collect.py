@@ -116,6 +116,11 @@ def delete(store: Store, found: Unneeded) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
     store.layers.remove_except(found.keep)
+    for name in _listed(store.state.locks):
+        # What is added to the store is locked below its lock, so whoever made these was killed.
+        if name.startswith(("blob-", "layer-")):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(store.state.locks, name))
 
 
 def _is_temporary(name: str) -> bool:

@@ -11,8 +11,12 @@ import random
 import shutil
 import stat
 import subprocess
+import threading
+import time
 
 import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.cli.check_verb import mounted_by
+from ansible_collections.agentless.oci.plugins.module_utils.container import records
 from ansible_collections.agentless.oci.plugins.module_utils.image.auth import Access
 from ansible_collections.agentless.oci.plugins.module_utils.image.check import check
 from ansible_collections.agentless.oci.plugins.module_utils.image.compare import differences
@@ -25,6 +29,7 @@ from oci_layout import directory, member, write_layout
 pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo")
 
 AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
+IMAGE = "localhost/tests/busybox:1"  # the fixture host's
 CAPABILITY = {"SCHILY.xattr.user.note": "kept"}
 
 
@@ -262,6 +267,38 @@ def test_a_layer_that_is_mounted_is_not_replaced(image, name, store):
     done = check(store, repair=True, users=lambda asked: ["web"] if asked == path else [])
     assert "stop web first" in str(done.left[0])
     assert stat.S_IMODE(os.stat(os.path.join(path, "etc")).st_mode) == 0o700
+
+
+def test_a_container_that_has_no_name_yet_has_its_layers_mounted_all_the_same(host):
+    """So it is from its monitor's start until it runs, and while it takes the place of another."""
+    host.run(name="web")
+    record = records.load(host.state, "web")
+    os.unlink(os.path.join(host.state.containers, "web"))
+    assert mounted_by(host.state, record.spec["layers"][0]) == ["web"]
+    assert mounted_by(host.state, "/another") == []
+    records.publish(host.state, record)
+    host.run(name="web", state="stopped")
+    assert mounted_by(host.state, record.spec["layers"][0]) == []
+
+
+def test_nobody_mounts_a_layer_between_look_and_change(host):
+    """A container that is started while a layer is replaced waits for that."""
+    host.run(name="web", state="present")
+    begun = threading.Event()
+
+    def users(_path):
+        begun.set()
+        time.sleep(0.5)
+        return []
+
+    store = Store(host.state)
+    [path] = store.layer_paths(store.find(IMAGE))
+    os.chmod(os.path.join(path, "bin"), 0o700)
+    repair = threading.Thread(target=check, args=(store,), kwargs={"repair": True, "users": users})
+    repair.start()
+    assert begun.wait(20)
+    assert host.shell("stat -c %a /bin") == "755\n"
+    repair.join(20)
 
 
 def test_several_repairs_at_once(image, name, store):

@@ -15,12 +15,14 @@ import threading
 import time
 
 import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.container import records, stop
 from ansible_collections.agentless.oci.plugins.module_utils.container.prune import prune
 from ansible_collections.agentless.oci.plugins.module_utils.image import info
 from ansible_collections.agentless.oci.plugins.module_utils.image.check import check
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 
 OLD = 1_600_000_000  # 2020
@@ -481,6 +483,36 @@ def test_a_container_whose_end_nobody_recorded_stays(host):
     images = Images(host.root, None)
     assert images.prune(containers=True)["containers"] == []
     assert images.prune(containers=True, containers_filters={"until": "0s"})["containers"] == []
+
+
+def test_a_container_whose_task_waits_to_read_what_it_wrote_stays(host):
+    host.run(name="job", command=["true"])
+    host.ended("job")
+    images = Images(host.root, None)
+    with records.awaited(records.load(host.state, "job")):
+        assert images.prune(containers=True)["containers"] == []
+    assert images.prune(containers=True)["containers"] == ["job"]
+
+
+def test_a_task_that_waits_for_a_container_that_another_removes_says_so(host, monkeypatch):
+    wait = stop.wait_for_end
+
+    def removed_at_its_end(record):
+        wait(record)
+        host.task(name="job", state="absent")
+
+    monkeypatch.setattr(stop, "wait_for_end", removed_at_its_end)
+    with pytest.raises(Error, match="container job was removed by another task"):
+        host.run(name="job", command=["true"], detach=False)
+
+
+def test_containers_are_chosen_by_age_too(host):
+    host.run(name="job", command=["true"])
+    host.ended("job")
+    images = Images(host.root, None)
+    assert images.prune(containers=True, containers_filters={"until": "1h"})["containers"] == []
+    an_hour_later = time.time() + 3700
+    assert images.prune(now=an_hour_later, containers=True, containers_filters={"until": "1h"})["containers"] == ["job"]
 
 
 def test_an_image_whose_name_went_before_its_container_goes_with_it(host):
