@@ -22,6 +22,7 @@ from ..cgroup.api import open_cgroup
 from ..kernel import constants as c
 from ..kernel import syscalls
 from ..kernel.errors import Error
+from ..kernel.files import locked
 from ..kernel.mounts import mount_overlay
 from ..statedir import StateDir
 from . import bundle, bundlefile, records, runtimes, userns
@@ -82,7 +83,8 @@ def _make(state: StateDir, path: str, report: int, config: Config | None, *, new
     if not new:
         runtime.delete(record.id)  # what a killed monitor left
         _remove_cgroup(record)
-    _mount(record)
+    with locked(state.lock_path("layers", "mounts"), exclusive=False):  # of which none is replaced meanwhile (check.py)
+        _mount(record)
     if config is None:
         bundlefile.write(record, bundlefile.users_inside(record))
     stdin, keep = _stdin(record)
