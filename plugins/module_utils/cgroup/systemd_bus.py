@@ -30,13 +30,23 @@ _MICROSECONDS = 1000000
 _SERVICE = b"org.freedesktop.systemd1"
 _OBJECT = b"/org/freedesktop/systemd1"
 _MANAGER = b"org.freedesktop.systemd1.Manager"
+_PROPERTIES = b"org.freedesktop.DBus.Properties"
 _BUS = (b"org.freedesktop.DBus", b"/org/freedesktop/DBus", b"org.freedesktop.DBus")
 _JOB_REMOVED = "type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'"
+
+_READ = "read systemd's answer"
 
 NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
 UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists"
 
-_BASIC = {"b": ctypes.c_int, "y": ctypes.c_uint8, "u": ctypes.c_uint32, "t": ctypes.c_uint64}
+_BASIC = {
+    "b": ctypes.c_int,
+    "y": ctypes.c_uint8,
+    "i": ctypes.c_int32,
+    "u": ctypes.c_uint32,
+    "x": ctypes.c_int64,
+    "t": ctypes.c_uint64,
+}
 _TEXT = ("s", "o")
 
 
@@ -118,9 +128,35 @@ class Bus:
             if error.name != NO_SUCH_UNIT:
                 raise
 
-    def set_properties(self, unit: str, properties: Iterable[Property]) -> None:
-        """Change *unit* until the next boot (systemctl set-property --runtime)."""
-        self._call("SetUnitProperties", "sba(sv)", (unit, True, _variants(properties)))
+    def set_properties(self, unit: str, properties: Iterable[Property], *, persistent: bool = False) -> None:
+        """Change *unit* until the next boot, or for good (systemctl set-property, with and without --runtime)."""
+        self._call("SetUnitProperties", "sba(sv)", (unit, not persistent, _variants(properties)))
+
+    def load(self, unit: str) -> bytes:
+        """The object of *unit*, read from its files if it was not in memory; also where there are no such files."""
+        path: str = self._call("LoadUnit", "s", (unit,), reply="o")
+        return path.encode()
+
+    def property(self, path: bytes, kind: str, name: str) -> Any:
+        """Property *name* of the object of a unit; *kind* is ``"Unit"`` for what all have, or ``"Service"``, ….
+
+        Text, numbers, bytes for ``ay``, lists and tuples. Raises SystemdError for one that this version lacks.
+        """
+        return self._property(path, _SERVICE + b"." + kind.encode(), name)
+
+    def owner(self, cgroup: str) -> tuple[str, bytes] | None:
+        """(name, object) of the unit that *cgroup* belongs to, its own or one inside of it; None for nobody's."""
+        try:
+            path = self._call("GetUnitByControlGroup", "s", (cgroup,), reply="o").encode()
+        except SystemdError as error:
+            if error.name != NO_SUCH_UNIT:
+                raise
+            return None
+        return self.property(path, "Unit", "Id"), path
+
+    def reload(self) -> None:
+        """Let systemd read the files of all units anew; what they say of cgroups is in force afterwards."""
+        self._call("Reload", "", ())
 
     def control_group(self, unit: str) -> str | None:
         """The cgroup of *unit*, ``""`` while it has none; None for a unit that is not loaded."""
@@ -130,12 +166,12 @@ class Bus:
             if error.name != NO_SUCH_UNIT:
                 raise
             return None
-        kind = unit.rpartition(".")[2].capitalize()
-        return self._property(path.encode(), _SERVICE + b"." + kind.encode(), b"ControlGroup")
+        group: str = self.property(path.encode(), unit.rpartition(".")[2].capitalize(), "ControlGroup")
+        return group
 
     def version(self) -> int:
         """systemd's version: 252 of ``"252.38-1~deb12u1"``."""
-        text = self._property(_OBJECT, _MANAGER, b"Version").lstrip("v")
+        text = self._property(_OBJECT, _MANAGER, "Version").lstrip("v")
         digits = text[: len(text) - len(text.lstrip("0123456789"))]
         if not digits:
             raise SystemdError(f"systemd tells a version without a number: {text!r}", step="systemd")
@@ -180,18 +216,8 @@ class Bus:
             lib.sd_bus_message_unref(answer)
             lib.sd_bus_message_unref(message)
 
-    def _property(self, path: bytes, interface: bytes, name: bytes) -> str:
-        failure, value = _Error(), ctypes.c_void_p()
-        try:
-            code = self._lib.sd_bus_get_property_string(
-                self._bus, _SERVICE, path, interface, name, ctypes.byref(failure), ctypes.byref(value)
-            )
-            if code < 0:
-                raise _refused(f"property {name.decode()}", failure, -code)
-            return ctypes.string_at(value).decode()
-        finally:
-            self._lib.sd_bus_error_free(ctypes.byref(failure))
-            self._lib.free(value)
+    def _property(self, path: bytes, interface: bytes, name: str) -> Any:
+        return self._call("Get", "ss", (interface.decode(), name), reply="v", to=(_SERVICE, path, _PROPERTIES))
 
     def _append(self, message: ctypes.c_void_p, kind: str, value: Any) -> None:
         """Append *value* of the one complete type *kind*; a variant is (type, value)."""
@@ -215,10 +241,26 @@ class Bus:
         self._check(lib.sd_bus_message_close_container(message))
 
     def _read(self, message: ctypes.c_void_p, kind: str) -> Any:
-        value = ctypes.c_char_p() if kind in _TEXT else _BASIC[kind]()
-        code = self._lib.sd_bus_message_read_basic(message, kind.encode(), ctypes.byref(value))
-        self._check(code, "read systemd's answer")
-        return value.value.decode() if isinstance(value.value, bytes) else value.value
+        """The next value of *message*, of the one complete type *kind*."""
+        lib = self._lib
+        if kind in _BASIC or kind in _TEXT:
+            value = ctypes.c_char_p() if kind in _TEXT else _BASIC[kind]()
+            self._check(lib.sd_bus_message_read_basic(message, kind.encode(), ctypes.byref(value)), _READ)
+            return value.value.decode() if isinstance(value.value, bytes) else value.value
+        kind_of, contents = ctypes.c_char(), ctypes.c_char_p()
+        self._check(lib.sd_bus_message_peek_type(message, ctypes.byref(kind_of), ctypes.byref(contents)), _READ)
+        inside = (contents.value or b"").decode()
+        self._check(lib.sd_bus_message_enter_container(message, kind_of, contents), _READ)
+        found: Any
+        if kind[0] == "a":
+            found = []
+            while self._check(lib.sd_bus_message_at_end(message, 0), _READ) == 0:
+                found.append(self._read(message, inside))
+            found = bytes(found) if inside == "y" else found
+        else:
+            found = tuple(self._read(message, part) for part in _types(inside))
+        self._check(lib.sd_bus_message_exit_container(message), _READ)
+        return found[0] if kind == "v" else found
 
     def _job_result(self, job: str, unit: str) -> str:
         """Wait until *job*, the one of *unit*, is gone; ``done``, ``failed``, ``canceled``, … as JobRemoved says."""
@@ -302,8 +344,10 @@ def _load() -> ctypes.CDLL:
         ("sd_bus_process", number, (handle, out)),
         ("sd_bus_wait", number, (handle, ctypes.c_uint64)),
         ("sd_bus_error_free", None, (failure,)),
-        ("sd_bus_get_property_string", number, (handle, text, text, text, text, failure, out)),
-        ("free", None, (handle,)),
+        ("sd_bus_message_peek_type", number, (handle, text, ctypes.POINTER(text))),
+        ("sd_bus_message_enter_container", number, (handle, letter, text)),
+        ("sd_bus_message_exit_container", number, (handle,)),
+        ("sd_bus_message_at_end", number, (handle, number)),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
