@@ -201,10 +201,10 @@ def _attributes(path, status):
     return (kind, value, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, mtime, xattrs)
 
 
-def as_tar(entries, prefix="", tar_format=tarfile.PAX_FORMAT):
+def as_tar(entries, prefix, tar_format):
     """The layer as a tar archive."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", format=tar_format) as archive:
+    with tarfile.open(fileobj=stream, mode="w", format=tar_format, errors="surrogateescape") as archive:
         for entry in entries:
             info = tarfile.TarInfo(prefix + ("/".join(entry.path) or "."))
             info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, entry.mtime

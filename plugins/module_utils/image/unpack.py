@@ -191,7 +191,7 @@ class _Unpacker:
                 opened = self.root.make_directory(fd, name, canonical)
                 self._directory_metadata(opened, canonical, entry)
             elif kind == tarstream.HARDLINK:
-                target = clean(entry.linkname.lstrip(b"/"), "hard link")
+                target = clean(entry.linkname, "hard link")
                 if not target:
                     raise ImageError(f"the hard link {printable(path)} names the root", step="hardlink")
                 self.root.link(target, fd, name, canonical)
@@ -308,20 +308,24 @@ class _Unpacker:
 
 
 def clean(name: bytes, what: str) -> bytes:
-    """*name* without ``./`` and doubled or trailing slashes. Raises ImageError for what leads out of the root."""
+    """*name* as a path below the root: without ``.``, ``..``, doubled, leading (as ko writes them) or trailing slashes.
+
+    Raises ImageError for what leads out of the root.
+    """
     if name.startswith(b"./"):
         name = name[2:]
     if name.endswith(b"/"):
         name = name.rstrip(b"/")
-        if not name:
-            return b""
-    if name.startswith(b"/"):
-        raise ImageError(f"the {what} {printable(name)} in it is an absolute path", step="path")
     if b".." in name or b"//" in name or b"/./" in name or name.startswith((b".", b"/")) or name.endswith(b"/."):
-        parts = name.split(b"/")
-        if b".." in parts:
-            raise ImageError(f"the {what} {printable(name)} in it leads out of the image's root", step="path")
-        name = b"/".join(part for part in parts if part not in (b"", b"."))
+        parts: list[bytes] = []
+        for part in name.split(b"/"):
+            if part == b"..":
+                if not parts:
+                    raise ImageError(f"the {what} {printable(name)} in it leads out of the image's root", step="path")
+                parts.pop()
+            elif part not in (b"", b"."):
+                parts.append(part)
+        name = b"/".join(parts)
     if len(name) > MAX_PATH or name.count(b"/") >= MAX_DEPTH:
         raise ImageError(f"the {what} {printable(name)} in it is too long", step="path")
     if b"\0" in name:

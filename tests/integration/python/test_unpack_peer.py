@@ -65,6 +65,10 @@ LAYERS = [
         member("replaced/in"),
         member("swapped", content=b"now a file"),
         member("bin/link-below", tarfile.LNKTYPE, linkname="bin/su"),
+        directory("/app", mode=0o700),  # ko's form
+        member("/app/x", content=b"x", gid=3),
+        member("app/y", tarfile.LNKTYPE, linkname="/app/x", gid=3),
+        member("app/../beside", uid=1),
         directory("anew"),
         member("anew/.wh.nothing"),
         member("anew/there", mtime=1_400_000_000),

@@ -135,6 +135,21 @@ def test_sparse_files_of_gnu_tar(tmp_path, options):
     assert entry.name == b"sparse"
 
 
+@pytest.mark.skipif(not shutil.which("tar"), reason="needs GNU tar")
+@pytest.mark.parametrize("kind", ["gnu", "posix", "oldgnu"])
+@pytest.mark.parametrize("size", [(8 << 30) - 1, 8 << 30, 5 << 40])
+def test_a_file_larger_than_a_header_can_say(tmp_path, kind, size):
+    """Of GNU tar, without --sparse; its first blocks say enough."""
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(size)
+    os.utime(tmp_path / "huge", (0, -5))
+    with subprocess.Popen(["tar", "-C", tmp_path, "-c", f"--format={kind}", "huge"], stdout=subprocess.PIPE) as process:
+        beginning = process.stdout.read(4096)
+        process.kill()
+    entry = next(tarstream.entries(tarstream.ByteSource(iter([beginning]))))
+    assert (entry.name, entry.size, entry.realsize, entry.mtime) == (b"huge", size, size, -5 * 10**9)
+
+
 def broken(data, offset, value):
     return data[:offset] + value + data[offset + len(value) :]
 

@@ -322,6 +322,23 @@ def test_symlinks_in_the_image_are_followed_inside_it(place):
     assert sorted(os.listdir(root / "run")) == ["pid", "two"]
 
 
+def test_names_that_start_at_the_root_or_go_up_stay_inside(place):
+    root = place.layer(
+        directory("tmp"),
+        directory("/app"),
+        member("//app/./x", content=b"x"),
+        hardlink("/app/y", "/app/x"),
+        member("app/../beside"),
+        member("app/sub/../..//.wh.gone"),
+        member(f"/{OUTSIDE}"),
+    )
+    assert os.path.samefile(root / "app/x", root / "app/y")
+    assert (root / "beside").exists()
+    assert whiteout(root / "gone")
+    assert (root / OUTSIDE.lstrip("/")).exists()
+    assert not os.path.exists(OUTSIDE)
+
+
 OUTSIDE = "/tmp/agentless-oci-test-outside"
 
 
@@ -330,8 +347,9 @@ OUTSIDE = "/tmp/agentless-oci-test-outside"
     [
         ([member("../evil")], "the name ../evil in it leads out of the image's root"),
         ([member("a/../../evil")], "leads out of the image's root"),
-        ([directory("a"), member("a/..")], "leads out of the image's root"),
-        ([member(OUTSIDE)], "is an absolute path"),
+        ([directory("a"), member("a/..")], "replaces the image's root"),
+        ([member("/../evil")], "the name /../evil in it leads out of the image's root"),
+        ([directory("a"), member("a/.././../evil")], "leads out of the image's root"),
         ([symlink("l", "../../../../.." + OUTSIDE), member("l/x")], "leads out of the image's root"),
         ([symlink("l", OUTSIDE), member("l/x")], "through a symlink to where the image has nothing"),
         ([symlink("a", "b"), symlink("b", "a"), member("a/x")], "through too many symlinks"),
