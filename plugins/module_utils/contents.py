@@ -150,6 +150,7 @@ from .image import (
     workers,
 )
 from .kernel import (
+    allocator,
     capabilities,
     constants,
     errors,

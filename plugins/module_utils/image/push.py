@@ -32,7 +32,7 @@ def is_pushed(request: ImageRequest, name: str, image: Image | None, digest: str
     known = {digest}
     if image is not None and image.origin and image.digest == digest and name in image.names:
         known.add(image.origin)
-    registry = Registry(parse(name), request.access)
+    registry = Registry(parse(name), request.access, asks_only=True)
     try:
         there = registry.head_or_none(f"push {name}")
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from ..kernel.allocator import keep_freed_memory
 from ..kernel.errors import Error
 from . import blobfile
 from .errors import ImageError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from .layers import LayerStore
+
+
+KEPT = 8 << 20  # bytes: what is freed between two pieces of a layer, and more than that
 
 
 class Worker:
@@ -87,6 +91,7 @@ def start_workers(store: LayerStore, count: int) -> list[Worker]:
 
     from . import unpack  # noqa: F401
 
+    keep_freed_memory(KEPT)
     workers: list[Worker] = []
     for _worker in range(count):
         workers.append(Worker(store, [fd for worker in workers for fd in worker.descriptors]))
