@@ -11,7 +11,9 @@ brings the whole core, and all tasks of one version share one copy on the host.
 from __future__ import annotations
 
 from . import (
+    corelock,
     entry,
+    fingerprint,
     statedir,
 )
 from .cgroup import (
@@ -31,6 +33,7 @@ from .cgroup import (
     resources,
     systemd,
     systemd_bus,
+    systemd_properties,
     systemd_units,
     units,
     v1,
@@ -48,7 +51,9 @@ from .cli import (
     foreground,
     images,
     main,
+    module_verb,
     more_verbs,
+    packages,
     parsing,
     progress,
     pull_verb,

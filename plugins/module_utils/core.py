@@ -12,11 +12,12 @@ another has taken its place and nothing runs from it: whatever does holds a shar
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 import sys
 
+from .corelock import LOCK, hold
+from .fingerprint import described, fingerprint, python_files
 from .kernel.errors import Error
 from .kernel.files import fsync_directory
 from .statedir import StateDir
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from . import contents  # noqa: F401  Ansible reads this, too, and sends along all that it names
 
-LOCK = ".lock"
 _PACKAGE = __name__.rpartition(".")[0]
 
 
@@ -51,29 +51,33 @@ def activate(root: str | None, check_mode: bool) -> str:
         raise Error("containers need root on the managed host", step="root", hint="Run the task with become: true")
     sources = _sources()
     state = StateDir(root)
-    copy = os.path.join(state.lib, _content_hash(sources))
+    copy = os.path.join(state.lib, fingerprint(source.described for source in sources))
     if not os.path.isdir(copy):
         if check_mode:
             return ""
         state.ensure(state.lib)
         _install(sources, copy)
-        _hold(copy)
+        hold(copy)
         _remove_unused(state.lib, copy)
     else:
-        _hold(copy)
+        hold(copy)
     _import_from(copy)
     return os.path.join(copy, "entry.py")
 
 
 class _Source:
-    """One file of the core as it came: relative path, something that changes with its content, its reader."""
+    """One file of the core as it came: what fingerprint() takes of it, and its reader."""
 
-    __slots__ = ("fingerprint", "name", "read")
+    __slots__ = ("described", "read")
 
-    def __init__(self, name: str, fingerprint: str, read: Callable[[], bytes]) -> None:
-        self.name = name
-        self.fingerprint = fingerprint
+    def __init__(self, described: tuple[str, int, int], read: Callable[[], bytes]) -> None:
+        self.described = described
         self.read = read
+
+    @property
+    def name(self) -> str:
+        """Its path below the core."""
+        return self.described[0]
 
 
 def _sources() -> list[_Source]:
@@ -82,27 +86,18 @@ def _sources() -> list[_Source]:
     if archive is not None:
         return _archived(archive)
     top = os.path.dirname(os.path.abspath(__file__))
-    found = []
-    for directory, _subdirectories, names in os.walk(top):
-        for name in names:
-            if name.endswith(".py"):
-                path = os.path.join(directory, name)
-                found.append(_Source(os.path.relpath(path, top), _digest_file(path), _reader(path)))
-    return found
+    return [_Source(described(path, top), _reader(path)) for path in python_files(top)]
 
 
 def _archived(archive: str) -> list[_Source]:
-    # The wrapper of every Ansible module has imported zipfile already. The archive's own CRCs spare us reading 70
-    # files in every task; together with names and sizes they tell one content from another.
-    import zipfile
+    import zipfile  # the wrapper of every Ansible module has done so already
 
     prefix = _PACKAGE.replace(".", "/") + "/"
     loader: Any = globals()["__loader__"]
     with zipfile.ZipFile(archive) as content:
         return [
             _Source(
-                entry.filename[len(prefix) :],
-                f"{entry.CRC:08x}{entry.file_size:x}",
+                (entry.filename[len(prefix) :], entry.CRC, entry.file_size),
                 _archive_reader(loader, os.path.join(archive, entry.filename)),
             )
             for entry in content.infolist()
@@ -124,15 +119,6 @@ def _archive_reader(loader: Any, path: str) -> Callable[[], bytes]:
         return data
 
     return read
-
-
-def _digest_file(path: str) -> str:
-    return hashlib.sha256(_reader(path)()).hexdigest()
-
-
-def _content_hash(sources: list[_Source]) -> str:
-    lines = sorted(f"{source.name} {source.fingerprint}\n" for source in sources)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]
 
 
 def _install(sources: list[_Source], copy: str) -> None:
@@ -165,12 +151,6 @@ def _write_durably(path: str, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _hold(copy: str) -> None:
-    """Keep the copy for as long as this process lives."""
-    fd = os.open(os.path.join(copy, LOCK), os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(fd, fcntl.LOCK_SH)
 
 
 def _remove_unused(lib: str, current: str) -> None:

@@ -196,39 +196,43 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
 
 
+# What AnsibleModule takes; the action plugin validates with it, too.
+MODULE = {
+    "argument_spec": {
+        "name": {"type": "str", "aliases": ["container"]},
+        "path": {"type": "str", "aliases": ["cgroup"]},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "cpus": {"type": "str"},
+        "cpu_quota": {"type": "str"},
+        "cpu_period": {"type": "int"},
+        "cpu_shares": {"type": "int"},
+        "cpu_weight": {"type": "int"},
+        "cpuset_cpus": {"type": "str"},
+        "cpuset_mems": {"type": "str"},
+        "memory": {"type": "str"},
+        "memory_reservation": {"type": "str"},
+        "memory_swap": {"type": "str"},
+        "memory_high": {"type": "str"},
+        "pids_limit": {"type": "str"},
+        "blkio_weight": {"type": "int"},
+        "io_weight": {"type": "int"},
+        "conf": {"type": "dict"},
+        "processes": {"type": "list", "elements": "int"},
+        "root": {"type": "path"},
+    },
+    "required_one_of": [("name", "path")],
+    "mutually_exclusive": [
+        ("name", "path"),
+        ("cpus", "cpu_quota"),
+        ("cpu_shares", "cpu_weight"),
+        ("blkio_weight", "io_weight"),
+    ],
+    "supports_check_mode": True,
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "aliases": ["container"]},
-            "path": {"type": "str", "aliases": ["cgroup"]},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "cpus": {"type": "str"},
-            "cpu_quota": {"type": "str"},
-            "cpu_period": {"type": "int"},
-            "cpu_shares": {"type": "int"},
-            "cpu_weight": {"type": "int"},
-            "cpuset_cpus": {"type": "str"},
-            "cpuset_mems": {"type": "str"},
-            "memory": {"type": "str"},
-            "memory_reservation": {"type": "str"},
-            "memory_swap": {"type": "str"},
-            "memory_high": {"type": "str"},
-            "pids_limit": {"type": "str"},
-            "blkio_weight": {"type": "int"},
-            "io_weight": {"type": "int"},
-            "conf": {"type": "dict"},
-            "processes": {"type": "list", "elements": "int"},
-            "root": {"type": "path"},
-        },
-        required_one_of=[("name", "path")],
-        mutually_exclusive=[
-            ("name", "path"),
-            ("cpus", "cpu_quota"),
-            ("cpu_shares", "cpu_weight"),
-            ("blkio_weight", "io_weight"),
-        ],
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(**MODULE)
     core.enter(module, module.params["name"] or module.params["path"])
     from ansible_collections.agentless.oci.plugins.module_utils.cgroup.module import run
 

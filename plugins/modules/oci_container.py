@@ -563,12 +563,16 @@ from ansible_collections.agentless.oci.plugins.module_utils import core
 from ansible_collections.agentless.oci.plugins.module_utils.container.options import argument_spec
 
 
+# What AnsibleModule takes; the action plugin validates with it, too.
+MODULE = {
+    "argument_spec": argument_spec(),
+    "supports_check_mode": True,
+    "required_together": [("username", "password")],
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=argument_spec(),
-        supports_check_mode=True,
-        required_together=[("username", "password")],
-    )
+    module = AnsibleModule(**MODULE)
     entry = core.enter(module, module.params["name"])
     from ansible_collections.agentless.oci.plugins.module_utils.container.module import run
 

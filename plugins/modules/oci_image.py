@@ -376,12 +376,16 @@ ARGUMENT_SPEC = {
 }
 
 
+# What AnsibleModule takes; the action plugin validates with it, too.
+MODULE = {
+    "argument_spec": ARGUMENT_SPEC,
+    "supports_check_mode": True,
+    "required_together": [("username", "password")],
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC,
-        supports_check_mode=True,
-        required_together=[("username", "password")],
-    )
+    module = AnsibleModule(**MODULE)
     core.enter(module, module.params["name"])
     from ansible_collections.agentless.oci.plugins.module_utils.image.module import run
 

@@ -138,8 +138,12 @@ ARGUMENT_SPEC = {
 }
 
 
+# What AnsibleModule takes; the action plugin validates with it, too.
+MODULE = {"argument_spec": ARGUMENT_SPEC, "supports_check_mode": True}
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(**MODULE)
     core.enter(module, "images", check_mode=True)  # which installs nothing
     from ansible_collections.agentless.oci.plugins.module_utils.image.info import run
 

@@ -229,8 +229,12 @@ ARGUMENT_SPEC = {
 }
 
 
+# What AnsibleModule takes; the action plugin validates with it, too.
+MODULE = {"argument_spec": ARGUMENT_SPEC, "supports_check_mode": True}
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(**MODULE)
     core.enter(module, "prune")
     from ansible_collections.agentless.oci.plugins.module_utils.container.prune import run
 

@@ -14,7 +14,7 @@ import tempfile
 from ..image.errors import ImageError
 from ..image.store import Store
 from ..statedir import StateDir
-from .parsing import admit_packages
+from . import packages
 from .parsing import parser as _parser
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def run(argv: list[str], root: str | None) -> int:
     """Run ``argv[0]`` with its arguments; the exit code. Raises Error, OSError."""
-    admit_packages()  # what reads zstd may be one of them
+    packages.admit()  # what reads zstd may be one of them
     verb = {"save": _save, "load": _load}[argv[0]]
     return verb(argv[1:], Store(StateDir(root)))
 

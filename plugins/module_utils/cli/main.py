@@ -69,6 +69,7 @@ _MODULES = {
     **dict.fromkeys(("save", "load"), "archives"),
     "pull": "pull_verb",
     "check": "check_verb",
+    "module": "module_verb",
 }
 # What enters a container needs an executable that it cannot write to; what creates one, sometimes (programfile.py).
 _PROTECTED = ("exec",)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
 
 def parser(verb: str, description: str) -> argparse.ArgumentParser:
@@ -26,11 +25,3 @@ class _Help(argparse.HelpFormatter):
         except OSError:  # no terminal
             width = 78
         super().__init__(prog, width=width)
-
-
-def admit_packages() -> None:
-    """Let the host's Python packages be imported: aoci starts without them, and requests or zstandard may be some."""
-    if sys.flags.no_site:
-        import site
-
-        site.main()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..image.errors import ImageError
-from .parsing import admit_packages
+from . import packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def access(options: argparse.Namespace) -> Access:
     """How to reach the registry by the parsed *options*. Raises ImageError."""
     from ..image.auth import Access
 
-    admit_packages()  # requests is one of them
+    packages.admit()  # requests is one of them
     username, password = credentials(options.creds) if options.creds else (None, None)
     verify = options.tls_verify == "true"
     return Access(username=username, password=password, authfile=options.authfile, validate_certs=verify)

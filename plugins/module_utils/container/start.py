@@ -19,6 +19,7 @@ import sys
 import time
 
 from ..cgroup.api import open_cgroup
+from ..corelock import hold
 from ..kernel import constants as c
 from ..kernel import syscalls
 from ..kernel.errors import Error
@@ -176,13 +177,10 @@ def _is_alone(report: int) -> bool:
 
 def _hold_core() -> list[int]:
     """A shared lock on the host's copy of the core, so that it stays while we run from it (core.py)."""
-    path = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), ".lock")
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return [hold(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))]
     except FileNotFoundError:
         return []  # a checkout
-    fcntl.flock(fd, fcntl.LOCK_SH)
-    return [fd]
 
 
 def _mount(record: records.Record) -> None:

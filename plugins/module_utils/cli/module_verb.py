@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``entry.py module NAME``: what a module of the collection does, straight from the host's copy of the core.
+
+The action plugins (plugins/plugin_utils/direct.py) call it where Ansible would send a module and all that it imports,
+to be compiled anew in every task. Standard input has one JSON object:
+
+    params      the task's options, validated, with aliases and defaults; paths may still begin with ~ or $
+    paths       where the paths are in it: lists of keys, "*" for every element of a list
+    check_mode  whether nothing may be changed
+    verbosity   Ansible's -v, counted
+
+Standard output gets what the module would return, as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+
+from ..corelock import hold
+from . import packages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, NoReturn
+
+GONE = "AOCI-NO-CORE"  # instead of a result: the copy is not, or no longer, there
+# Module → what its function run(module) lies in; oci_container starts monitors, and is told from where.
+MODULES = {
+    "cgroup_limit": "cgroup.module",
+    "oci_container": "container.module",
+    "oci_image": "image.module",
+    "oci_image_info": "image.info",
+    "oci_prune": "container.prune",
+}
+_WITH_ENTRY = ("oci_container",)
+
+
+class _Done(Exception):
+    """The module has given its result."""
+
+
+class Call:
+    """As much of AnsibleModule as the core uses."""
+
+    def __init__(self, params: dict[str, Any], *, check_mode: bool, verbosity: int) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self._verbosity = verbosity
+        self._warnings: list[str] = []
+
+    def warn(self, warning: str) -> None:
+        """Have Ansible show *warning*."""
+        self._warnings.append(warning)
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        """Give *result*."""
+        warnings = [*self._warnings, *result.pop("warnings", ())]
+        document = {"changed": False, **result, **({"warnings": warnings} if warnings else {})}
+        sys.stdout.write(json.dumps(document) + "\n")
+        raise _Done
+
+    def fail_json(self, msg: str, **result: Any) -> NoReturn:
+        """The task has failed for the reason *msg*."""
+        self.exit_json(failed=True, msg=msg, **result)
+
+
+def run(argv: list[str], _root: str | None) -> int:
+    """Carry out ``["module", NAME]``."""
+    core = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    try:
+        hold(core)
+    except FileNotFoundError:
+        sys.stdout.write(f"{GONE}\n")
+        return 0
+    packages.admit_when_asked_for()
+    given = json.load(sys.stdin)
+    expand_paths(given["params"], given["paths"])
+    call = Call(given["params"], check_mode=given["check_mode"], verbosity=given["verbosity"])
+    name = argv[1]
+    package = __name__.rpartition(".cli.")[0]
+    function = importlib.import_module(f"{package}.{MODULES[name]}").run
+    try:
+        function(call, *([os.path.join(core, "entry.py")] if name in _WITH_ENTRY else []))
+    except _Done:
+        return 0
+    raise RuntimeError(f"{name} has given no result")
+
+
+def expand_paths(params: Any, paths: Iterable[list[str]]) -> None:
+    """Expand ~ and variables, as those of this host, in the values that *paths* lead to."""
+    for path in paths:
+        _expand(params, path)
+
+
+def _expand(value: Any, path: list[str]) -> None:
+    key, rest = path[0], path[1:]
+    places = range(len(value)) if key == "*" else [key] if value.get(key) is not None else []
+    for place in places:
+        if rest:
+            _expand(value[place], rest)
+        else:
+            value[place] = os.path.expanduser(os.path.expandvars(value[place]))
