@@ -19,7 +19,8 @@ from .devices import device_list
 from .errors import CgroupError
 from .hierarchy import UNIFIED
 from .plan import Change
-from .systemd_units import device_properties, is_slice, limit_properties, parse_drivers, place, unit_properties
+from .systemd_properties import limit_properties
+from .systemd_units import device_properties, is_slice, parse_drivers, place, unit_properties
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd's names for cgroups, and cgroup files as unit properties: pure.
+"""systemd's names for cgroups, and what a new unit starts with: pure.
 
 Sources: systemd.unit(5), systemd.slice(5), systemd.resource-control(5), org.freedesktop.systemd1(5); the form
 ``slice:prefix:name`` of linux.cgroupsPath is the one that runc gave it (its docs/systemd.md).
@@ -9,12 +9,11 @@ Sources: systemd.unit(5), systemd.slice(5), systemd.resource-control(5), org.fre
 
 from __future__ import annotations
 
-from . import units
 from .errors import CgroupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     Property = tuple[str, str, Any]
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_SLICE = "system.slice"
 ROOT_SLICE = "-.slice"
 PREFIX = "aoci"
-INFINITY = (1 << 64) - 1
-"""What stands for "no limit" in every property."""
 
 _SLICE = ".slice"
 _SCOPE = ".scope"
@@ -117,77 +114,6 @@ def unit_properties(unit: str, path: str, pid: int, *, unified: bool) -> list[Pr
 
 def is_slice(unit: str) -> bool:
     return unit.endswith(_SLICE)
-
-
-# Control file → its property, and the first systemd that knows it (0: all that run on our kernels).
-_LIMITS = {
-    "memory.max": ("MemoryMax", 0),
-    "memory.high": ("MemoryHigh", 0),
-    "memory.low": ("MemoryLow", 0),
-    "memory.min": ("MemoryMin", 240),
-    "memory.swap.max": ("MemorySwapMax", 0),
-    "memory.limit_in_bytes": ("MemoryLimit", 0),
-    "pids.max": ("TasksMax", 0),
-    "cpu.shares": ("CPUShares", 0),
-    "blkio.weight": ("BlockIOWeight", 0),
-}
-_SETS = {"cpuset.cpus": "AllowedCPUs", "cpuset.mems": "AllowedMemoryNodes"}
-_SETS_SINCE, _PERIOD_SINCE, _IDLE_SINCE = 244, 242, 252
-_QUOTA_STEP = 10000  # systemd keeps hundredths of a CPU: microseconds per second
-_V1_UNLIMITED = (1 << 63) - (1 << 20)  # memory.limit_in_bytes without a limit: LONG_MAX in whole pages
-
-
-def limit_properties(files: Iterable[str], content: Callable[[str], str | None], version: int) -> list[Property]:
-    """What systemd must be told of the limits in *files*, the control files that were written.
-
-    ``content(file)`` is what a file holds now. Else systemd would put its own defaults back when it next looks at the
-    unit. What has no property, or none in this *version*, is the kernel's alone. Raises CgroupError.
-    """
-    found: dict[str, Property] = {}
-    for file in files:
-        for name, signature, value, since in _of_file(file, content):
-            if version >= since:
-                found[name] = (name, signature, value)
-    return list(found.values())
-
-
-def _of_file(file: str, content: Callable[[str], str | None]) -> list[tuple[str, str, Any, int]]:
-    if file in ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
-        pair = (
-            content("cpu.max") if file == "cpu.max" else f"{content('cpu.cfs_quota_us')} {content('cpu.cfs_period_us')}"
-        )
-        return _quota(pair or "max")
-    text = (content("cpu.weight" if file == "cpu.idle" else file) or "").strip()
-    if file in _SETS:
-        return [(_SETS[file], "ay", bitmap(units.parse_cpu_list(text, file)), _SETS_SINCE)]
-    if not text:
-        return []
-    if file in ("cpu.weight", "cpu.idle"):  # the kernel shows an idle group's weight as 0, and so does systemd
-        return [("CPUWeight", "t", int(text), 0 if int(text) else _IDLE_SINCE)]
-    if file == "io.weight":
-        default = dict(line.split(" ", 1) for line in text.splitlines()).get("default")
-        return [("IOWeight", "t", int(default), 0)] if default else []
-    if file not in _LIMITS:
-        return []
-    name, since = _LIMITS[file]
-    unlimited = text in ("max", "-1") or (name == "MemoryLimit" and int(text) >= _V1_UNLIMITED)
-    return [(name, "t", INFINITY if unlimited else int(text), since)]
-
-
-def _quota(pair: str) -> list[tuple[str, str, Any, int]]:
-    """``"50000 100000"`` as CPU time per second, rounded up to whole percents so that children get what they ask."""
-    quota, period = (pair.split() + [str(units.DEFAULT_PERIOD)])[:2]
-    per_second = INFINITY
-    if quota not in ("max", "-1"):
-        per_second = -(-int(quota) * 1000000 // int(period))
-        per_second = -(-per_second // _QUOTA_STEP) * _QUOTA_STEP
-    return [("CPUQuotaPerSecUSec", "t", per_second, 0), ("CPUQuotaPeriodUSec", "t", int(period), _PERIOD_SINCE)]
-
-
-def bitmap(numbers: Iterable[int]) -> bytes:
-    """{0, 9} as b"\\x01\\x02": bit n of the little-endian whole is number n."""
-    whole = sum(1 << number for number in numbers)
-    return whole.to_bytes((whole.bit_length() + 7) // 8, "little")
 
 
 def device_properties(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup import systemd, systemd_bus
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import systemd_properties as properties
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup import systemd_units as units
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
 
@@ -83,9 +84,9 @@ def test_the_properties_of_a_scope_and_of_a_slice():
         (
             {"memory.max": "max\n", "memory.high": "1", "memory.low": "2"},
             239,
-            {"MemoryMax": units.INFINITY, "MemoryHigh": 1, "MemoryLow": 2},
+            {"MemoryMax": properties.INFINITY, "MemoryHigh": 1, "MemoryLow": 2},
         ),
-        ({"memory.swap.max": "0", "pids.max": "max"}, 239, {"MemorySwapMax": 0, "TasksMax": units.INFINITY}),
+        ({"memory.swap.max": "0", "pids.max": "max"}, 239, {"MemorySwapMax": 0, "TasksMax": properties.INFINITY}),
         ({"memory.min": "5"}, 239, {}),
         ({"memory.min": "5"}, 240, {"MemoryMin": 5}),
         ({"cpu.weight": "59"}, 239, {"CPUWeight": 59}),
@@ -95,38 +96,132 @@ def test_the_properties_of_a_scope_and_of_a_slice():
         ({"cpu.max": "33333 100000"}, 242, {"CPUQuotaPerSecUSec": 340000, "CPUQuotaPeriodUSec": 100000}),
         ({"cpu.max": "1000 50000"}, 242, {"CPUQuotaPerSecUSec": 20000, "CPUQuotaPeriodUSec": 50000}),
         ({"cpu.max": "1 1000000"}, 242, {"CPUQuotaPerSecUSec": 10000, "CPUQuotaPeriodUSec": 1000000}),
-        ({"cpu.max": "max 20000"}, 242, {"CPUQuotaPerSecUSec": units.INFINITY, "CPUQuotaPeriodUSec": 20000}),
+        ({"cpu.max": "max 20000"}, 242, {"CPUQuotaPerSecUSec": properties.INFINITY, "CPUQuotaPeriodUSec": 20000}),
         (
             {"cpuset.cpus": "0-1,9", "cpuset.mems": "0"},
             244,
             {"AllowedCPUs": b"\x03\x02", "AllowedMemoryNodes": b"\x01"},
         ),
         ({"cpuset.cpus": "0"}, 243, {}),
-        ({"io.weight": "default 200\n8:0 50"}, 239, {"IOWeight": 200}),
-        ({"io.max": "8:0 rbps=1", "hugetlb.2MB.max": "1"}, 252, {}),
+        (
+            {"io.weight": "default 200\n8:0 50"},
+            239,
+            {"IOWeight": 200, "IODeviceWeight": [("/dev/block/8:0", 50)]},
+        ),
+        (
+            {"io.max": "8:0 rbps=1 wbps=max riops=7 wiops=max\n8:16 riops=8"},
+            239,
+            {
+                "IOReadBandwidthMax": [("/dev/block/8:0", 1)],
+                "IOWriteBandwidthMax": [],
+                "IOReadIOPSMax": [("/dev/block/8:0", 7), ("/dev/block/8:16", 8)],
+                "IOWriteIOPSMax": [],
+            },
+        ),
+        ({"io.latency": "8:0 target=75"}, 240, {"IODeviceLatencyTargetUSec": [("/dev/block/8:0", 75)]}),
+        ({"blkio.throttle.read_bps_device": "8:0 1024"}, 239, {"BlockIOReadBandwidth": [("/dev/block/8:0", 1024)]}),
+        ({"hugetlb.2MB.max": "1", "memory.oom.group": "1"}, 252, {}),
+        ({"cpu.idle": "1", "cpu.weight": "100"}, 252, {"CPUWeight": 0}),
         (
             {"memory.limit_in_bytes": "4096", "cpu.shares": "512", "blkio.weight": "300"},
             239,
             {"MemoryLimit": 4096, "CPUShares": 512, "BlockIOWeight": 300},
         ),
-        ({"memory.limit_in_bytes": "9223372036854771712"}, 239, {"MemoryLimit": units.INFINITY}),
+        ({"memory.limit_in_bytes": "9223372036854771712"}, 239, {"MemoryLimit": properties.INFINITY}),
         (
             {"cpu.cfs_quota_us": "25000", "cpu.cfs_period_us": "50000"},
             242,
             {"CPUQuotaPerSecUSec": 500000, "CPUQuotaPeriodUSec": 50000},
         ),
-        ({"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "50000"}, 239, {"CPUQuotaPerSecUSec": units.INFINITY}),
+        ({"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "50000"}, 239, {"CPUQuotaPerSecUSec": properties.INFINITY}),
     ],
 )
 def test_the_properties_of_limits(files, version, told):
-    found = units.limit_properties(files, files.get, version)
+    found = properties.limit_properties(files, files.get, version)
     assert {name: value for name, _signature, value in found} == told
 
 
 def test_a_quota_alone_takes_the_period_that_is_there():
     held = {"cpu.cfs_quota_us": "25000", "cpu.cfs_period_us": "50000"}
-    found = units.limit_properties(["cpu.cfs_quota_us"], held.get, 242)
+    found = properties.limit_properties(["cpu.cfs_quota_us"], held.get, 242)
     assert found == [("CPUQuotaPerSecUSec", "t", 500000), ("CPUQuotaPeriodUSec", "t", 50000)]
+
+
+def test_a_list_is_emptied_before_it_is_told_anew():
+    found = properties.limit_properties(["io.latency"], {"io.latency": "8:0 target=75"}.get, 252)
+    name = "IODeviceLatencyTargetUSec"
+    assert found == [(name, "a(st)", []), (name, "a(st)", [("/dev/block/8:0", 75)])]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("memory.max", "max"),
+        ("memory.max", "4096"),
+        ("memory.low", "0"),
+        ("pids.max", "50"),
+        ("cpu.max", "max 100000"),
+        ("cpu.max", "12500 50000"),
+        ("cpu.cfs_quota_us", "-1"),
+        ("cpu.weight", "100"),
+        ("cpu.weight", "7"),
+        ("cpu.idle", "0"),
+        ("cpuset.cpus", "0-1,9"),
+        ("cpuset.cpus", ""),
+        ("io.weight", "default 100"),
+        ("io.weight", "default 7\n8:0 9"),
+        ("io.max", "8:0 rbps=1 riops=2\n8:16 wiops=3"),
+        ("io.latency", "8:0 target=75"),
+        ("memory.limit_in_bytes", "-1"),
+        ("blkio.throttle.write_bps_device", "8:0 1024"),
+    ],
+)
+def test_a_file_as_properties_and_back(file, text):
+    held = {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000", "cpu.weight": "100", file: text}
+    told = {name: value for name, _signature, value in properties.limit_properties([file], held.get, 252)}
+    assert properties.file_text(file, told.get) == text
+
+
+def test_a_property_that_is_not_set_is_what_a_new_group_has():
+    assert properties.file_text("cpu.weight", {"CPUWeight": properties.INFINITY}.get) == "100"
+    assert properties.file_text("memory.low", {"MemoryLow": properties.INFINITY}.get) == "0"
+    assert properties.file_text("io.weight", {"IOWeight": properties.INFINITY, "IODeviceWeight": []}.get) == (
+        "default 100"
+    )
+    assert properties.file_text("memory.oom.group", {}.get) is None
+    assert properties.file_text("memory.zswap.max", {}.get) is None
+
+
+def test_equal_values_are_equal():
+    device = {"/dev/sda": "8:0", "/dev/block/8:0": "8:0", "/dev/sdb": "8:16"}.get
+    same = properties.canonical
+    assert same("CPUWeight", properties.INFINITY, device) == same("CPUWeight", 100, device)
+    assert same("AllowedCPUs", b"\1\0\0", device) == same("AllowedCPUs", b"\1", device)
+    told = [("/dev/sda", 5), ("/dev/sdb", properties.INFINITY)]
+    assert same("IOReadIOPSMax", told, device) == same("IOReadIOPSMax", [("/dev/block/8:0", 5)], device)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "after", "whole"),
+    [
+        ("memory.max", "max", "5", "5"),
+        ("io.max", "", "8:0 rbps=1", "8:0 rbps=1"),
+        ("io.max", "8:0 rbps=1 wbps=max\n8:16 riops=3", "8:0 wbps=2", "8:0 rbps=1 wbps=2\n8:16 riops=3"),
+        ("io.weight", "default 100\n8:0 5", "default 50", "default 50\n8:0 5"),
+    ],
+)
+def test_what_a_write_makes_of_a_file(file, text, after, whole):
+    assert properties.overlay(file, text, after) == whole
+
+
+def test_a_quota_in_whole_percents():
+    assert [properties.round_quota(*pair) for pair in ((33333, 100000), (50000, 100000), (-1, 100000))] == [
+        34000,
+        50000,
+        -1,
+    ]
+    assert "50-CPUQuota.conf" in properties.DROP_INS
+    assert "50-MemoryMax.conf" in properties.DROP_INS
 
 
 def test_devices_under_v1():
