@@ -18,7 +18,7 @@ from ..kernel.errors import Error
 from ..kernel.files import locked, read_bytes
 from . import media
 from .errors import ImageError
-from .layers import chain_ids, removed_at_end
+from .layers import chain_ids
 from .reference import parse
 from .stored import name_of
 
@@ -254,8 +254,7 @@ class _Check:
 
     def _discard(self, digest: str) -> None:
         """Delete a blob if it is still damaged: somebody else may have repaired it."""
-        lock = self.store.state.lock_path("blob", digest.replace(":", "-"))
-        with locked(lock), removed_at_end(lock), contextlib.suppress(FileNotFoundError):
+        with self.store.blob_locked(digest), contextlib.suppress(FileNotFoundError):
             if not self._is_good(digest):
                 os.unlink(self.store.blob_path(digest))
 

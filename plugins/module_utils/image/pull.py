@@ -46,8 +46,8 @@ def pull(
 ) -> Image:
     """Fetch and unpack what is missing of *resolved*, give it *names* (full form), return it.
 
-    The caller holds the store's lock, shared. Raises ImageError; what had become whole until then stays for the next
-    run or the next collection.
+    The caller holds the store's lock, shared. Raises ImageError; what had become whole until then stays: the next run
+    goes on from it, or the next removal or prune deletes it.
     """
     name = str(registry.reference)
     document = resolved.manifest.document
@@ -72,8 +72,15 @@ def unpack_present(store: Store, image: Image, progress: Progress | None = None)
 
 
 def _config(store: Store, registry: Registry, descriptor: dict[str, Any]) -> bytes:
-    found = whole_blob(store, str(descriptor["digest"]))
-    return registry.small_blob(descriptor) if found is None else found
+    digest = str(descriptor["digest"])
+    found = whole_blob(store, digest)
+    if found is None:
+        with store.blob_locked(digest):  # of all that pull it at this moment, one fetches it
+            found = whole_blob(store, digest)
+            if found is None:
+                found = registry.small_blob(descriptor)
+                store.put_blob(found, digest)
+    return found
 
 
 def parse_config(raw: bytes, manifest: dict[str, Any], name: str, verb: str = "pull") -> dict[str, Any]:

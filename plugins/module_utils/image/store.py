@@ -230,13 +230,19 @@ class Store:
             yield
 
     @contextlib.contextmanager
+    def blob_locked(self, digest: str) -> Iterator[None]:
+        """The lock of one blob, below the store's: one fetches it, who waits finds it then."""
+        lock = self.state.lock_path("blob", digest.replace(":", "-"))
+        with locked(lock), removed_at_end(lock):
+            yield
+
+    @contextlib.contextmanager
     def partial_blob(self, digest: str) -> Iterator[int | None]:
         """A descriptor to write blob *digest* to, under its lock; None when the blob is there already.
 
         What an earlier run left is in the file. When the block ends well, the file is the blob.
         """
-        lock = self.state.lock_path("blob", digest.replace(":", "-"))
-        with locked(lock), removed_at_end(lock):
+        with self.blob_locked(digest):
             path = self.blob_path(digest)
             if os.path.isfile(path):
                 yield None
