@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def run(argv: list[str], root: str | None) -> int:
     """Carry out ``pull`` with its arguments; the exit code. Raises Error, OSError."""
-    from ..image.ensure import ImageRequest, apply, plan
+    from ..image.ensure import apply, plan
+    from ..image.request import ImageRequest
 
     options = _parser().parse_args(argv[1:])
     request = ImageRequest(

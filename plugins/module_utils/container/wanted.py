@@ -59,11 +59,10 @@ class WantedImage:
         self.made = ensure.plan(request, self.store)
         if recorded is not None and self.made.registry is not None and self.made.resolved is None and self.made.actions:
             # It is not here, but the container may be made from that very image: only its id can tell.
+            from ..image.request import wanted_platform
             from ..image.resolve import resolve
 
-            self.made.resolved = resolve(
-                self.made.registry, ensure.wanted_platform(request), self.store, self.made.origin
-            )
+            self.made.resolved = resolve(self.made.registry, wanted_platform(request), self.store, self.made.origin)
 
     @property
     def wanted(self) -> Wanted | None:

@@ -3,206 +3,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The desired state of one image: what is to be done for it, and the doing.
 
-:func:`decide` is a pure function of what is wanted, what is here and what the registry has; :func:`plan` finds those
-out, asking the registry only where the pull policy needs it; :func:`apply` does what the plan says and decides nothing.
+:func:`plan` finds out what is here and what the registry has, asking it only where the pull policy needs it, and has
+:func:`.decide.decide` say what follows; :func:`apply` does what the plan says and decides nothing.
 """
 
 from __future__ import annotations
 
 import os
-from collections import namedtuple
 
 from ..kernel.errors import Error
-from . import media
+from .decide import Action, Local, decide
 from .errors import ImageError, RegistryUnavailable
-from .reference import Reference, is_image_id, normalise, parse
+from .reference import parse
+from .request import ImageRequest, wanted_platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from .auth import Access
     from .pull import Progress
     from .registry import Registry
     from .resolve import Resolved
     from .save import Target
-    from .signature import Verify
     from .source import Prepared
     from .store import Image, Store
 
-PULL_POLICIES = ("missing", "always", "newer", "never")
-
-_Action = namedtuple("_Action", "verb object detail")
-
-
-class Action(_Action):
-    """One step: *verb* in the past tense ("pulled image"), *object*, *detail*; printed the same in check mode."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.object}{f' {self.detail}' if self.detail else ''}"
-
-
-class ImageRequest:
-    """What a task wants of one image.
-
-    name      reference as the user wrote it, or an image id (which can only be found, tagged, pushed or removed)
-    state     "present" or "absent"
-    pull      one of PULL_POLICIES
-    source    {"rootfs" or "path": path, "format": …, "image": …, "config": {…}} to import from (see source), or None
-              for the registry
-    archive   {"path": path, "format": one of save.FORMATS} to write the image to, or None
-    platform  "linux/arm64" or None for this host's
-    access    credentials and TLS (auth.Access), None: defaults
-    tags      more names; push, force: see the module
-    verify    what it must be signed with (signature.Verify), None: nothing
-    require_digest  whether a reference to a registry must name a digest
-    """
-
-    __slots__ = (
-        "access", "archive", "force", "name", "platform", "pull", "push", "require_digest", "source", "state", "tags",
-        "verify",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        state: str = "present",
-        pull: str = "missing",
-        source: dict[str, Any] | None = None,
-        platform: str | None = None,
-        access: Access | None = None,
-        tags: Sequence[str] = (),
-        push: bool = False,
-        force: bool = False,
-        archive: dict[str, str] | None = None,
-        verify: Verify | None = None,
-        require_digest: bool = False,
-    ) -> None:
-        from .auth import Access
-
-        self.name = name
-        self.state = state
-        self.pull = pull
-        self.source = source
-        self.platform = media.parse_platform(platform) if platform else None
-        self.access = access or Access()
-        self.tags = [normalise(tag) for tag in tags]
-        self.push = push
-        self.force = force
-        self.archive = archive
-        self.verify = verify
-        self.require_digest = require_digest
-        if pull not in PULL_POLICIES:
-            raise ImageError(f"pull is '{pull}'", step="options", hint=f"It is one of {', '.join(PULL_POLICIES)}")
-        self._check()
-
-    def _check(self) -> None:
-        if not self.by_id and self.reference.digest and (self.source or (self.push and not self.tags)):
-            raise ImageError(
-                f"{self.name} names a digest, which follows from an image's content",
-                step="options",
-                obj=self.name,
-                hint="Give a tag to import or push under",
-            )
-        for tag in self.tags:
-            if "@" in tag:
-                raise ImageError(f"the tag {tag} names a digest", step="options", obj=tag, hint="Write NAME:TAG")
-        if self.verify and self.source:
-            raise ImageError(
-                "source and verify are given: only images of a registry have signatures there",
-                step="options",
-                hint="Leave out one of the two",
-            )
-        remote = self.state == "present" and not self.source and not self.by_id
-        if self.require_digest and remote and not self.reference.digest:
-            raise ImageError(
-                f"refused {self.full_name}: it names no digest, and require_digest is set",
-                step="options",
-                obj=self.name,
-                hint=f"Write {self.reference.repository}@sha256:…; a tag may mean another image tomorrow",
-            )
-        if self.by_id and self.source:
-            raise ImageError(
-                f"{self.name} is an image id, which follows from an image's content",
-                step="options",
-                obj=self.name,
-                hint="Give a name to import it under",
-            )
-
-    @property
-    def by_id(self) -> bool:
-        return is_image_id(self.name)
-
-    @property
-    def reference(self) -> Reference:
-        return parse(self.name)
-
-    @property
-    def full_name(self) -> str:
-        return self.name if self.by_id else str(self.reference)
-
-    def fitted_by(self, local: Local | None) -> bool:
-        """Whether what is here is for a platform that will do."""
-        return local is not None and (self.platform is None or self.platform.accepts(local.platform))
-
-    def push_names(self) -> list[str]:
-        """Where to push: to the tags; to the name itself when the image was made here or there is no tag."""
-        names = [self.full_name] if self.source or not self.tags else []
-        return names + [tag for tag in self.tags if tag not in names]
-
-
-class Local:
-    """What the store has under a name."""
-
-    __slots__ = ("complete", "digest", "has_blobs", "id", "origin", "platform")
-
-    def __init__(
-        self, image_id: str, digest: str, origin: str, platform: media.Platform, complete: bool, has_blobs: bool
-    ) -> None:
-        self.id = image_id
-        self.digest = digest
-        self.origin = origin
-        self.platform = platform
-        self.complete = complete  # all layers unpacked
-        self.has_blobs = has_blobs
-
-
-def decide(
-    request: ImageRequest,
-    local: Local | None,
-    remote_id: str | None,
-    tagged: dict[str, str],
-    pushed: dict[str, bool],
-    written: bool = False,
-) -> list[Action]:
-    """The steps from what is to what shall be.
-
-    remote_id  image id that the registry (or the import) has now; None: not asked, or not to be asked
-    tagged     tag → manifest digest it has here, "" for none
-    pushed     name → whether the registry has this very image under it
-    written    whether the archive that is wanted holds what is here now
-    """
-    name = request.full_name
-    if request.state == "absent":
-        return [Action("removed image", name, "")] if local else []
-    actions = []
-    brought = "imported image" if request.source else "pulled image"
-    fits = request.fitted_by(local)
-    if local is None or not fits or request.force or (remote_id is not None and remote_id != local.id):
-        actions.append(Action(brought, name, ""))
-    elif not local.complete:
-        actions.append(Action("unpacked image" if local.has_blobs else brought, name, ""))
-    digest = local.digest if local and not actions else ""
-    actions += [Action("tagged image", tag, "") for tag in request.tags if not digest or tagged.get(tag) != digest]
-    if request.archive and (not written or any(action.verb == brought for action in actions)):
-        actions.append(Action("wrote archive", request.archive["path"], ""))
-    if request.push:
-        actions += [Action("pushed image", target, "") for target in request.push_names() if not pushed.get(target)]
-    return actions
+__all__ = ["ImageRequest", "Plan", "apply", "distrust", "plan"]
 
 
 class Plan:
@@ -325,10 +152,6 @@ def _ask_registry(request: ImageRequest, store: Store, local: Local | None, made
     if made.resolved.image_id == local.id:
         made.same_origin = origin
     return made.resolved.image_id
-
-
-def wanted_platform(request: ImageRequest) -> media.Platform:
-    return request.platform or media.host_platform(os.uname().machine)
 
 
 def apply(made: Plan, store: Store, progress: Progress | None = None) -> Image | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .ensure import ImageRequest
+    from .request import ImageRequest
     from .store import Image, Store
 
 
@@ -42,7 +42,7 @@ class Prepared:
     __slots__ = ("_config", "_diff_id", "_fingerprint", "_path", "_platform", "_recorded", "digest", "image_id")
 
     def __init__(self, request: ImageRequest, store: Store, image: Image | None) -> None:
-        from .ensure import wanted_platform
+        from .request import wanted_platform
 
         source = request.source or {}
         self._path = os.fsencode(str(source.get("rootfs") or source["path"]))

@@ -22,9 +22,9 @@ from .source import DOCKER_ARCHIVE, OCI, ROOTFS, kind_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .dockersave import SavedImage
-    from .ensure import ImageRequest
     from .layout import LayoutImage
     from .media import Platform
+    from .request import ImageRequest
     from .source import Kind
     from .store import Image, Store
 
@@ -51,7 +51,7 @@ class Prepared:
             self.digest = image.digest
 
     def _look(self, store: Store, kind: Kind | None) -> LayoutImage | SavedImage:
-        from .ensure import wanted_platform
+        from .request import wanted_platform
 
         request = self._request
         source = request.source or {}
@@ -105,7 +105,7 @@ def path_of(request: ImageRequest) -> str:
 
 def _key(request: ImageRequest) -> bytes:
     """Under which the record is kept: all that says which image is meant."""
-    from .ensure import wanted_platform
+    from .request import wanted_platform
 
     source = request.source or {}
     path = os.path.abspath(path_of(request))

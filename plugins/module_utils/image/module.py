@@ -10,8 +10,9 @@ import os
 from ..kernel.errors import Error
 from ..statedir import StateDir
 from .auth import Access
-from .ensure import ImageRequest, Plan, apply, plan
+from .ensure import Plan, apply, plan
 from .errors import ImageError
+from .request import ImageRequest
 from .store import Image, Store
 
 TYPE_CHECKING = False

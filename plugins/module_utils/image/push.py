@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .auth import Access
-    from .ensure import ImageRequest
     from .reference import Reference
+    from .request import ImageRequest
     from .store import Image, Store
 
 MOUNT_TRIES = 2  # repositories to try to mount a blob from; each costs a request

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
 
-    from .ensure import ImageRequest
+    from .request import ImageRequest
     from .store import Image, Store
 
     class Prepared(Protocol):

@@ -20,8 +20,8 @@ def settle(made: Plan, store: Store) -> None:
     One that is here counts as verified only if this very key and identity were asked for when it was. Raises ImageError
     for an image that is refused, RegistryUnavailable when its registry cannot be asked for the signature.
     """
-    from .ensure import wanted_platform
     from .registry import Registry
+    from .request import wanted_platform
 
     request = made.request
     if request.verify is None:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.image import ensure, module
+from ansible_collections.agentless.oci.plugins.module_utils.image import decide, module
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from ansible_collections.agentless.oci.plugins.module_utils.image.media import parse_platform
+from ansible_collections.agentless.oci.plugins.module_utils.image.request import ImageRequest
 
 NAME = "registry.example.com/shop/redis:7"
 
@@ -22,7 +23,7 @@ def local(**changed):
         "complete": True,
         "has_blobs": True,
     }
-    return ensure.Local(**{**values, **changed})
+    return decide.Local(**{**values, **changed})
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,8 @@ def local(**changed):
     ],
 )
 def test_bringing_and_removing(options, here, remote, actions):
-    request = ensure.ImageRequest(NAME, **options)
-    assert [str(action) for action in ensure.decide(request, here, remote, {}, {})] == actions
+    request = ImageRequest(NAME, **options)
+    assert [str(action) for action in decide.decide(request, here, remote, {}, {})] == actions
 
 
 @pytest.mark.parametrize(
@@ -60,9 +61,9 @@ def test_bringing_and_removing(options, here, remote, actions):
     ],
 )
 def test_tagging(here, remote, tagged, actions):
-    request = ensure.ImageRequest(NAME, tags=["a"], pull="always")
+    request = ImageRequest(NAME, tags=["a"], pull="always")
     tagged = {"docker.io/library/a:latest": tagged["a"]}
-    assert [action.verb for action in ensure.decide(request, here, remote, tagged, {})] == actions
+    assert [action.verb for action in decide.decide(request, here, remote, tagged, {})] == actions
 
 
 @pytest.mark.parametrize(
@@ -74,11 +75,11 @@ def test_tagging(here, remote, tagged, actions):
     ],
 )
 def test_where_to_push(options, targets):
-    request = ensure.ImageRequest(NAME, push=True, **options)
+    request = ImageRequest(NAME, push=True, **options)
     assert request.push_names() == targets
-    there = ensure.decide(request, local(), None, {"r.example/x:1": "m1"}, dict.fromkeys(targets, True))
+    there = decide.decide(request, local(), None, {"r.example/x:1": "m1"}, dict.fromkeys(targets, True))
     assert there == []
-    pushed = ensure.decide(request, local(), None, {"r.example/x:1": "m1"}, dict.fromkeys(targets, False))
+    pushed = decide.decide(request, local(), None, {"r.example/x:1": "m1"}, dict.fromkeys(targets, False))
     assert [action.object for action in pushed] == targets
 
 
@@ -95,8 +96,8 @@ def test_where_to_push(options, targets):
     ],
 )
 def test_writing_an_archive(options, here, remote, written, actions):
-    request = ensure.ImageRequest(NAME, archive={"path": "/x.tar", "format": "oci"}, **options)
-    assert [action.verb for action in ensure.decide(request, here, remote, {}, {}, written)] == actions
+    request = ImageRequest(NAME, archive={"path": "/x.tar", "format": "oci"}, **options)
+    assert [action.verb for action in decide.decide(request, here, remote, {}, {}, written)] == actions
 
 
 KEY = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n"  # verified only when it is used
