@@ -20,6 +20,7 @@ from ..kernel.files import fsync_directory, locked, read_bytes, write_atomic
 from . import media
 from .errors import ImageError
 from .layers import LayerStore, removed_at_end
+from .pins import Pins
 from .reference import Reference, is_image_id, is_short_id, parse
 from .stored import LAYOUT, ORIGIN, VERIFIED, Image, name_of, origin_of
 
@@ -41,7 +42,7 @@ class Store:
     def __init__(self, state: StateDir) -> None:
         self.state = state
         self.layers = LayerStore(state)
-        self.pins = os.path.join(state.images, "pins")
+        self.pins = Pins(os.path.join(state.images, "pins"))
         self.partial = os.path.join(state.images, "partial")
         self.imports = os.path.join(state.images, "imports")
         self._index = os.path.join(state.images, "index.json")
@@ -182,34 +183,8 @@ class Store:
                 hint="Move the file away; images are then pulled again",
             ) from None
 
-    def pinned(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(container id, ``{"image": id, "manifest": digest, "layers": [directory below layers/]}``) of every pin.
-
-        Raises ImageError for a damaged one: what it keeps is not known then, and nothing may be deleted.
-        """
-        try:
-            names = os.listdir(self.pins)
-        except FileNotFoundError:
-            return
-        for name in sorted(names):
-            if name.startswith("."):
-                continue
-            path = os.path.join(self.pins, name)
-            try:
-                pin = json.loads(read_bytes(path))
-                yield name, {"image": pin["image"], "manifest": pin["manifest"], "layers": pin["layers"]}
-            except FileNotFoundError:
-                continue  # its container was removed meanwhile
-            except (ValueError, KeyError, TypeError):
-                raise ImageError(
-                    f"{path}, which says what image container {name[:12]} uses, is damaged",
-                    step="pins",
-                    obj=path,
-                    hint="Remove that container, or make it anew with recreate",
-                ) from None
-
     def _pinned_descriptors(self) -> list[dict[str, Any]]:
-        return [{"digest": pin["manifest"]} for _container_id, pin in self.pinned()]
+        return [{"digest": pin["manifest"]} for _container_id, pin in self.pins.all()]
 
     # Writing.
 
@@ -217,7 +192,12 @@ class Store:
         """Make the layout's directories."""
         blobs = os.path.join(self.state.images, "blobs")
         self.state.ensure(
-            self.state.images, blobs, os.path.join(blobs, "sha256"), self.state.layers, self.partial, self.pins
+            self.state.images,
+            blobs,
+            os.path.join(blobs, "sha256"),
+            self.state.layers,
+            self.partial,
+            self.pins.directory,
         )
         layout = os.path.join(self.state.images, "oci-layout")
         if not os.path.exists(layout):
@@ -343,6 +323,8 @@ class Store:
 
     def forget(self, digests: Collection[str]) -> None:
         """Take all names of the manifests *digests* away, and their entries."""
+        if not digests:
+            return
         with self._changing() as descriptors:
             descriptors[:] = [d for d in descriptors if d["digest"] not in digests]
 
@@ -398,25 +380,14 @@ class Store:
         with contextlib.suppress(BlockingIOError), self.locked(exclusive=True, wait=wait):
             collect(self)
 
-    # Pins: images that containers use.
-
     def pin(self, container_id: str, image: Image) -> None:
         """Keep *image* and its layers while container *container_id* exists. Raises ImageError when it is gone."""
-        self.state.ensure(self.state.images, self.pins)
+        self.state.ensure(self.state.images, self.pins.directory)
         with self.locked():
             keys = [os.path.relpath(path, self.state.layers) for path in self.layer_paths(image)]
             if self.load(image.digest) is None:
                 raise _removed(image.name)
-            document = {"image": image.id, "manifest": image.digest, "layers": keys}
-            write_atomic(os.path.join(self.pins, container_id), json.dumps(document).encode())
-
-    def unpin(self, container_id: str) -> None:
-        """Container *container_id* is gone. The image stays until it is removed by name, or by :meth:`collect`."""
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(self.pins):
-                # What a task killed while it wrote the pin has left goes too.
-                if name == container_id or name.startswith(f".{container_id}."):
-                    os.unlink(os.path.join(self.pins, name))
+            self.pins.put(container_id, {"image": image.id, "manifest": image.digest, "layers": keys})
 
 
 def _removed(name: str) -> ImageError:

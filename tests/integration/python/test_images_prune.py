@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,9 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.errors import 
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+from faulty_proxy import Fault
+from image_sources import pull
+from oci_layout import member
 
 OLD = 1_600_000_000  # 2020
 ALL = {"name": None, "id": None, "label": None, "dangling": None}
@@ -157,7 +161,7 @@ def test_what_a_container_uses_stays_whatever_the_filters(images):
     assert images.names() == ["<none>"]
     assert images.prune()["images"] == []
     assert images.store.layer_paths(image)
-    images.store.unpin("c" * 64)
+    images.store.pins.remove("c" * 64)
     images.make("localhost/else:1", "b")
     # Its name was removed on purpose and its container is gone: nothing knows it any more.
     done = images.prune(images_filters={"dangling": False, "label": ["no-such"]})
@@ -190,6 +194,50 @@ def test_what_killed_runs_left_goes_and_counts(images):
     assert images.store.find(image.id) is not None
 
 
+def test_what_a_failed_pull_has_brought_stays_for_the_next_and_counts_in_a_prune(images, raw, proxy):
+    """It has no name yet: blobs and layers that are whole, and a part of one that is not."""
+    numbers = random.Random(4)
+    layers = [[member(f"layer{index}", content=numbers.randbytes(300_000 * (index + 1)))] for index in range(3)]
+    raw.image("prune/failed", layers, "1")
+    name = f"{proxy.address}/prune/failed:1"
+    document = raw.document("prune/failed", "1")
+    last = document["layers"][2]
+
+    def fails():
+        proxy.rule = once_then_down(last["digest"])
+        with pytest.raises(ImageError):
+            pull(images.root, name)
+        proxy.rule = lambda _seen: None
+
+    fails()
+    assert all(images.store.has_blob(layer["digest"]) for layer in document["layers"][:2])
+    assert 0 < os.stat(images.store.partial_path(last["digest"])).st_size < last["size"]
+    assert images.names() == []
+    foretold = images.usage()
+    done = images.prune()
+    assert done["actions"] == ["removed what nothing needs in the store of images"]
+    assert done["space_reclaimed"] > 600_000
+    assert images.usage() < foretold
+
+    fails()
+    del proxy.seen[:]
+    assert pull(images.root, name).names == [name]
+    assert [seen.status for seen in proxy.asked("GET", "/blobs/")] == [206]
+    images.store.remove(name)
+
+    fails()
+    images.make("localhost/app:1", "a")
+    images.store.remove("localhost/app:1")  # any removal takes it along
+    assert [path for path in images.listing() if os.path.isfile(path) and "/blobs/" in path] == []
+    assert os.listdir(images.store.partial) == []
+
+
+def once_then_down(digest):
+    """A blob comes in a part at first; then the registry is down for it."""
+    answers = iter([Fault(cut=400_000)])
+    return lambda seen: next(answers, Fault(status=503)) if digest in seen.path else None
+
+
 def test_a_damaged_config_does_not_cost_the_named_image_its_blobs(images):
     image = images.make("localhost/app:1", "a")
     with open(images.store.blob_path(image.id), "r+b") as file:
@@ -202,7 +250,7 @@ def test_a_damaged_config_does_not_cost_the_named_image_its_blobs(images):
 def test_a_damaged_pin_deletes_nothing(images):
     image = images.make("localhost/app:1", "a")
     images.store.pin("c" * 64, image)
-    with open(os.path.join(images.store.pins, "c" * 64), "wb") as file:
+    with open(images.store.pins.path("c" * 64), "wb") as file:
         file.write(b"{")
     with pytest.raises(ImageError, match="is damaged"):
         images.store.remove("localhost/app:1")
@@ -234,7 +282,7 @@ def test_a_tag_or_a_container_for_an_image_that_is_gone_says_so(images):
         images.store.tag(image, ["localhost/other:1"])
     with pytest.raises(ImageError, match="is missing"):
         images.store.pin("c" * 64, image)
-    assert not os.path.exists(os.path.join(images.store.pins, "c" * 64))
+    assert not os.path.exists(images.store.pins.path("c" * 64))
 
 
 def test_an_id_takes_away_all_that_have_it(images):
