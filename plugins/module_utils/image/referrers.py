@@ -53,13 +53,19 @@ def _ask(registry: Registry, transport: Transport, digest: str, artifact_type: s
             document = json.loads(raw)
             listed += [item for item in document["manifests"] if isinstance(item, dict)]
         except (ValueError, KeyError, TypeError):  # a web page, for instance: it does not know the request either
-            raise NotInRegistry(
-                f"cannot pull {registry.reference}: the registry {transport.host} lists no referrers", step="http 404"
-            ) from None
+            raise _none(registry, transport) from None
         path = _next(transport, path, headers.get("Link") or "")
         if not path:
             break
+    if not listed and transport.mirror:  # it need not have all that the registry has
+        raise _none(registry, transport)
     return listed
+
+
+def _none(registry: Registry, transport: Transport) -> NotInRegistry:
+    return NotInRegistry(
+        f"cannot pull {registry.reference}: the registry {transport.host} lists no referrers", step="http 404"
+    )
 
 
 def _next(transport: Transport, path: str, link: str) -> str:

@@ -15,7 +15,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image import bundle,
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from faulty_proxy import Fault
+from faulty_proxy import Fault, FaultyProxy
 from image_signatures import MANIFEST, Repository, digest_of, public, raw_signature
 from image_sources import small_layer, task
 
@@ -200,6 +200,11 @@ def test_an_identity_is_more_than_a_bundle_says(repository, digest, key, refusal
     assert taken(key)[0].changed
 
 
+def listing(*entries):
+    body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+    return Fault(status=200, body=body, headers={"Content-Type": INDEX})
+
+
 def test_a_registry_that_lists_referrers(repository, digest, key, taken, proxy):
     """On several pages, the first without what is looked for; the tag is not asked for."""
     repository.attach(digest, signed_bundle(key, statement(digest)))
@@ -215,8 +220,9 @@ def test_a_registry_that_lists_referrers(repository, digest, key, taken, proxy):
             return None
         query = seen.path.partition("?")[2]
         listed, headers = pages["" if "artifactType=" in query else query]
-        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}).encode()
-        return Fault(status=200, body=body, headers={"Content-Type": INDEX, **headers})
+        fault = listing(*listed)
+        fault.headers.update(headers)
+        return fault
 
     proxy.rule = rule
     proxy.seen.clear()
@@ -226,6 +232,18 @@ def test_a_registry_that_lists_referrers(repository, digest, key, taken, proxy):
         "last=1",
     ]
     assert [one for one in proxy.asked("GET", digest.replace(":", "-")) if not one.path.endswith(".sig")] == []
+
+
+def test_a_mirror_that_has_the_image_without_its_signatures(repository, digest, key, taken, proxy, registry):
+    repository.attach(digest, signed_bundle(key, statement(digest)))
+    [entry] = repository.listed[digest]
+    repository.put_manifest({"manifests": []}, digest.replace(":", "-"), INDEX)
+    proxy.rule = lambda seen: listing(entry) if "/referrers/" in seen.path else None
+    with FaultyProxy(registry.address) as mirror:
+        mirror.rule = lambda seen: listing() if "/referrers/" in seen.path else None
+        assert taken(key, access={"mirrors": {proxy.address: [mirror.address]}})[0].changed
+    assert mirror.asked("GET", "/referrers/")
+    assert mirror.asked("GET", "/blobs/")
 
 
 def test_a_registry_that_does_not_know_what_is_asked(repository, digest, key, taken, proxy, refusal):
