@@ -128,6 +128,7 @@ from .image import (
     mirrors,
     module,
     offers,
+    pins,
     options,
     progress,
     prune,

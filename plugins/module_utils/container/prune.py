@@ -109,7 +109,7 @@ def _size(state: StateDir, record: Record) -> int:
     from ..image.store import Store
 
     name = os.path.join(state.containers, record.name)
-    return usage([record.path, name, os.path.join(Store(state).pins, record.id)])
+    return usage([record.path, name, Store(state).pins.path(record.id)])
 
 
 def _goes(state: StateDir, record: Record, chosen: Filter) -> bool:

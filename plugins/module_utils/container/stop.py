@@ -137,6 +137,6 @@ def destroy(state: StateDir, record: Record) -> None:
     # The directory goes last: as long as it is there, whoever comes after us knows what is left to do.
     stop(state, record, force=True)
     records.unpublish(state, record)
-    Store(state).unpin(record.id)
+    Store(state).pins.remove(record.id)
     records.remove_directory(record.path)
     remove_empty(CGROUP_PARENT)

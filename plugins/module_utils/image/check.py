@@ -172,7 +172,7 @@ class _Check:
         for descriptor in self.store.descriptors():
             name = name_of(descriptor)
             names.setdefault(descriptor["digest"], []).extend([name] if name else [])
-        for _container_id, pin in self.store.pinned():
+        for _container_id, pin in self.store.pins.all():
             names.setdefault(pin["manifest"], [])
         return [_Image(self.store, digest, sorted(known)) for digest, known in names.items()]
 

@@ -54,7 +54,7 @@ def unneeded(store: Store, *, images: Collection[str] = (), pins: Collection[str
     blobs: set[str] = set()
     keep: set[str] = set()
     manifests = {descriptor["digest"] for descriptor in store.descriptors() if descriptor["digest"] not in images}
-    for container_id, pin in store.pinned():
+    for container_id, pin in store.pins.all():
         if container_id not in pins:
             manifests.add(pin["manifest"])
             keep.update(os.path.join(store.state.layers, key) for key in pin["layers"])
@@ -70,7 +70,7 @@ def unneeded(store: Store, *, images: Collection[str] = (), pins: Collection[str
         if f"{algorithm}:{name}" not in blobs
     ]
     files += [os.path.join(store.partial, name) for name in _listed(store.partial)]
-    for directory in (store.state.images, store.pins, store.imports):
+    for directory in (store.state.images, store.pins.directory, store.imports):
         files += [os.path.join(directory, name) for name in _listed(directory) if _is_temporary(name)]
     layers = [
         path

@@ -73,7 +73,7 @@ def prune(
     if not os.path.isdir(store.state.images):
         return Pruned([], 0)
     with contextlib.nullcontext() if check_mode else store.locked(exclusive=True):
-        used = {pin["manifest"] for container_id, pin in store.pinned() if container_id not in without_pins}
+        used = {pin["manifest"] for container_id, pin in store.pins.all() if container_id not in without_pins}
         listed = {descriptor["digest"] for descriptor in store.descriptors()}
         images = {image.digest: image for image in store.images()}
         made = {digest: made_at(store, image) for digest, image in images.items()}

@@ -270,10 +270,10 @@ def test_what_a_container_pins_survives_the_removal_of_its_name(names, state_dir
     assert pinned is not None
     assert pinned.names == []
     assert len(store.layer_paths(pinned)) == 4 + 3
-    with open(os.path.join(store.pins, ".c1.4711.tmp"), "wb"):
+    with open(os.path.join(store.pins.directory, ".c1.4711.tmp"), "wb"):
         pass  # as a task leaves it that is killed while it pins
-    store.unpin("c1")
-    assert os.listdir(store.pins) == []
+    store.pins.remove("c1")
+    assert os.listdir(store.pins.directory) == []
     store.collect()
     assert store.find(image.id) is None
     assert os.listdir(os.path.join(state_dir, "layers", "sha256")) == []

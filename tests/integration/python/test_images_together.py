@@ -184,7 +184,7 @@ def test_all_at_once(host, names, tmp_path):
     store = Store(host.state)
     for number in range(WORKERS):
         host.task(name=f"c{number}", state="absent")
-    assert list(store.pinned()) == []
+    assert list(store.pins.all()) == []
     check(store, repair=True, access=Access())
     for name in names:
         apply(plan(ImageRequest(name), store), store)
