@@ -458,13 +458,22 @@ def test_damaged_blobs(place, cut, said):
 
 
 def test_many_small_files(place):
+    """In more directories than are kept open, one after the other in another."""
     count = 100_000
+    where = [f"d{number % 20}/e{number % 10}/f{number % 1000}" for number in range(1000)]
+    parents = sorted({path.rsplit("/", depth)[0] for path in where for depth in (1, 2)} | set(where))
     root = place.layer(
-        *(directory(f"d{number}") for number in range(100)),
-        *(member(f"d{number % 100}/{number}", content=b"%d" % number) for number in range(count)),
+        *map(directory, parents),
+        *(member(f"{where[number % 1000]}/{number}", content=b"%d" % number) for number in range(count)),
     )
-    assert sum(len(os.listdir(root / name)) for name in os.listdir(root)) == count
-    assert (root / "d99/99999").read_bytes() == b"99999"
+    found = 0
+    for path, _directories, files in os.walk(root):
+        for name in files:
+            found += 1
+            assert os.path.relpath(path, root) == where[int(name) % 1000]
+            with open(os.path.join(path, name), "rb") as file:
+                assert file.read() == name.encode()
+    assert found == count
 
 
 def test_a_huge_sparse_file(place, tmp_path):
