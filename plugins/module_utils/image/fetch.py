@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 READ_SIZE = 1 << 18
+WORTHWHILE = 1 << 14  # bytes; an attempt that brings less counts as one that failed, or a trickle would go on for days
 
 
 class Cancelled(Exception):
@@ -122,7 +123,7 @@ class Download:
                 failures = 0  # what lay there before, or a splice, may be the wrong part: once more from the start
                 continue
             resumed = resumed or self.have > 0
-            failures = 1 if self.have > before else failures + 1
+            failures = 1 if self.have - before >= WORTHWHILE else failures + 1
             if failures >= transport.attempts:
                 raise self._given_up(transport, error) from error
             transport.sleep(back_off(failures - 1, random.random()))

@@ -497,6 +497,15 @@ def test_a_blob_that_keeps_breaking(server):
     assert len(client.slept) == transport.ATTEMPTS - 1
 
 
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_a_blob_that_comes_in_crumbs(server, piece):
+    sequence(server, lambda handler: ranged(handler, cut=piece))
+    client = Client(server)
+    with pytest.raises(RegistryUnavailable, match=r"the connection broke|sends only \d+ of"):
+        fetch(client)
+    assert len(server.paths()) == transport.ATTEMPTS
+
+
 def test_a_blob_with_the_wrong_content(server):
     sequence(server, status(200, bytes(len(BLOB))))
     with pytest.raises(ImageError, match="does not have that digest"):
