@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The store as it lies in the state directory is an OCI image layout: skopeo and umoci read it by its names."""
+"""The store as it lies in the state directory: an OCI image layout that skopeo and umoci read by its names, and layers
+of which each is there once, whatever images have it.
+"""
 
 from __future__ import annotations
 
@@ -62,3 +64,31 @@ def test_umoci(images, tmp_path):
         bundle = tmp_path / str(index)
         said("umoci", "unpack", "--image", f"{layout}:{name}", str(bundle))
         assert sorted(os.listdir(bundle / "rootfs/etc")) == ["name", "os-release"]
+
+
+def test_a_layer_is_there_once_whatever_lies_below_it_and_however_it_is_compressed(raw, proxy, state_dir):
+    other, shared = (
+        [directory("opt"), member("opt/other")],
+        [directory("srv"), member("srv/data", content=b"d" * 90_000)],
+    )
+    raw.image("layout/one", [BASE, shared], "1")
+    raw.image("layout/two", [other, shared], "1")
+    raw.image("layout/three", [shared, other], "1", level=1)
+    images = [pull(state_dir, f"{proxy.address}/layout/{name}:1") for name in ("one", "two", "three")]
+    store = Store(StateDir(state_dir))
+    assert len({layer for image in images for layer in image.layers}) == 3
+    assert len(os.listdir(os.path.join(state_dir, "layers/sha256"))) == 3
+    first, second, third = (store.layer_paths(image) for image in images)
+    assert first[1] == second[1] == third[0]
+    assert second[0] == third[1]
+    # As blobs there are two of the shared one, compressed in two ways; each came in once.
+    blobs = {image.manifest["layers"][index]["digest"] for image, index in zip(images, (1, 1, 0))}
+    assert len(blobs) == 2
+    for digest in blobs:
+        assert len(proxy.asked("GET", digest)) == 1
+    # It goes with the last image that has it.
+    for image in images[:2]:
+        store.remove(image.name)
+    assert store.layer_paths(images[2]) == third
+    store.remove(images[2].name)
+    assert os.listdir(os.path.join(state_dir, "layers/sha256")) == []

@@ -170,6 +170,15 @@ def test_what_a_container_uses_stays_whatever_the_filters(images):
     assert images.names() == ["localhost/else:1"]
 
 
+def test_the_layers_of_a_container_stay_where_its_image_cannot_be_read_any_more(images):
+    image = images.make("localhost/app:1", "a")
+    images.store.pin("c" * 64, image)
+    [path] = images.store.layer_paths(image)
+    os.unlink(images.store.blob_path(image.id))
+    images.store.collect()
+    assert sorted(os.listdir(path)) == ["file", "linked"]
+
+
 def test_what_killed_runs_left_goes_and_counts(images):
     image = images.make("localhost/app:1", "a")
     images.store.prepare()
