@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from ..image.signature import Verify
+
 
 def run(argv: list[str], root: str | None) -> int:
     """Carry out ``pull`` with its arguments; the exit code. Raises Error, OSError."""
@@ -24,7 +26,12 @@ def run(argv: list[str], root: str | None) -> int:
 
     options = _parser().parse_args(argv[1:])
     request = ImageRequest(
-        options.reference, pull="always", platform=options.platform, access=registry_options.access(options)
+        options.reference,
+        pull="always",
+        platform=options.platform,
+        access=registry_options.access(options, options.mirror),
+        verify=_verify(options),
+        require_digest=options.require_digest,
     )
     store = Store(StateDir(root))
     made = plan(request, store)
@@ -52,10 +59,35 @@ def run(argv: list[str], root: str | None) -> int:
     return 0
 
 
+def _verify(options: argparse.Namespace) -> Verify | None:
+    """Raises ImageError."""
+    if not options.verify:
+        if options.identity:
+            raise ImageError("--identity is given without --verify", step="options", hint="Name the key, too")
+        return None
+    from ..image.signature import Verify
+
+    return Verify(options.verify, options.identity)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = parsing.parser("pull", "Fetch an image from a registry and unpack it.")
     parser.add_argument("reference", metavar="REF", help="such as redis:7 or quay.io/team/app@sha256:…")
     registry_options.add(parser)
     parser.add_argument("--platform", metavar="OS/ARCH", help="instead of this host's own")
+    parser.add_argument(
+        "--mirror",
+        metavar="HOST[:PORT][/PREFIX]",
+        action="append",
+        default=[],
+        help="read from it before the registry itself; http:// in front if it has no TLS; may be repeated",
+    )
+    parser.add_argument(
+        "--verify", metavar="KEY", help="refuse what no cosign signature by this public key, a PEM file, is there for"
+    )
+    parser.add_argument(
+        "--identity", metavar="REPOSITORY", default="", help="that the signature is for, if it is not REF's"
+    )
+    parser.add_argument("--require-digest", action="store_true", help="refuse a REF without a digest")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the image id only")
     return parser

@@ -11,6 +11,7 @@ from . import packages
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from ..image.auth import Access
 
@@ -31,14 +32,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def access(options: argparse.Namespace) -> Access:
-    """How to reach the registry by the parsed *options*. Raises ImageError."""
+def access(options: argparse.Namespace, mirrors: Sequence[str] = ()) -> Access:
+    """How to reach the registry by the parsed *options*, any of *mirrors* before it. Raises ImageError."""
     from ..image.auth import Access
 
     packages.admit()  # requests is one of them
     username, password = credentials(options.creds) if options.creds else (None, None)
     verify = options.tls_verify == "true"
-    return Access(username=username, password=password, authfile=options.authfile, validate_certs=verify)
+    return Access(
+        username=username,
+        password=password,
+        authfile=options.authfile,
+        validate_certs=verify,
+        mirrors={"*": list(mirrors)} if mirrors else None,
+    )
 
 
 def credentials(given: str) -> tuple[str, str]:

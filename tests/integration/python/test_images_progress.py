@@ -127,6 +127,43 @@ def test_credentials_on_the_command_line(layout, make_registry, state_dir, tmp_p
     assert aoci_pull("--creds", ":x", name).stderr.startswith("aoci: --creds names no user")
 
 
+def test_mirrors_on_the_command_line(registry, name, state_dir):
+    elsewhere = "no-such-host.invalid/app:1"
+    mirrors = ["--mirror", "127.0.0.1:1", "--mirror", f"http://{registry.address}/progress"]
+    pulled = aoci_pull("-q", *mirrors, elsewhere)
+    assert pulled.returncode == 0, pulled.stderr
+    assert pulled.stdout == aoci_pull("-q", name).stdout
+    assert "'app' has neither a dot nor a port" in aoci_pull("--mirror", "app", elsewhere).stderr
+
+
+def test_signatures_and_digests_on_the_command_line(registry, name, state_dir, tmp_path):
+    pytest.importorskip("cryptography")
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from image_signatures import Repository, public
+
+    digest = subprocess.run(
+        ["skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", f"docker://{name}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _key in range(2)]
+    files = [str(tmp_path / f"{number}.pub") for number in range(2)]
+    for file, key in zip(files, keys):
+        with open(file, "w", encoding="ascii") as out:
+            out.write(public(key))
+    Repository(registry.address, "progress/app").sign(digest, keys[0])
+    refused = aoci_pull("--verify", files[1], name)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"refused {name}: none of its cosign signatures was made by the key" in refused.stderr
+    assert aoci_pull("--verify", files[0], "--identity", "r.example/other", name).returncode == 1
+    assert "without --verify" in aoci_pull("--identity", "r.example/other", name).stderr
+    pulled = aoci_pull("--verify", files[0], name)
+    assert pulled.returncode == 0, pulled.stderr
+    assert "it names no digest" in aoci_pull("--require-digest", name).stderr
+    assert aoci_pull("--require-digest", f"{name.rpartition(':')[0]}@{digest}").returncode == 0
+
+
 def test_another_platform_than_the_hosts(registry, raw, state_dir):
     mine, other = (
         raw.image("progress/two", [[member("mine")]]),
