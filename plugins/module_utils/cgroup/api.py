@@ -284,34 +284,30 @@ class Cgroup:
         directory = self.directory(controller)
         if directory is None:
             return False
-        if os.path.isdir(directory):
-            return os.path.exists(f"{directory}/{file}")
-        return self._foreseen(directory, file)
+        if os.path.exists(f"{directory}/{file}"):
+            return True
+        return not v2.has_files(self.hierarchy, directory, controller) and self._foreseen(directory, file)
 
     def _content(self, row: Row) -> str | None:
         directory = self.directory(row.controller)
         if directory is None:
             return None
         text = read_if_there(f"{directory}/{row.file}")
-        return self._expected(row, directory) if text is None and not os.path.isdir(directory) else text
+        if text is None and not v2.has_files(self.hierarchy, directory, row.controller):
+            return self._expected(row, directory)
+        return text
 
     def _expected(self, row: Row, directory: str) -> str | None:
-        """What *row*'s file would hold if the group were made: some values a v1 group takes from its parent."""
-        if row.file in _INHERITED and row.controller in self.hierarchy.v1:
-            return read_if_there(f"{_nearest(directory)}/{row.file}")
-        from .plan import initial
+        """What *row*'s file would hold if the group were made."""
+        from .foresee import expected
 
-        return initial(row) if self._foreseen(directory, row.file) else None
+        return expected(self.hierarchy, row, directory, directory[: -len(self.path)])
 
     def _foreseen(self, directory: str, file: str) -> bool:
-        """Whether a group made as *directory* would have *file*. The root lacks many: any group below it tells."""
-        mount = directory[: -len(self.path)]
-        for model in (_nearest(directory), *tree(mount)):
-            if model != mount:
-                return os.path.exists(f"{model}/{file}")
-        # The very first group of this machine: these two files come with a feature that shows elsewhere.
-        sign = {"io.weight": f"{mount}/io.cost.qos", "io.bfq.weight": "/sys/module/bfq"}.get(file)
-        return sign is None or os.path.exists(sign)
+        """Whether a group made as *directory* would have *file*."""
+        from .foresee import foreseen
+
+        return foreseen(self.hierarchy, directory, directory[: -len(self.path)], file)
 
     def apply(self, wanted: Iterable[Change]) -> None:
         """Carry out what :meth:`plan` gave. When the kernel refuses one, the others are put back as they were."""
@@ -391,14 +387,5 @@ class Cgroup:
         return flat_keyed(text).get("oom_kill", 0) if text else 0
 
 
-def _nearest(directory: str) -> str:
-    """The closest group above *directory* that exists."""
-    above = os.path.dirname(directory)
-    while not os.path.isdir(above):
-        above = os.path.dirname(above)
-    return above
-
-
 _RAW_DEFAULTS = {"memory.high": "max", "io.weight": "default 100"}
 _V2_NAME = {"blkio": "io"}
-_INHERITED = frozenset(("cpuset.cpus", "cpuset.mems", "memory.swappiness"))

@@ -12,6 +12,7 @@ from .control import read_if_there
 from .errors import CgroupError
 from .hierarchy import UNIFIED
 from .resources import RAW_BYTES, V2
+from .v2 import enabled
 from .vocabulary import option_of, shown
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _MEMORY_LIMITS = ("memory.limit_in_bytes", "memory.max")
 
 
-def missing(group: Cgroup, row: Row) -> CgroupError:
+def missing(group: Cgroup, row: Row | Change) -> CgroupError:
     """The error for a limit whose control file is not there."""
     name = option_of(row.file)
     where = f"cannot set {name} of {group.path}"
@@ -40,7 +41,7 @@ def missing(group: Cgroup, row: Row) -> CgroupError:
         else:
             message = f"{where}: the {row.controller} controller is not mounted (cgroup {hierarchy.mode})"
             hint = f"Mount it: mount -t cgroup -o {row.controller} cgroup /sys/fs/cgroup/{row.controller}"
-    elif row.controller not in hierarchy.v1 and row.controller not in _enabled(directory):
+    elif row.controller not in hierarchy.v1 and row.controller not in enabled(directory):
         message = f"{where}: the {row.controller} controller is not enabled for this group"
         hint = "A group above it holds processes, which keeps controllers from its children: move them to a child"
     else:
@@ -57,12 +58,10 @@ def missing(group: Cgroup, row: Row) -> CgroupError:
 _V2_FILES = frozenset(row.file for row in V2) | RAW_BYTES.keys()
 
 
-def _enabled(directory: str) -> list[str]:
-    return (read_if_there(f"{directory}/cgroup.controllers") or "").split()
-
-
 def refused(group: Cgroup, change: Change, error: OSError, stuck: Change | None) -> CgroupError:
     """The error for a value the kernel did not take; *stuck* is what could not be put back, if anything."""
+    if error.errno == errno.ENOENT and group.exists():
+        return missing(group, change)
     name = option_of(change.file)
     reason, hint = error.strerror or str(error), ""
     if change.file in _MEMORY_LIMITS and error.errno == errno.EBUSY:

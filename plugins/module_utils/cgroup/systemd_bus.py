@@ -37,6 +37,7 @@ _JOB_REMOVED = "type='signal',interface='org.freedesktop.systemd1.Manager',membe
 _READ = "read systemd's answer"
 
 NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
+UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
 UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists"
 
 _BASIC = {

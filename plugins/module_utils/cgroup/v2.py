@@ -13,10 +13,18 @@ from ..kernel.lean import suppress
 from .control import make_group, make_parent, parents, read_if_there
 from .errors import CgroupError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .hierarchy import Hierarchy
+
 # Why a group may not hand a controller to its children; each leaves the others to be tried alone.
 _CANNOT_ENABLE = (errno.EBUSY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOENT)
 
 _TRIES = 10
+
+_SYSTEMD = "/run/systemd/system"  # sd_booted(3)
+HOLDER = "/agentless-oci.controllers"
+"""The empty group that keeps the root's controllers on, under systemd; it stays until the next boot."""
 
 
 def make(mount: str, path: str) -> None:
@@ -36,6 +44,8 @@ def make(mount: str, path: str) -> None:
             directory = mount + path
             with suppress(FileExistsError):
                 make_group(directory)
+            if path.count("/") == 1:
+                _hold_controllers(mount)
             return
         except OSError as error:
             # A parent that was empty when we passed has been removed by the last of its former users.
@@ -61,6 +71,32 @@ def _enable(directory: str) -> None:
             except OSError as one:
                 if one.errno not in _CANNOT_ENABLE:
                     raise
+
+
+def _hold_controllers(mount: str) -> None:
+    """Keep systemd from switching off controllers that a group right below the root needs.
+
+    It switches off in the root's subtree_control what no unit of its own asks for, and the group's limits would go
+    with the files. The kernel refuses that as long as any child of the root has a controller on for its children: an
+    empty group that does is enough. (A group further down has such a parent.)
+    """
+    if os.path.isdir(_SYSTEMD):
+        directory = mount + HOLDER
+        with suppress(FileExistsError):
+            make_group(directory)
+        _enable(directory)
+
+
+def enabled(directory: str) -> list[str]:
+    """The controllers that the group has files of; none where it has gone."""
+    return (read_if_there(directory + "/cgroup.controllers") or "").split()
+
+
+def has_files(hierarchy: Hierarchy, directory: str, controller: str) -> bool:
+    """Whether the group is there with the files of *controller*, which under v2 the group above may keep back."""
+    if not os.path.isdir(directory):
+        return False
+    return controller in hierarchy.v1 or controller == "cgroup" or controller in enabled(directory)
 
 
 def delegate(directory: str, uid: int) -> None:

@@ -178,8 +178,10 @@ def test_controller_not_enabled_for_the_group(v2):
     os.unlink(path + "/pids.max")
     with open(path + "/cgroup.controllers", "w", encoding="utf-8") as file:
         file.write("cpu memory\n")
+    wanted = v2.plan({"pids": {"limit": 5}})  # making the group once more may enable it
+    assert [(change.before, change.after) for change in wanted] == [("max", "5")]
     with pytest.raises(CgroupError, match="pids controller is not enabled for this group"):
-        v2.plan({"pids": {"limit": 5}})
+        v2.apply(wanted)
 
 
 @pytest.mark.parametrize(
