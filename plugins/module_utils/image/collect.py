@@ -62,31 +62,35 @@ def unneeded(store: Store, *, images: Collection[str] = (), pins: Collection[str
         reached, diff_ids = _reached(store, digest)
         blobs.update((digest, *reached))
         keep.update(_present_layers(store, diff_ids))
-    root = os.path.join(store.state.images, "blobs")
-    files = [
-        os.path.join(root, algorithm, name)
-        for algorithm in _listed(root)
-        for name in _listed(os.path.join(root, algorithm))
-        if f"{algorithm}:{name}" not in blobs
-    ]
-    files += [os.path.join(store.partial, name) for name in _listed(store.partial)]
+    files = [path for digest, path in _blobs(store) if digest not in blobs]
+    files += _partial(store)
     for directory in (store.state.images, store.pins.directory, store.imports):
         files += [os.path.join(directory, name) for name in _listed(directory) if _is_temporary(name)]
-    layers = [
-        path
-        for algorithm in _listed(store.state.layers)
-        for path in (
-            os.path.join(store.state.layers, algorithm, name)
-            for name in _listed(os.path.join(store.state.layers, algorithm))
-        )
-        if path not in keep
-    ]
+    layers = [path for path in _layers(store) if path not in keep]
     return Unneeded(files, layers, keep)
 
 
-def collect(store: Store) -> None:
-    """Delete what nothing needs. The caller holds the store's lock exclusively."""
-    delete(store, unneeded(store))
+def collect(store: Store, spared: Collection[str] = ()) -> None:
+    """Delete what nothing needs, but the paths *spared*. The caller holds the store's lock exclusively."""
+    found = unneeded(store)
+    delete(store, Unneeded([path for path in found.files if path not in spared], [], found.keep | set(spared)))
+
+
+@contextlib.contextmanager
+def undone_unless(store: Store, worth_keeping: Callable[[BaseException], bool]) -> Iterator[None]:
+    """Delete again what the block has brought when it fails; not where that is worth keeping for the next run.
+
+    Nor what lay there before, from which another pull that was killed or cut off goes on. Nothing is deleted while
+    somebody else works on the store.
+    """
+    before = {*(path for _digest, path in _blobs(store)), *_partial(store), *_layers(store)}
+    try:
+        yield
+    except BaseException as error:
+        if not worth_keeping(error):
+            with contextlib.suppress(BlockingIOError), store.locked(exclusive=True, wait=False):
+                collect(store, before)
+        raise
 
 
 def take_away(store: Store, names: Callable[[], None], images: Collection[str], found: Unneeded | None = None) -> None:
@@ -121,6 +125,25 @@ def delete(store: Store, found: Unneeded) -> None:
         if name.startswith(("blob-", "layer-")):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(store.state.locks, name))
+
+
+def _blobs(store: Store) -> Iterator[tuple[str, str]]:
+    """(digest, path) of every blob, and of temporary files among them, by what is no digest."""
+    root = os.path.join(store.state.images, "blobs")
+    for algorithm in _listed(root):
+        for name in _listed(os.path.join(root, algorithm)):
+            yield f"{algorithm}:{name}", os.path.join(root, algorithm, name)
+
+
+def _partial(store: Store) -> list[str]:
+    return [os.path.join(store.partial, name) for name in _listed(store.partial)]
+
+
+def _layers(store: Store) -> Iterator[str]:
+    """Directories of all unpacked layers, half ones among them."""
+    for algorithm in _listed(store.state.layers):
+        directory = os.path.join(store.state.layers, algorithm)
+        yield from (os.path.join(directory, name) for name in _listed(directory))
 
 
 def _is_temporary(name: str) -> bool:

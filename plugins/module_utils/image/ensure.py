@@ -166,12 +166,10 @@ def apply(made: Plan, store: Store, progress: Progress | None = None) -> Image |
             _remember(made, store, made.image)
             _note_verified(made, store, made.image)
         return made.image
-    try:
+    from .collect import undone_unless
+
+    with undone_unless(store, _can_go_on):
         return _bring(made, store, progress)
-    except BaseException as error:
-        if not _can_go_on(error):
-            store.collect(wait=False)  # what this run brought and nobody names
-        raise
 
 
 def _can_go_on(error: BaseException) -> bool:

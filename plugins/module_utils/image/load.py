@@ -168,6 +168,7 @@ def load(store: Store, kind: Kind, platform: Platform, wanted: str = "", name: s
     *wanted* says which one (see offers.choose). Raises ImageError, OSError.
     """
     from ..kernel.files import locked
+    from .collect import undone_unless
     from .reference import normalise
 
     if kind.format == ROOTFS:
@@ -178,31 +179,29 @@ def load(store: Store, kind: Kind, platform: Platform, wanted: str = "", name: s
             hint="The module oci_image makes an image of a root file system, by its option source",
         )
     archive = open_archive(kind, store)
+    images = []
     try:
-        offers = offers_of(archive, kind)
-        chosen = [choose(offers, wanted, name, platform, kind.path)] if wanted or name else offers
-        if not chosen:
-            raise archive.broken("it holds no image")
-        images = []
-        store.prepare()
-        for offer in chosen:
-            names = [normalise(name)] if name else list(offer.names)
-            if not names:
-                raise ImageError(
-                    f"the image {offer} in {kind.path} has no name",
-                    step="archive",
-                    obj=kind.path,
-                    hint="Give it one: aoci load -i FILE NAME",
-                )
-            found = read(archive, kind, offer, platform)
-            with locked(store.state.lock_path("image", names[0])), store.locked():
-                images.append(store_image(found, store, names))
-        return images
-    except BaseException:
-        store.collect(wait=False)  # what was brought and nobody names
-        raise
+        with undone_unless(store, lambda _error: False):
+            offers = offers_of(archive, kind)
+            chosen = [choose(offers, wanted, name, platform, kind.path)] if wanted or name else offers
+            if not chosen:
+                raise archive.broken("it holds no image")
+            store.prepare()
+            for offer in chosen:
+                names = [normalise(name)] if name else list(offer.names)
+                if not names:
+                    raise ImageError(
+                        f"the image {offer} in {kind.path} has no name",
+                        step="archive",
+                        obj=kind.path,
+                        hint="Give it one: aoci load -i FILE NAME",
+                    )
+                found = read(archive, kind, offer, platform)
+                with locked(store.state.lock_path("image", names[0])), store.locked():
+                    images.append(store_image(found, store, names))
     finally:
         archive.close()
+    return images
 
 
 def _check_platform(found: LayoutImage | SavedImage, request: ImageRequest, path: str) -> None:

@@ -373,11 +373,11 @@ class Store:
             return []
         return [name for name in image.names if parse(name).repository == reference.repository]
 
-    def collect(self, *, wait: bool = True) -> None:
-        """Delete blobs and layers that no name and no pin reaches; without *wait* only if nobody adds any now."""
+    def collect(self) -> None:
+        """Delete blobs and layers that no name and no pin reaches."""
         from .collect import collect
 
-        with contextlib.suppress(BlockingIOError), self.locked(exclusive=True, wait=wait):
+        with self.locked(exclusive=True):
             collect(self)
 
     def pin(self, container_id: str, image: Image) -> None:

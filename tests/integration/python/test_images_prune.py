@@ -241,6 +241,28 @@ def test_what_a_failed_pull_has_brought_stays_for_the_next_and_counts_in_a_prune
     assert os.listdir(images.store.partial) == []
 
 
+def test_a_pull_that_cannot_succeed_takes_away_what_it_brought_and_no_more(images, raw, proxy):
+    numbers = random.Random(5)
+    layers = [[member(f"layer{index}", content=numbers.randbytes(300_000 * (index + 1)))] for index in range(3)]
+    raw.image("prune/cut", layers, "1")
+    proxy.rule = once_then_down(raw.document("prune/cut", "1")["layers"][2]["digest"])
+    with pytest.raises(ImageError):
+        pull(images.root, f"{proxy.address}/prune/cut:1")
+    proxy.rule = lambda _seen: None
+    before = images.listing()
+    assert sum("/blobs/sha256/" in path for path in before) >= 2
+    raw.image("prune/bad", [[member("fine", content=numbers.randbytes(100_000))], [member("x"), member("x/y")]], "1")
+    for bad in ("prune/none:1", "prune/bad:1"):
+        with pytest.raises(ImageError):
+            pull(images.root, f"{proxy.address}/{bad}")
+        assert [path for path in images.listing() if "/locks/" not in path] == [
+            path for path in before if "/locks/" not in path
+        ]
+    del proxy.seen[:]
+    pull(images.root, f"{proxy.address}/prune/cut:1")
+    assert [seen.status for seen in proxy.asked("GET", "/blobs/")] == [206]
+
+
 def once_then_down(digest):
     """A blob comes in a part at first; then the registry is down for it."""
     answers = iter([Fault(cut=400_000)])
