@@ -100,7 +100,8 @@ class Transport:
     scheme  "https", or "http" once a place that may be plain has turned out to be
 
     With *asks_only* nothing is expected to be moved: HEADs and what logging in takes are small questions, until there
-    is something to move after all. Otherwise all go over the connections that are needed anyway.
+    is something to move after all. Otherwise all go over the connections that are needed anyway; only whether this
+    machine's own registry speaks TLS is found out by a question, which loads no authorities for a no.
     """
 
     def __init__(
@@ -130,11 +131,11 @@ class Transport:
         self._lock = threading.Lock()
         self._questions: Questions | None = None
         self._session: Any = None
-        if asks_only:
+        if asks_only or (is_loopback(self.host) and not self._scheme_known):
             from .question import Questions
 
             self._questions = Questions(self._trust, TIMEOUTS)
-        else:
+        if not asks_only:
             self._session = self._new_session()
 
     @property
@@ -367,7 +368,7 @@ class Transport:
         from urllib.parse import urlsplit
 
         sent = {"User-Agent": USER_AGENT, **(headers or {})}
-        if self._questions is not None and self._session is None and (small or method == "HEAD"):
+        if self._questions and (small or method == "HEAD") and (self._session is None or not self._scheme_known):
             answer = self._questions.ask(method, url, sent, **arguments)
             if answer is not None:
                 return answer

@@ -362,6 +362,23 @@ def test_what_is_moved_goes_by_requests(servers):
     made.close()
 
 
+def test_whether_this_machines_registry_speaks_tls_is_asked_without_authorities(servers, monkeypatch):
+    from ansible_collections.agentless.oci.plugins.module_utils.image import transport
+
+    def refuse(*_arguments, **_options):
+        raise AssertionError("requests would load them")
+
+    server = servers(FOUND)
+    made = Registry(parse(f"{server.address}/a/b:1"), auth.Access())
+    with monkeypatch.context() as patch:
+        patch.setattr(transport.import_requests().Session, "request", refuse)
+        assert made.head() == DIGEST
+        with pytest.raises(AssertionError):  # from there on all goes over one kind of connection
+            made.head()
+    assert made.head() == DIGEST
+    made.close()
+
+
 def test_a_proxy_is_for_requests(monkeypatch):
     assert not question.proxied("r.example", {})
     assert not question.proxied("r.example", {"no_proxy": "x", "NO_PROXY": "x", "HTTPS_PROXY": ""})
