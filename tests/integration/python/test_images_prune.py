@@ -354,6 +354,12 @@ def visible(root):
     return found
 
 
+def contents(root):
+    """The files of each unpacked layer that has its name."""
+    directory = os.path.join(root, "layers/sha256")
+    return {name: sorted(os.listdir(os.path.join(directory, name))) for name in os.listdir(directory) if name[0] != "."}
+
+
 def killed_at(step, work):
     """Whether *work* in a process of its own, killed in front of its *step*-th change of a directory, got that far."""
     pid = os.fork()
@@ -420,6 +426,7 @@ def test_killed_at_every_step_it_leaves_names_that_are_whole_and_the_next_run_en
             assert store.is_complete(image)
             assert all(store.has_blob(layer["digest"]) for layer in image.manifest["layers"])
         assert check(store).problems == []
+        assert contents(root).items() <= contents(template).items()  # nor does a later pull find half a layer
         work(root)
         store.collect()
         assert visible(root) == expected, step
