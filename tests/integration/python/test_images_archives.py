@@ -21,6 +21,7 @@ import time
 
 import pytest
 import trees
+from ansible_collections.agentless.oci.plugins.module_utils.image import inflate
 from ansible_collections.agentless.oci.plugins.module_utils.image.digest import digest_of_file
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
 from ansible_collections.agentless.oci.plugins.module_utils.image.load import open_archive
@@ -126,6 +127,32 @@ def test_the_two_peers_agree(peers):
     assert {path for path in tree if path.startswith((b"opaque", b"gone", b"was-dir"))} == {
         b"opaque", b"opaque/new", b"gone", b"was-dir",
     }  # fmt: skip
+
+
+def test_the_layers_are_compressed_as_they_are_called(peers):
+    """What chunked zstd adds are frames that others skip, and annotations (containers/storage, pkg/chunked)."""
+    found = {}
+    for name in ("skopeo-gzip", "skopeo-zstd", "skopeo-zstd-chunked", "plain"):
+        layout = pathlib.Path(peers.path(name))
+        if name == "plain":
+            blobs, manifest = layout, json.loads((layout / "manifest.json").read_text())
+            layers = [blobs / layer["digest"][7:] for layer in manifest["layers"]]
+        else:
+            blobs = layout / "blobs/sha256"
+            index = json.loads((layout / "index.json").read_text())
+            manifest = json.loads((blobs / index["manifests"][0]["digest"][7:]).read_text())
+            layers = [blobs / layer["digest"][7:] for layer in manifest["layers"]]
+        chunked = all("io.containers.zstd-chunked.manifest-checksum" in str(layer) for layer in manifest["layers"])
+        contents = [layer.read_bytes() for layer in layers]
+        found[name] = {inflate.sniff(content[:4]) for content in contents}, chunked
+        # A skippable frame, which holds the table of contents (RFC 8878, 3.1.2).
+        assert all((b"\x50\x2a\x4d\x18" in content) is chunked for content in contents)
+    assert found == {
+        "skopeo-gzip": ({"gzip"}, False),
+        "skopeo-zstd": ({"zstd"}, False),
+        "skopeo-zstd-chunked": ({"zstd"}, True),
+        "plain": ({"tar"}, False),
+    }
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
