@@ -122,6 +122,18 @@ def compared(tree, *, touched=(), linked=()):
     return found
 
 
+def podman_tree(peers, *source):
+    """What podman makes of an image that it pulls; but for the root, whose mode is 0555 whatever the image says."""
+    peers.podman("pull", "-q", *source)
+    [identity] = peers.podman("images", "-q").split()
+    try:
+        found = peers.podman_tree(identity)
+    finally:
+        peers.podman("rmi", identity)
+    del found[b"."]
+    return found
+
+
 def test_same_tree_as_umoci(tmp_path, peers, registry, store):
     """From a registry; umoci removes what a layer deletes, wherever that is."""
     write_layout(tmp_path / "layout", LAYERS)
@@ -143,14 +155,9 @@ def test_same_tree_as_umoci(tmp_path, peers, registry, store):
 def test_same_tree_as_podman(tmp_path, peers, store):
     base, top = LAYERS
     write_layout(tmp_path / "layout", [base, TOO_LITTLE + [entry for entry in top if entry[0].name not in TOO_MUCH]])
-    peers.podman("pull", "-q", f"oci:{tmp_path}/layout:test")
-    [identity] = peers.podman("images", "-q").split()
-    try:
-        theirs = peers.podman_tree(identity)
-    finally:
-        peers.podman("rmi", identity)
+    theirs = podman_tree(peers, f"oci:{tmp_path}/layout:test")
     ours = view(store, read(store, tmp_path / "layout"), tmp_path)
-    del ours[b"."], theirs[b"."]  # podman's is 0555, whatever the image says
+    del ours[b"."]
     assert trees.differences(compared(ours, **LOOSE), compared(theirs, **LOOSE)) == []
 
 
@@ -182,24 +189,38 @@ def test_one_layer_in_several_stacks(tmp_path, peers, store):
     assert os.listdir(os.path.join(store.state.layers, "sha256")) == []
 
 
-def test_a_root_file_system_comes_out_as_it_went_in(tmp_path, peers, store):
-    """One of everything, imported from a directory: here, and where others read our store."""
-    root = tmp_path / "root"
-    root.mkdir(mode=0o755)
-    trees.build_lower(str(root))
-    original = trees.read_tree(str(root))
-    request = ImageRequest("made/here:1", source={"rootfs": str(root), "config": {"command": ["/bin/sh"]}})
+@pytest.fixture
+def root(tmp_path):
+    """A root file system with one of everything."""
+    path = tmp_path / "root"
+    path.mkdir(mode=0o755)
+    trees.build_lower(str(path))
+    return str(path)
+
+
+def test_a_root_file_system_comes_out_as_it_went_in(tmp_path, peers, store, root):
+    """Imported from a directory: here, and where others read our store."""
+    original = trees.read_tree(root)
+    request = ImageRequest("made/here:1", source={"rootfs": root, "config": {"command": ["/bin/sh"]}})
     image = apply(plan(request, store), store)
     assert trees.differences(view(store, image, tmp_path), original) == []
     layout = f"{store.state.images}:docker.io/made/here:1"
-    told = json.loads(call("skopeo", "inspect", f"oci:{layout}"))
-    assert told["Digest"] == image.digest
+    assert json.loads(call("skopeo", "inspect", f"oci:{layout}"))["Digest"] == image.digest
     assert trees.differences(peers.umoci_tree(layout), original) == []
-    peers.podman("pull", "-q", f"oci:{layout}")
-    [identity] = peers.podman("images", "-q").split()
-    try:
-        theirs = peers.podman_tree(identity)
-    finally:
-        peers.podman("rmi", identity)
-    del theirs[b"."], original[b"."]
+    theirs = podman_tree(peers, f"oci:{layout}")
+    del original[b"."]
+    assert trees.differences(theirs, original) == []
+
+
+def test_what_we_push_others_pull(tmp_path, peers, registry, store, root):
+    original = trees.read_tree(root)
+    name = f"{registry.address}/made/pushed:1"
+    image = apply(plan(ImageRequest(name, source={"rootfs": root}, push=True), store), store)
+    told = call("skopeo", "inspect", "--tls-verify=false", f"docker://{name}")
+    assert json.loads(told)["Digest"] == image.digest
+    layout = f"{tmp_path}/copied:x"
+    call("skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{name}", f"oci:{layout}")
+    assert trees.differences(peers.umoci_tree(layout), original) == []
+    theirs = podman_tree(peers, "--tls-verify=false", name)
+    del original[b"."]
     assert trees.differences(theirs, original) == []
