@@ -224,3 +224,23 @@ def test_what_we_push_others_pull(tmp_path, peers, registry, store, root):
     theirs = podman_tree(peers, "--tls-verify=false", name)
     del original[b"."]
     assert trees.differences(theirs, original) == []
+
+
+@pytest.mark.parametrize("userns", ["host", "private"])
+def test_a_container_lists_no_name_that_it_cannot_open(tmp_path, host, userns):
+    with open(f"{host.rootfs}/bin/busybox", "rb") as file:
+        base = [directory("bin"), member("bin/busybox", content=file.read(), mode=0o755)]
+    top = [directory("anew"), member("anew/.wh.nothing"), member("anew/there", uid=7)]
+    write_layout(tmp_path / "layout", [base, top])
+    read(Store(host.state), tmp_path / "layout", "localhost/peer:1")
+    listed = host.task(
+        name="once",
+        image="localhost/peer:1",
+        command=["/bin/busybox", "ls", "-ln", "/anew"],
+        userns_mode=userns,
+        detach=False,
+        auto_remove=True,
+    )
+    assert (listed["rc"], listed["stderr"]) == (0, "")
+    [(_mode, _links, owner, *_more, name)] = [line.split() for line in listed["stdout"].splitlines()[1:]]
+    assert (owner, name) == ("7", "there")
