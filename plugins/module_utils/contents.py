@@ -11,6 +11,7 @@ brings the whole core, and all tasks of one version share one copy on the host.
 from __future__ import annotations
 
 from . import (
+    corelink,
     corelock,
     entry,
     fingerprint,
@@ -18,23 +19,31 @@ from . import (
 )
 from .cgroup import (
     api,
+    bootunit,
     bpf,
     control,
     devices,
     errors,
     explain,
+    foresee,
     freezer,
+    group_steps,
     hierarchy,
     kinds,
     module,
+    persist,
     plan,
     processes,
     readback,
     resources,
+    steps,
     systemd,
     systemd_bus,
     systemd_properties,
     systemd_units,
+    target,
+    unit_limits,
+    unit_steps,
     units,
     v1,
     v2,
@@ -43,6 +52,7 @@ from .cgroup import (
 )
 from .cli import (
     archives,
+    boot_verb,
     check_verb,
     containers,
     create_verbs,

@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 
+from .corelink import point
 from .corelock import LOCK, hold
 from .fingerprint import described, fingerprint, python_files
 from .kernel.errors import Error
@@ -58,6 +59,7 @@ def activate(root: str | None, check_mode: bool) -> str:
         state.ensure(state.lib)
         _install(sources, copy)
         hold(copy)
+        point(state, copy)
         _remove_unused(state.lib, copy)
     else:
         hold(copy)

@@ -26,8 +26,13 @@ class StateDir:
         self.layers = os.path.join(self.root, "layers")
         self.containers = os.path.join(self.root, "containers")
         self.volumes = os.path.join(self.root, "volumes")
+        self.limits = os.path.join(self.root, "limits")
+        self.networks = os.path.join(self.root, "networks")
         self.lib = os.path.join(self.root, "lib")
+        self.core = os.path.join(self.root, "core")
         self.runtime = os.path.join(self.run, "runtime")
+        self.netns = os.path.join(self.run, "netns")
+        self.leases = os.path.join(self.run, "leases")
         self.locks = os.path.join(self.run, "locks")
 
     def ensure(self, *directories: str) -> None:

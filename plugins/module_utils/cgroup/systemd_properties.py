@@ -224,7 +224,9 @@ def drop_in(name: str) -> str:
     return f"50-{_DROP_IN.get(name, name)}.conf"
 
 
-DROP_INS = frozenset(
-    drop_in(name) for file in (*_LIMITS, *_SETS, *_DEVICES, *_QUOTA_FILES) for name in properties_of(file)
-)
-"""All that hold a limit."""
+DROP_INS = {
+    drop_in(name): file
+    for file in (*_QUOTA_FILES[::-1], *_DEVICES, *_SETS, *reversed(_LIMITS))
+    for name in properties_of(file)
+}
+"""All that hold a limit, and the control file of v2 that it is in."""

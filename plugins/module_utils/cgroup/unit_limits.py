@@ -160,6 +160,10 @@ class UnitLimits(Cgroup):
         found = limit_properties(rows, content, self._bus.version())
         return [one for one in found if self._tells(one[0]) is not None]
 
+    def files(self, resources: Mapping[str, Any], raw: Mapping[str, Any]) -> list[str]:
+        """The control files of *resources* and *raw*."""
+        return list(dict.fromkeys(setting.row.file for setting in self._settings(resources, raw)))
+
     def untold(self, properties: Iterable[Property]) -> list[Property]:
         """Those of *properties* that systemd does not hold."""
         names = {

@@ -34,11 +34,12 @@ LIMITS = (
     Limit("pids_limit", "pids", "limit", units.parse_count),
     Limit("blkio_weight", "blockIO", "weight", units.parse_count),
 )
-_CONTRADICTIONS = (
+CONTRADICTIONS = (
     ("cpus", "cpu_quota"),
     ("cpu_shares", "cpu_weight"),
     ("blkio_weight", "io_weight"),
 )
+"""Options that say the same in two ways."""
 _OPTION = {(limit.section, limit.key): limit.option for limit in LIMITS}
 _RAW_OPTION = {"memory.high": "memory_high", "io.weight": "io_weight"}  # not in linux.resources
 
@@ -67,7 +68,7 @@ def resources_of(options: Mapping[str, Any], group: Cgroup) -> tuple[dict[str, A
     Raises CgroupError for what is no size, no number, or contradicts itself.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    for one, other in _CONTRADICTIONS:
+    for one, other in CONTRADICTIONS:
         if one in given and other in given:
             raise CgroupError(f"{one} and {other} say the same in two ways", step=one, hint=f"Leave {other} out")
     resources: dict[str, Any] = {}

@@ -37,6 +37,7 @@ A host's containers:
   check [--repair]        verify every blob and layer; pull and unpack again what is damaged
   save [-o FILE] REF …    write images to an archive
   load [-i PATH] [NAME]   bring the images of an archive
+  boot [limits]           bring back what is to outlive a reboot; for the host's init to call
 
 An OCI runtime (runtime-spec 1.3), for other tools:
   create [-b BUNDLE] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--no-pivot] ID
@@ -70,6 +71,7 @@ _MODULES = {
     **dict.fromkeys(("save", "load"), "archives"),
     "pull": "pull_verb",
     "check": "check_verb",
+    "boot": "boot_verb",
     "module": "module_verb",
 }
 # What enters a container needs an executable that it cannot write to; what creates one, sometimes (programfile.py).

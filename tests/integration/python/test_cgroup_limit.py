@@ -21,14 +21,16 @@ UNIFIED = hierarchy.detect().mode == hierarchy.UNIFIED
 
 
 @pytest.fixture
-def task():
+def task(tmp_path):
+    root = str(tmp_path / "state")
     path = f"{PARENT}/{uuid.uuid4().hex[:12]}"
 
     def run(check_mode=False, **options):
         names = ("name", "processes", "conf", "memory", "memory_swap", "memory_reservation", "memory_high", "cpus")
         names += ("cpu_quota", "cpu_period", "cpu_shares", "cpu_weight", "cpuset_cpus", "cpuset_mems", "pids_limit")
         names += ("blkio_weight", "io_weight", "root")
-        given = {**dict.fromkeys(names), "path": path, "state": "present", **options}
+        names += ("unit", "pid", "persistent")
+        given = {**dict.fromkeys(names), "path": path, "state": "present", "kill": False, "root": root, **options}
         return module.result(given, check_mode)
 
     run.group = open_cgroup(path)

@@ -74,6 +74,7 @@ def test_an_old_copy_goes_unless_something_runs_from_it(tmp_path):
     assert holder.stdout.readline() == "held\n"
     new = os.path.dirname(activate_in_child(root, top=newer)[0])
     assert new != old
+    assert os.path.realpath(os.path.join(root, "core")) == new  # what the host's init calls
     assert os.path.isdir(old)  # its monitor lives on
     holder.communicate("\n")
     shutil.rmtree(new)

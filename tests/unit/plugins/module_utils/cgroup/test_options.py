@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.cgroup import api, hierarchy, module, vocabulary
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import api, hierarchy, target, vocabulary
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.validate import Machine, validate
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
@@ -123,9 +123,9 @@ def test_container_path(tmp_path):
     bundle.mkdir(parents=True)
     state = StateDir(str(tmp_path))
     with pytest.raises(CgroupError, match="there is no container 'web'"):
-        module.container_path(state, "web")
+        target.container_path(state, "web")
     (bundle / "config.json").write_text(json.dumps({"linux": {"cgroupsPath": "/agentless-oci/web-1"}}))
-    assert module.container_path(state, "web") == "/agentless-oci/web-1"
+    assert target.container_path(state, "web") == "/agentless-oci/web-1"
     (bundle / "config.json").write_text("{}")
     with pytest.raises(CgroupError, match="does not tell the container's cgroup"):
-        module.container_path(state, "web")
+        target.container_path(state, "web")

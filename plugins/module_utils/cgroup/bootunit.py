@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs ``boot limits`` when the machine starts: a unit of ours under systemd.
+
+It calls the core through the link ``core`` of the state directory (corelink.py): copies come and go with the versions
+of the collection, the link stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+
+from ..corelink import link, point
+from ..kernel.files import fsync_directory, read_text, write_atomic
+from ..statedir import DEFAULT_ROOT
+from .systemd import BOOTED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..statedir import StateDir
+
+_UNITS = "/etc/systemd/system"
+_TARGET = "sysinit.target"
+_STABLE = "/usr/bin/python3"
+
+
+def command(state: StateDir) -> list[str]:
+    """What is to run when the machine starts: ``[python, "-I", "-S", "…/core/entry.py", "boot"]``."""
+    python = sys.executable
+    # An upgrade of the distribution brings another python3.X under the same name.
+    if os.path.exists(_STABLE) and os.path.samefile(python, _STABLE):
+        python = _STABLE
+    where = [] if state.root == DEFAULT_ROOT else ["--root", state.root]
+    return [python, "-I", "-S", os.path.join(state.core, "entry.py"), *where, "boot"]
+
+
+def unit(state: StateDir) -> str:
+    """The name of the unit; each state directory has its own."""
+    if state.root == DEFAULT_ROOT:
+        return "agentless-oci-limits.service"
+    return f"agentless-oci-limits-{hashlib.sha256(os.fsencode(state.root)).hexdigest()[:12]}.service"
+
+
+def named(state: StateDir) -> str:
+    """What :func:`install` makes, in the words of a report."""
+    return unit(state) if os.path.isdir(BOOTED) else f"{state.core}, for this host's init to call"
+
+
+def unit_text(state: StateDir) -> str:
+    """The unit's file. It runs before sysinit.target, and so before all services but those of the early boot."""
+    words = " ".join(_quoted(word) for word in [*command(state), "limits"])
+    return f"""\
+# Made by agentless.oci.cgroup_limit for its persistent limits, and removed with the last of them.
+[Unit]
+Description=Persistent limits of control groups
+DefaultDependencies=no
+RequiresMountsFor={_quoted(state.root)}
+Before={_TARGET} shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart={words}
+
+[Install]
+WantedBy={_TARGET}
+"""
+
+
+def _quoted(word: str) -> str:
+    """*word* as systemd.service(5) wants it."""
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
+
+
+def wanted(state: StateDir, core: str) -> bool:
+    """Whether something is missing of what :func:`install` makes; under another init only the link is."""
+    if core and not os.path.exists(os.path.join(state.core, "entry.py")):
+        return True
+    if not os.path.isdir(BOOTED):
+        return False
+    file, enabled = _files(state)
+    try:
+        return read_text(file) != unit_text(state) or os.readlink(enabled) != file
+    except FileNotFoundError:
+        return True
+
+
+def install(state: StateDir, core: str) -> None:
+    """Have :func:`command` run at every boot from *core*, the host's copy. Durable; raises OSError."""
+    if core and not os.path.exists(os.path.join(state.core, "entry.py")):
+        point(state, core)
+    if os.path.isdir(BOOTED):
+        file, enabled = _files(state)
+        write_atomic(file, unit_text(state).encode(), 0o644)
+        os.makedirs(os.path.dirname(enabled), mode=0o755, exist_ok=True)
+        link(file, enabled)
+        fsync_directory(_UNITS)
+
+
+def present(state: StateDir) -> bool:
+    """Whether there is a unit to remove."""
+    return any(os.path.lexists(path) for path in _files(state))
+
+
+def remove(state: StateDir) -> None:
+    """The end of :func:`install`'s unit."""
+    for path in reversed(_files(state)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            fsync_directory(os.path.dirname(path))
+
+
+def _files(state: StateDir) -> tuple[str, str]:
+    """The unit, and the link that enables it."""
+    name = unit(state)
+    return f"{_UNITS}/{name}", f"{_UNITS}/{_TARGET}.wants/{name}"
