@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import os
+import resource
 import stat
 import struct
 import subprocess
@@ -457,8 +458,16 @@ def test_damaged_blobs(place, cut, said):
         place.raw(data, compression="gzip", blob=cut(gzip.compress(data)))
 
 
-def test_many_small_files(place):
-    """In more directories than are kept open, one after the other in another."""
+@pytest.fixture
+def few_descriptors():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_many_small_files(place, few_descriptors):
+    """In more directories than may be open, one after the other in another."""
     count = 100_000
     where = [f"d{number % 20}/e{number % 10}/f{number % 1000}" for number in range(1000)]
     parents = sorted({path.rsplit("/", depth)[0] for path in where for depth in (1, 2)} | set(where))
