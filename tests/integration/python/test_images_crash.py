@@ -304,7 +304,7 @@ def test_a_full_disk_leaves_nothing_half_done_and_the_next_run_goes_on(names, pr
         assert unfinished(mounted) == []
         for digest, length in sizes(mounted).items():
             if length > 1 << 20:
-                # A full socket's worth may have been on its way when the disk was full.
-                assert proxy.bytes_of(digest) <= length + (6 << 20)
+                # Two full sockets' worth may have been on its way when the disk was full (tcp_wmem and tcp_rmem).
+                assert proxy.bytes_of(digest) <= length + (11 << 20)
     finally:
         subprocess.run(["umount", mounted], check=True)

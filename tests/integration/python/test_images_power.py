@@ -146,13 +146,13 @@ def test_a_pull_and_a_removal_that_lose_their_power(disk, name, tmp_path):
     expected = {layer: files_in(os.path.join(undisturbed, "layers/sha256", layer)) for layer in layers_of(undisturbed)}
     assert len(expected) == 4  # one of them an underlay
     named = 0
-    for _round in range(6):
+    for each in range(6):
         lose_power(disk, start(disk.root, "pull", "-q", name), moments.uniform(0.2, 1.2) * takes)
         whole(disk.root, expected)
         pull(disk.root, name)
         whole(disk.root, expected)
         # What has just been named stays, although nobody but the pull has synced anything.
-        lose_power(disk, start(disk.root, "rmi", name), moments.uniform(0, 0.3))
+        lose_power(disk, start(disk.root, "rmi", name), moments.uniform(0, 0.3) if each % 2 else 0)
         whole(disk.root, expected)
         image = Store(StateDir(disk.root)).find(name)
         named += image is not None
@@ -162,4 +162,4 @@ def test_a_pull_and_a_removal_that_lose_their_power(disk, name, tmp_path):
         store.remove(name)
         store.collect()
         assert layers_of(disk.root) == set()
-    assert named  # some removals had not begun: there the pull's own syncs are all that there was
+    assert named >= 3  # every other removal has not begun: there the pull's own syncs are all that there was
