@@ -30,12 +30,15 @@ from .cgroup import (
     group_steps,
     hierarchy,
     kinds,
+    limits,
     module,
     persist,
     plan,
     processes,
+    rawfiles,
     readback,
     resources,
+    spelling,
     steps,
     systemd,
     systemd_bus,
@@ -49,6 +52,7 @@ from .cgroup import (
     v2,
     validate,
     vocabulary,
+    write,
 )
 from .cli import (
     archives,

@@ -23,6 +23,7 @@ description:
 extends_documentation_fragment:
   - agentless.oci.attributes
   - agentless.oci.attributes.actiongroup_oci
+  - agentless.oci.limits
   - agentless.oci.root
 attributes:
   check_mode:
@@ -74,71 +75,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  cpus:
-    description:
-      - How many CPUs the group may use, such as V(1.5), V(50%) of one, or V(max) for no limit.
-      - Excludes O(cpu_quota).
-    type: str
-  cpu_quota:
-    description:
-      - Microseconds of CPU time in each O(cpu_period), or V(-1) for no limit.
-    type: str
-  cpu_period:
-    description:
-      - Length of the period that O(cpus) and O(cpu_quota) count in, microseconds.
-    type: int
-  cpu_shares:
-    description:
-      - Relative share of CPU time under contention, 2 to 262144; a new group has 1024.
-      - Converted to a weight on cgroup v2.
-      - Excludes O(cpu_weight).
-    type: int
-  cpu_weight:
-    description:
-      - Relative share of CPU time under contention, 1 to 10000; a new group has 100. Converted to shares on cgroup v1.
-    type: int
-  cpuset_cpus:
-    description:
-      - The CPUs that the group may run on, such as V(0-2,4).
-    type: str
-  cpuset_mems:
-    description:
-      - The memory nodes that the group may allocate from, such as V(0).
-    type: str
-  memory:
-    description:
-      - The most memory, such as V(512m) or V(1.5g), or V(max) for no limit.
-      - A limit below what is used and cannot be reclaimed is refused on both versions; no process is killed for it.
-    type: str
-  memory_reservation:
-    description:
-      - The memory that stays with the group when the host runs short (C(memory.low), on v1 the soft limit).
-    type: str
-  memory_swap:
-    description:
-      - The most memory and swap together, or V(max) for no limit. Needs O(memory).
-    type: str
-  memory_high:
-    description:
-      - The memory above which the group is slowed and reclaimed from rather than killed. Only on cgroup v2.
-    type: str
-  pids_limit:
-    description:
-      - The most processes and threads, or V(max) for no limit.
-    type: str
-  blkio_weight:
-    description:
-      - Relative share of disk time, 10 to 1000. Excludes O(io_weight).
-    type: int
-  io_weight:
-    description:
-      - Relative share of disk time, 1 to 10000; a new group has 100. Converted on cgroup v1.
-    type: int
-  conf:
-    description:
-      - Raw control files and their values, for what has no option here, such as C(memory.oom.group) or C(cpu.idle).
-      - A value may be a list, or several lines, for files that take one device at a time.
-    type: dict
   processes:
     description:
       - Process ids to move into the group, each with all its threads.
@@ -210,11 +146,27 @@ EXAMPLES = r"""
     pid: 4711
     memory: 256m
 
+- name: Leave the disk to others, and use no other devices than these
+  agentless.oci.cgroup_limit:
+    path: /batch/reports
+    io_weight: 20
+    device_write_bps:
+      - path: /dev/sda
+        rate: 20m
+    device_cgroup_rules:
+      - c 1:3 rwm
+      - c 1:9 r
+
+- name: Let it stand still for a while
+  agentless.oci.cgroup_limit:
+    path: /batch/reports
+    frozen: true
+
 - name: Set a raw control file
   agentless.oci.cgroup_limit:
     path: /batch/reports
     conf:
-      cpu.idle: 1
+      cpu.uclamp.max: 50
 
 - name: Remove the group; what still runs goes on in its parent
   agentless.oci.cgroup_limit:
@@ -274,6 +226,7 @@ limits:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import limits
 
 
 # What AnsibleModule takes; the action plugin validates with it, too.
@@ -284,21 +237,7 @@ MODULE = {
         "unit": {"type": "str"},
         "pid": {"type": "int"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "cpus": {"type": "str"},
-        "cpu_quota": {"type": "str"},
-        "cpu_period": {"type": "int"},
-        "cpu_shares": {"type": "int"},
-        "cpu_weight": {"type": "int"},
-        "cpuset_cpus": {"type": "str"},
-        "cpuset_mems": {"type": "str"},
-        "memory": {"type": "str"},
-        "memory_reservation": {"type": "str"},
-        "memory_swap": {"type": "str"},
-        "memory_high": {"type": "str"},
-        "pids_limit": {"type": "str"},
-        "blkio_weight": {"type": "int"},
-        "io_weight": {"type": "int"},
-        "conf": {"type": "dict"},
+        **limits.argument_spec(),
         "processes": {"type": "list", "elements": "int"},
         "kill": {"type": "bool", "default": False},
         "persistent": {"type": "bool"},
@@ -307,9 +246,7 @@ MODULE = {
     "required_one_of": [("name", "path", "unit", "pid")],
     "mutually_exclusive": [
         ("name", "path", "unit", "pid"),
-        ("cpus", "cpu_quota"),
-        ("cpu_shares", "cpu_weight"),
-        ("blkio_weight", "io_weight"),
+        *limits.CONTRADICTIONS,
     ],
     "supports_check_mode": True,
 }

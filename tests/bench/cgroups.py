@@ -26,6 +26,7 @@ entry.register()
 from aoci.cgroup import module  # noqa: E402
 from aoci.cgroup.api import open_cgroup  # noqa: E402
 from aoci.cgroup.hierarchy import detect  # noqa: E402
+from aoci.cgroup.limits import argument_spec  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 PATH = "/aoci-bench-cgroups"
 UNIT = "aoci-bench-cgroups.service"
 ROUNDS = 31
-NOTHING = {"name": None, "path": PATH, "state": "present", "root": None}
+NOTHING = {"path": PATH, "state": "present", "kill": False}
 
 # Two sets of values, to go from one to the other and back.
 OURS = (
@@ -79,9 +80,14 @@ def milliseconds(work: Callable[[int], None]) -> str:
     return f"{statistics.median(found):8.2f} ms   worst {max(found):8.2f} ms"
 
 
+def module_options() -> list[str]:
+    """The names of all options, which a task has whether they are given or not."""
+    return [*argument_spec(), "name", "unit", "pid", "processes", "persistent", "root"]
+
+
 def limits() -> None:
     unified = detect().mode == "unified"
-    given = [{**NOTHING, **one, **other} for one, other in zip(OURS, ONE_VERSION[unified])]
+    given = [{**dict.fromkeys(module_options()), **NOTHING, **one, **other} for one, other in zip(OURS, ONE_VERSION[unified])]
     # User-Mode Linux has no cpusets, no burst.
     group = open_cgroup(PATH)
     for file, option in (("cpuset.cpus", "cpuset_cpus"), ("cpuset.mems", "cpuset_mems")):
@@ -95,7 +101,7 @@ def limits() -> None:
         def ours(turn: int) -> None:
             module.result(given[turn], False)
 
-        count = len(given[0]) - len(NOTHING) + 1
+        count = sum(value is not None for value in given[0].values()) - len(NOTHING)
         print(f"cgroup_limit, {count} limits     {milliseconds(ours)}")
 
         def again(_turn: int) -> None:

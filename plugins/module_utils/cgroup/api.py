@@ -17,7 +17,6 @@ from __future__ import annotations
 import errno
 import os
 
-from ..kernel.files import write_control
 from . import freezer, processes, v1, v2
 from .control import attach, flat_keyed, keep, parents, pids_of, read_if_there, remove_parents, remove_tree, tree
 from .errors import CgroupError
@@ -232,10 +231,11 @@ class Cgroup:
 
         Raises CgroupError for a limit this machine cannot set, with the way out.
         """
-        from .plan import MissingFile, changes
+        from .plan import MissingFile, changes, keep_weight
 
         try:
             found = list(changes(self._settings(resources, raw or {}), self._content))
+            found = keep_weight(found, self.text_of)
         except MissingFile as error:
             from .explain import missing
 
@@ -247,10 +247,11 @@ class Cgroup:
             change = device_change(self, rules)
             if change is not None:
                 found.append(change)
-        return found
+        # What stands still takes every other limit.
+        return sorted(found, key=_freezes)
 
     def _settings(self, resources: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Setting]:
-        from .resources import for_v2, huge_settings, raw_settings, rdma_settings, settings
+        from .resources import for_v2, huge_settings, rdma_settings, settings
 
         if self.hierarchy.mode == UNIFIED or "memory" in self.hierarchy.v2_controllers:
             resources = for_v2(resources)
@@ -266,7 +267,10 @@ class Cgroup:
                     step="unified",
                     hint="Raw v2 files need a machine booted with systemd.unified_cgroup_hierarchy=1",
                 )
-        yield from raw_settings({**unified, **raw})
+        if unified or raw:
+            from .rawfiles import raw_settings
+
+            yield from raw_settings({**unified, **raw})
 
     def _table(self) -> tuple[Row, ...]:
         """V2's rows for what the v2 mount carries, V1's for the rest; the kernel has each controller in one place."""
@@ -323,21 +327,9 @@ class Cgroup:
         raise refused(self, failed, error, stuck) from error
 
     def _write(self, change: Change) -> None:
-        directory = self.directory(change.controller) or ""
-        if change.controller == "devices":
-            from .devices import DEVICES_LIST, PROGRAM, attach_program, write_devices
+        from .write import write
 
-            if change.file == DEVICES_LIST:
-                write_devices(directory, change.after)
-                return
-            if change.file == PROGRAM:
-                attach_program(self.hierarchy.unified + self.path, change.after)
-                return
-        if change.file == "memory.max" and change.after != "max":
-            usage = v2.squeeze(directory, int(change.after))
-            if usage is not None:
-                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), f"{directory}/memory.max")
-        write_control(f"{directory}/{change.file}", change.after)
+        write(self, change)
 
     def set(self, resources: Mapping[str, Any], raw: Mapping[str, Any] | None = None) -> None:
         """Make *resources* and the *raw* files hold: plan and apply in one."""
@@ -348,13 +340,12 @@ class Cgroup:
     def read(self, pending: Iterable[Change] = ()) -> dict[str, Any]:
         """The limits in force, in OCI's ``linux.resources`` shape and units; -1 is no limit.
 
-        With *pending* the limits after those changes (lists of devices stay as they are); of a group that does not
-        exist those a new one would have.
+        With *pending* the limits after those changes; of a group that does not exist those a new one would have.
         """
-        after = {change.file: change.after for change in pending}
+        after = list(pending)
 
         def content(row: Row) -> str | None:
-            return after[row.file] if row.file in after and not row.field else self._content(row)
+            return self._after(row, after)
 
         from .readback import read_limits
 
@@ -362,15 +353,31 @@ class Cgroup:
 
     def read_raw(self, files: Iterable[str], pending: Iterable[Change] = ()) -> dict[str, str | None]:
         """The content of raw control *files* as the kernel tells it, *pending* changes included; None where missing."""
-        after = {change.file: change.after for change in pending}
+        from .rawfiles import rows_of
+
+        after = list(pending)
         found: dict[str, str | None] = {}
         for file in files:
-            directory = self.directory(file.partition(".")[0])
-            text = after.get(file) or (read_if_there(f"{directory}/{file}") if directory else None)
-            if text is None and directory and file in _RAW_DEFAULTS and not os.path.isdir(directory):
-                text = _RAW_DEFAULTS[file] if self._foreseen(directory, file) else None
-            found[file] = text if text is None else text.strip()
+            row = rows_of(file)[0]
+            text = self._after(row, after)
+            found[file] = None if text is None or (not text and row.section == "conf") else text.strip()
         return found
+
+    def _after(self, row: Row, pending: Iterable[Change]) -> str | None:
+        """The content of *row*'s file after *pending* changes."""
+        text = self._content(row)
+        for change in pending:
+            if change.file == row.file:
+                from .plan import overlaid
+
+                text = overlaid(row, text or "", change.after)
+        return text
+
+    def text_of(self, file: str) -> str | None:
+        """The content of a control file, or what a new group's would be; None where there is none."""
+        from .rawfiles import rows_of
+
+        return self._content(rows_of(file)[0])
 
     def usage(self) -> dict[str, int]:
         """``memory``, ``memory_peak`` (bytes), ``pids``, ``cpu_usec``, ``throttled_usec``; what is not counted here
@@ -387,5 +394,8 @@ class Cgroup:
         return flat_keyed(text).get("oom_kill", 0) if text else 0
 
 
-_RAW_DEFAULTS = {"memory.high": "max", "io.weight": "default 100"}
+def _freezes(change: Change) -> bool:
+    return change.file in ("cgroup.freeze", "freezer.self_freezing")
+
+
 _V2_NAME = {"blkio": "io"}

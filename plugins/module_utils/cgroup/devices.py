@@ -10,6 +10,7 @@ through to that shape, which is also what devices.list shows and what a second r
 
 from __future__ import annotations
 
+import errno
 import os
 
 from ..kernel.files import write_control
@@ -52,12 +53,30 @@ def device_list(rules: Iterable[Mapping[str, Any]]) -> tuple[bool, list[str]]:
         for one in ("b", "c") if kind == "a" else ("c" if kind == "u" else kind,):
             key = (one, *node[1:])
             have = set(exceptions.get(key, ""))
+            if allow == default:
+                _check_whole(exceptions, key, access, allow)
             have = have | set(access) if allow != default else have - set(access)
             if have:
                 exceptions[key] = "".join(letter for letter in _ACCESS if letter in have)
             else:
                 exceptions.pop(key, None)
     return default, [f"{kind} {major}:{minor} {access}" for (kind, major, minor), access in exceptions.items()]
+
+
+def _check_whole(
+    exceptions: Mapping[tuple[str, str, str], str], key: tuple[str, str, str], access: str, allow: bool
+) -> None:
+    """Raise CgroupError where taking *access* to *key* away would leave a hole in a wildcard of *exceptions*."""
+    for other, letters in exceptions.items():
+        covers = other[0] == key[0] and all(part in ("*", mine) for part, mine in zip(other[1:], key[1:]))
+        if other != key and covers and set(letters) & set(access):
+            word, wide = ("allow", "denied") if allow else ("deny", "allowed")
+            raise CgroupError(
+                f"cannot {word} {key[0]} {key[1]}:{key[2]} {access} alone: "
+                f"{other[0]} {other[1]}:{other[2]} {letters} is {wide}",
+                step="devices",
+                hint="Declare the devices one by one instead of by a wildcard",
+            )
 
 
 def _number(value: Any) -> str:
@@ -71,7 +90,7 @@ def device_change(group: Cgroup, rules: Iterable[Mapping[str, Any]]) -> Change |
     directory = group.directory("devices")
     if directory is None:
         return _program_change(group, after)
-    before = (read_if_there(f"{directory}/{DEVICES_LIST}") or _ALL).strip()
+    before = listed(directory)
     if set(before.splitlines()) == set(after.splitlines()):
         return None
     return Change("devices", DEVICES_LIST, before, after)
@@ -115,8 +134,20 @@ def _compiled(lines: str) -> bytes:
     return bpf.program(default, [rule.lstrip("!") for rule in (rules[1:] if default else rules)])
 
 
-def write_devices(directory: str, lines: str) -> None:
-    """Write what a Change of :func:`device_change` says under v1, which takes one exception per write."""
+def write_devices(directory: str, before: str, after: str) -> None:
+    """Write what a Change of :func:`device_change` says under v1, which takes one exception per write.
+
+    What is refused in the middle leaves the rules of *before*.
+    """
+    try:
+        _write_list(directory, after)
+    except OSError:
+        _write_list(directory, before)
+        raise
+    _remember(directory, after)
+
+
+def _write_list(directory: str, lines: str) -> None:
     default, *denied = lines.splitlines() or [""]
     if default == _ALL:
         write_control(directory + "/devices.allow", "a")
@@ -124,6 +155,41 @@ def write_devices(directory: str, lines: str) -> None:
     else:
         write_control(directory + "/devices.deny", "a")
         write_control(directory + "/devices.allow", *lines.splitlines())
+
+
+_MARK = "trusted.agentless-oci.devices"  # xattr(7); kernfs keeps it in memory with the directory
+
+
+def _remember(directory: str, lines: str) -> None:
+    """devices.list says "all" of a group that is allowed all but some devices: what those are stays with the group."""
+    try:
+        os.setxattr(directory, _MARK, lines.encode())
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EPERM):
+            raise
+
+
+def listed(directory: str) -> str:
+    """The rules of a v1 group as a Change has them: devices.list, and the denials that it does not show."""
+    lines = (read_if_there(f"{directory}/{DEVICES_LIST}") or _ALL).strip()
+    if lines != _ALL:
+        return lines
+    try:
+        kept = os.getxattr(directory, _MARK).decode()
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP, errno.EPERM, errno.ENOENT):
+            raise
+        return lines
+    return kept if kept.startswith(_ALL) else lines
+
+
+def rules_in_force(group: Cgroup, pending: Iterable[Change] = ()) -> str | None:
+    """The lines of devices.list after *pending*; None where it says "all", and under v2, whose program tells none."""
+    if group.directory("devices") is None:
+        return None
+    after = next((str(change.after) for change in pending if change.controller == "devices"), None)
+    lines = (group.text_of(DEVICES_LIST) or _ALL).strip() if after is None else after
+    return None if lines.startswith(_ALL) else lines
 
 
 def attach_program(directory: str, lines: str) -> None:

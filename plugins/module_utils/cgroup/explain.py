@@ -11,8 +11,8 @@ from . import units
 from .control import read_if_there
 from .errors import CgroupError
 from .hierarchy import UNIFIED
-from .resources import RAW_BYTES, V2
-from .v2 import enabled
+from .rawfiles import V2_FILES
+from .v2 import PARTITION, enabled
 from .vocabulary import option_of, shown
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def missing(group: Cgroup, row: Row | Change) -> CgroupError:
             have = " ".join(sorted(hierarchy.v2_controllers)) or "none"
             message = f"{where}: this kernel has no {row.controller} controller on cgroup v2 (it has: {have})"
             hint = f"Leave {name} out, or boot a kernel with the {row.controller} controller"
-        elif row.file in _V2_FILES:
+        elif row.file in V2_FILES:
             message = f"{where}: {row.file} exists only under cgroup v2 and this machine has v1 ({hierarchy.mode})"
             hint = f"Leave {name} out, or boot with systemd.unified_cgroup_hierarchy=1"
         else:
@@ -50,12 +50,9 @@ def missing(group: Cgroup, row: Row | Change) -> CgroupError:
         hint = f"Leave {name} out"
         if row.file in ("memory.memsw.limit_in_bytes", "memory.swap.max"):
             hint += ", or boot with swapaccount=1"
-        elif row.file in _V2_FILES:
+        elif row.file in V2_FILES:
             hint += ", or boot with systemd.unified_cgroup_hierarchy=1"
     return CgroupError(message, step=row.controller, obj=row.file, errno=errno.ENOENT, hint=hint)
-
-
-_V2_FILES = frozenset(row.file for row in V2) | RAW_BYTES.keys()
 
 
 def refused(group: Cgroup, change: Change, error: OSError, stuck: Change | None) -> CgroupError:
@@ -82,6 +79,15 @@ def refused(group: Cgroup, change: Change, error: OSError, stuck: Change | None)
             hint = f"The group above it allows {allowed.strip()}"
         if error.errno == errno.EBUSY:
             reason = "a group below it uses more than that"
+    elif change.controller == "devices":
+        if error.errno == errno.EPERM:
+            reason, hint = "a group above it does not allow that", "Allow it there first, or leave it out"
+        elif error.errno == errno.EINVAL:
+            hint = "cgroup v1 changes the default of a group only while there is none below it"
+    elif change.controller in ("blkio", "io") and error.errno in (errno.ENODEV, errno.EINVAL):
+        hint = "Name a whole disk, no partition; lsblk lists them"
+    elif change.file == PARTITION:
+        hint = "See cgroup-v2.rst, cpuset.cpus.partition: its CPUs must belong to the group above and to no other"
     elif error.errno == errno.EINVAL:
         hint = "A group above it, or another limit of this one, allows less"
     after = "Nothing was changed" if stuck is None else f"{stuck.file} could not be put back to {stuck.after}"

@@ -11,6 +11,10 @@ import time
 from ..kernel.files import read_text, write_control
 from .errors import CgroupError
 
+FREEZE = "cgroup.freeze"
+"""What freezes a v2 group, and its own part of the frozen state."""
+SELF_FREEZING = "freezer.self_freezing"
+"""v1's own part of the frozen state; freezer.state tells what a group above has done, too."""
 _SECONDS = 10.0
 # (control file, what freezes, what thaws, file that tells, its line when all stand still), by "is it v2".
 # freezer-subsystem.rst; cgroup-v2.rst, cgroup.freeze and cgroup.events.

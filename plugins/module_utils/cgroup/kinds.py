@@ -43,7 +43,28 @@ def canon_list(text: str) -> str:
 
 
 def canon_text(text: str) -> str:
-    return " ".join(text.split())
+    """Words one space apart, numbers without zeros that say nothing: 07 is 7, 50.00 is 50."""
+    return " ".join(_plain(word) for word in text.split())
+
+
+def _plain(word: str) -> str:
+    whole, dot, fraction = word.partition(".")
+    if not whole.isdigit() or not word.isascii() or (dot and not fraction.isdigit()):
+        return word
+    fraction = fraction.rstrip("0")
+    return str(int(whole)) + ("." + fraction if fraction else "")
+
+
+def _canon_percent(text: str) -> str:
+    """cpu.uclamp.*: hundredths of a percent, of which all are "max" (kernel/sched/core.c, capacity_from_percent())."""
+    text = text.strip()
+    return text if text == "max" else "max" if float(text) >= 100 else f"{float(text):.2f}"
+
+
+def _canon_partition(text: str) -> str:
+    """cpuset.cpus.partition: the kernel adds why a partition is invalid; that is not what was asked for."""
+    word, _space, reason = text.strip().partition(" ")
+    return f"{word} invalid" if reason else word
 
 
 def _canon_int(text: str) -> str:
@@ -129,8 +150,11 @@ def huge(page: int, *, unified: bool) -> Kind:
 INT = Kind(str, _canon_int, int)
 SHARES_V1 = Kind(str, _canon_shares, int)
 TEXT = Kind(str, canon_text, str)
+PERCENT = Kind(str, _canon_percent, str)
+PARTITION = Kind(str, _canon_partition, str)
 LIST = Kind(str, canon_list, str)
 FLAG = Kind(_encode_flag, _canon_int, _decode_flag)
+COUNT = Kind(_encode_limit_v2, canon_count, _decode_limit)
 PIDS = Kind(_encode_pids, canon_count, _decode_limit)
 BYTES_V1 = Kind(_encode_limit_v1, canon_bytes, _decode_limit)
 BYTES_V2 = Kind(_encode_limit_v2, canon_bytes, _decode_limit)

@@ -19,8 +19,9 @@ from ..kernel.errors import Error
 from ..kernel.files import fsync_directory, read_text, write_atomic
 from .api import open_cgroup
 from .errors import CgroupError
+from .limits import CONTRADICTIONS
 from .validate import validate
-from .vocabulary import CONTRADICTIONS, resources_of
+from .vocabulary import resources_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 
 from ..kernel.lean import namedtuple
-from .resources import ANY, FLAT, KEYED, PAIR
+from .resources import ANY, FLAT, KEYED, NESTED, PAIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,20 @@ def changes(settings: Iterable[Setting], content: Callable[[Row], str | None]) -
             yield Change(row.controller, row.file, text.strip(), " ".join(wanted))
 
 
+def keep_weight(wanted: list[Change], content: Callable[[str], str | None]) -> list[Change]:
+    """*wanted*, and ahead of a group that becomes idle the end of its weight.
+
+    The kernel forgets it then (kernel/sched/fair.c, sched_group_set_idle()): so it is known what was there.
+    ``content(file)`` is what a control file holds.
+    """
+    idle = [change for change in wanted if change.file == "cpu.idle" and change.after == "1"]
+    for file, default in (("cpu.weight", "100"), ("cpu.shares", "1024")):
+        before = (content(file) or default).strip() if idle else default
+        if before != default:
+            return [Change("cpu", file, before, default), *wanted]
+    return wanted
+
+
 def is_default(row: Row, text: str) -> bool:
     """Whether a group without the row's file has what *text* asks for."""
     return row.default is not None and (row.default == ANY or canon(row, row.default) == canon(row, text))
@@ -63,9 +77,9 @@ def initial(row: Row) -> str:
         return "max 100000"  # cpu.max, the only one
     if row.controller == "hugetlb":
         return "max"
-    if row.field or row.default in (None, ANY):
+    if row.field or row.default in (None, ANY) or (row.shape != FLAT and row.name != "default"):
         return ""
-    return f"{row.name} {row.default}" if row.shape == KEYED else str(row.default)
+    return str(row.default) if row.shape == FLAT else f"{row.name} {row.default}"
 
 
 def canon(row: Row, text: str) -> str:
@@ -89,6 +103,20 @@ def _current(row: Row, key: str, text: str) -> str:
             if pair.startswith(row.name + "="):
                 return pair[len(row.name) + 1 :]
     return str(fallback)
+
+
+def overlaid(row: Row, text: str, line: str) -> str:
+    """The content of *row*'s file, now *text*, after *line* was written to it."""
+    if row.shape in (FLAT, PAIR):
+        return canon(row, line) if row.shape == FLAT else line
+    key, _space, value = line.strip().partition(" ")
+    lines = {}
+    for name, _gap, rest in (old.strip().partition(" ") for old in text.splitlines()):
+        lines[name] = rest
+    if row.shape == NESTED:
+        pairs = dict(pair.partition("=")[::2] for pair in f"{lines.get(key, '')} {value}".split())
+        value = " ".join(f"{name}={number}" for name, number in pairs.items())
+    return "\n".join(f"{name} {rest}" for name, rest in {**lines, key: value}.items())
 
 
 def _line(row: Row, key: str, value: str) -> str:

@@ -171,47 +171,8 @@ def rdma_settings(resources: Mapping[str, Any]) -> Iterator[Setting]:
     for device, entry in (resources.get("rdma") or {}).items():
         for field, name in (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object")):
             if field in entry:
-                row = Row("rdma", device, "rdma", "rdma.max", kinds.PIDS, "max", NESTED, name)
+                row = Row("rdma", device, "rdma", "rdma.max", kinds.COUNT, "max", NESTED, name)
                 yield Setting(row, device, _encode(row, entry[field]))
-
-
-def raw_settings(values: Mapping[str, Any]) -> Iterator[Setting]:
-    """Raw ``file: value`` pairs (OCI's ``unified``, the module's ``conf``); a line of a value is a write of its own."""
-    known = {row.file: row for row in V1 + V2}
-    for file, value in values.items():
-        controller, dot, rest = file.partition(".")
-        if not dot or not rest or "/" in file or not controller:
-            raise CgroupError(
-                f"{file!r} is not the name of a control file", step="conf", hint="Write it as in memory.high or io.max"
-            )
-        row = known.get(file)
-        if row is None or row.shape != FLAT:
-            kind = kinds.BYTES_V2 if file in RAW_BYTES else kinds.TEXT
-            row = Row("conf", file, controller, file, kind, RAW_BYTES.get(file))
-        for line in str(value).strip().splitlines():
-            yield from _raw_line(row, line.strip())
-
-
-def _raw_line(row: Row, line: str) -> Iterator[Setting]:
-    key, space, text = line.partition(" ")
-    if space and row.kind is kinds.TEXT and (":" in key or key == "default"):
-        for pair in text.split() if "=" in text else ():
-            name, _equals, value = pair.partition("=")
-            yield Setting(row._replace(shape=NESTED, name=name), key, value)
-        if "=" not in text:
-            yield Setting(row._replace(shape=KEYED, name=key), key, text)
-        return
-    if row.kind in (kinds.BYTES_V1, kinds.BYTES_V2, kinds.RESERVATION_V2):
-        line = row.kind.encode(units.parse_bytes(line, row.file))
-    try:
-        row.kind.canon(line)
-    except ValueError:
-        raise CgroupError(f"{row.file}: {line!r} is not a number", step="conf", obj=row.file) from None
-    yield Setting(row, "", line)
-
-
-RAW_BYTES = {"memory.high": "max", "memory.min": "0", "memory.swap.high": "max", "memory.zswap.max": "max"}
-"""Files of sizes that no key of ``linux.resources`` stands for, and what a new group has."""
 
 
 def for_v2(resources: Mapping[str, Any]) -> Mapping[str, Any]:

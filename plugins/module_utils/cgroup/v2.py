@@ -22,6 +22,8 @@ _CANNOT_ENABLE = (errno.EBUSY, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOENT)
 
 _TRIES = 10
 
+PARTITION = "cpuset.cpus.partition"
+
 _SYSTEMD = "/run/systemd/system"  # sd_booted(3)
 HOLDER = "/agentless-oci.controllers"
 """The empty group that keeps the root's controllers on, under systemd; it stays until the next boot."""

@@ -10,6 +10,7 @@ from collections import namedtuple
 from . import units
 from .control import read_if_there
 from .errors import CgroupError
+from .limits import BY_OPTION, LIMITS, check_bounds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ Machine.__doc__ = """Which CPUs and memory nodes are online, as sets of numbers.
 
 MIN_MEMORY = 6 << 20
 """Below this not even the first process of a container starts; container engines draw the same line."""
-_MAX_PIDS = 4194304  # PID_MAX_LIMIT
 
 
 def this_machine() -> Machine:
@@ -43,13 +43,15 @@ def validate(resources: Mapping[str, Any], machine: Machine | None = None) -> No
         machine = this_machine()
     if machine is not None:
         _machine(cpu, machine)
-    limit = (resources.get("pids") or {}).get("limit") or 0
-    if limit > _MAX_PIDS:
-        raise _error("pids", f"pids_limit {limit} is above what the kernel can count", f"Declare at most {_MAX_PIDS}")
-    block = resources.get("blockIO") or {}
-    _between("blkio_weight", "blkio", block.get("weight"), 10, 1000)
-    for entry in block.get("weightDevice") or ():
-        _between("blkio_weight", "blkio", entry.get("weight"), 10, 1000)
+    for limit in LIMITS:
+        # As in the runtime spec 0 is not declared, unless it is a value; -1 is no limit.
+        value = (resources.get(limit.section) or {}).get(limit.key) if limit.key else None
+        if isinstance(value, int) and (value or limit.low == 0):
+            check_bounds(limit, value)
+    weights = BY_OPTION["blkio_weight"]
+    for entry in (resources.get("blockIO") or {}).get("weightDevice") or ():
+        if entry.get("weight"):
+            check_bounds(weights, entry["weight"])
 
 
 def _memory(memory: Mapping[str, Any]) -> None:
@@ -68,12 +70,9 @@ def _memory(memory: Mapping[str, Any]) -> None:
             f"memory_reservation {units.format_bytes(reservation)} is above memory {shown}",
             "Declare a memory_reservation up to memory",
         )
-    _between("memory_swappiness", "memory", memory.get("swappiness"), 0, 100)
 
 
 def _cpu(cpu: Mapping[str, Any]) -> None:
-    _between("cpu_shares", "cpu", cpu.get("shares") or None, 2, 262144)
-    _between("cpu_period", "cpu", cpu.get("period") or None, units.MIN_QUOTA, 1000000)
     quota = cpu.get("quota") or 0
     if 0 < quota < units.MIN_QUOTA or quota < -1:
         raise _error("cpu", f"cpu_quota {quota} is below what the kernel takes", f"Declare at least {units.MIN_QUOTA}")
@@ -99,11 +98,6 @@ def _machine(cpu: Mapping[str, Any], machine: Machine) -> None:
                 f"{name} {cpu[key]}: {units.format_cpu_list(absent)} is not online on this machine",
                 f"Online here: {units.format_cpu_list(online)}",
             )
-
-
-def _between(name: str, step: str, value: int | None, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
-        raise _error(step, f"{name} {value} is out of range", f"Declare {low} to {high}")
 
 
 def _error(step: str, message: str, hint: str) -> CgroupError:

@@ -111,7 +111,7 @@ def test_options_refused(tmp_path, options, says):
         ("cpu.max", "cpu_quota"),
         ("cpu.weight", "cpu_shares"),
         ("io.bfq.weight", "blkio_weight"),
-        ("cpu.idle", "cpu.idle"),
+        ("cpu.idle", "cpu_idle"),
     ],
 )
 def test_option_of(file, option):

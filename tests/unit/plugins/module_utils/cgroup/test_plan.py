@@ -9,7 +9,7 @@ import errno
 import os
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.cgroup import api, hierarchy, plan
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import api, hierarchy, plan, write
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
 
 MIB = 1 << 20
@@ -225,11 +225,11 @@ def test_what_is_no_control_file(v2, file):
 
 
 def test_applied_resources_read_back_v2(v2, monkeypatch):
-    def write(path, text):
+    def write_control(path, text):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text + "\n")
 
-    monkeypatch.setattr(api, "write_control", write)
+    monkeypatch.setattr(write, "write_control", write_control)
     declared = {"memory": {"limit": 100 * MIB, "swap": 150 * MIB, "reservation": 10 * MIB}, "pids": {"limit": 9}}
     declared["cpu"] = {"shares": 512, "quota": 5000, "period": 10000, "cpus": "0-1"}
     foreseen = v2.read(v2.plan(declared))
@@ -306,12 +306,12 @@ def test_writes_that_never_succeed_are_not_tried_for_ever():
 def test_a_refused_limit_puts_the_others_back(v2, monkeypatch):
     log = []
 
-    def write(path, text):
+    def write_control(path, text):
         log.append((os.path.basename(path), text))
         if path.endswith("pids.max"):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr(api, "write_control", write)
+    monkeypatch.setattr(write, "write_control", write_control)
     with pytest.raises(CgroupError, match=r"cannot set pids_limit to 5: Permission denied\. Nothing was changed"):
         v2.apply(v2.plan({"memory": {"limit": 100 * MIB}, "cpu": {"shares": 512}, "pids": {"limit": 5}}))
     assert log == [
@@ -324,10 +324,10 @@ def test_a_refused_limit_puts_the_others_back(v2, monkeypatch):
 
 
 def test_memory_below_usage_speaks_like_a_person(v1, monkeypatch):
-    def write(path, text):
+    def write_control(path, text):
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
 
-    monkeypatch.setattr(api, "write_control", write)
+    monkeypatch.setattr(write, "write_control", write_control)
     with pytest.raises(CgroupError) as caught:
         v1.apply(v1.plan({"memory": {"limit": 4 * MIB}}))
     assert str(caught.value) == (
