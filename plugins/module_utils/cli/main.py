@@ -169,6 +169,10 @@ def _verb(verb: str) -> Callable[[list[str], str | None], int]:
         from ..container.start import run as monitor_start
 
         return monitor_start
+    if verb == "network-release":
+        from ..container.networking import run as network_release
+
+        return network_release
     if verb in ("other-run", "other-delete"):
         from ..container.runtimes import run as other_runtime
 

@@ -16,10 +16,10 @@ from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.errors import Error
 from ..kernel.files import read_bytes, write_atomic
-from . import records
+from . import netmode, records
 from .errors import ContainerError
 from .observe import monitor_pid
-from .plan import monitor_reads
+from .plan import monitor_reads, network_changes
 from .resources import resources, updated
 
 TYPE_CHECKING = False
@@ -123,6 +123,7 @@ class Apply:
             launch = None
             try:
                 records.write_monitor_config(record, remove_at_end=not self.wait)
+                self._prepare_network(record)
                 launch = Launch(self.state, record, self.entry, new=True)
                 # Meanwhile the monitor is at work.
                 store.pin(container_id, image)
@@ -154,6 +155,27 @@ class Apply:
         if self.created is not None:
             self.created.abandon()
             self.created = None
+            self._release_network(self._known)
+
+    # -- its network: nothing of that is imported for a container without one ------------------------------------------
+
+    def _prepare_network(self, record: Record) -> None:
+        if netmode.kind(record.spec["options"]) in (netmode.JOINED, netmode.NETWORKS):
+            from .networking import prepare
+
+            prepare(self.state, record)
+
+    def _connect(self, record: Record) -> None:
+        """Connect a container that has been made and does not run yet."""
+        if netmode.kind(record.spec["options"]) == netmode.NETWORKS:
+            from .networking import connect
+
+            connect(self.state, record)
+
+    def _release_network(self, record: Record) -> None:
+        from .stop import release_network
+
+        release_network(self.state, record)
 
     def _replace(self, plan: Plan) -> None:
         old = self._known
@@ -161,10 +183,12 @@ class Apply:
         try:
             if any(action.verb == "start" for action in plan.actions):
                 self._stop()
+                self._connect(record)  # now that the old one's ports and addresses are free
                 launch.start()
                 self.running = True
             else:
                 launch.abandon()
+                self._release_network(record)
                 self._stop()
         except Error as error:
             launch.abandon()
@@ -195,8 +219,15 @@ class Apply:
         """Create and start a container that has been here before. Raises ContainerError."""
         from .launch import Launch
 
+        self._prepare_network(record)
         launch = Launch(self.state, record, self.entry)
         launch.wait_created()
+        try:
+            self._connect(record)
+        except BaseException:
+            launch.abandon()
+            self._release_network(record)
+            raise
         launch.start()
 
     # -- containers that stay -----------------------------------------------------------------------------------------
@@ -210,6 +241,8 @@ class Apply:
             cgroup = open_cgroup(cgroups_path(record.name, record.id), owner="container")
             cgroup.apply(cgroup.plan(updated(plan.options, before)))
         record.spec["options"] = plan.options
+        if self.observed.status in ("running", "paused") and not self.observed.lost:
+            self._update_network(record, plan)
         if self.request.image:
             record.spec["image"]["name"] = self.request.image
         records.save(record)
@@ -217,6 +250,19 @@ class Apply:
         if monitor_reads(plan.changed):
             records.write_monitor_config(record, remove_at_end=not self.wait)
             self._wake_monitor(record)
+
+    def _update_network(self, record: Record, plan: Plan) -> None:
+        drifted = [option for option, _now, _declared in self.observed.drift]
+        if not network_changes([*plan.changed, *drifted]):
+            return
+        if netmode.kind(record.spec["options"]) == netmode.NETWORKS:
+            from .networking import update
+
+            update(self.state, record)
+        else:
+            from .etcfiles import rewrite
+
+            rewrite(record)
 
     def _update_bundle(self, record: Record) -> None:
         """The bundle too, which the monitor starts the container from again."""
@@ -251,8 +297,10 @@ class Apply:
             return
         launch, self.created = self.created, None
         try:
+            self._connect(record)
             launch.start(meanwhile=lambda: records.persist(self.state))
         except Error:
+            launch.abandon()
             self._destroy(record)
             self.record = None
             raise

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from . import netmode, userns
 from . import spec as specs
-from . import userns
 from .errors import ContainerError
 from .resources import resources
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 #   etc           directory with the files hosts, hostname and resolv.conf
 #   privileged_devices  the same tuples for all devices of the host, for ``privileged``
 #   machine, release  of uname(2), for the seccomp profile
-Host = namedtuple("Host", "capabilities devices etc privileged_devices machine release")
+#   netns         path of the network namespace to join; "" for a new one, or the host's
+Host = namedtuple("Host", "capabilities devices etc privileged_devices machine release netns", defaults=("",))
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -66,7 +67,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
             f"image {spec['image']['name']} has no command to run", step="command", hint="Declare command or entrypoint"
         )
     linux: dict[str, Any] = {
-        "namespaces": _namespaces(options),
+        "namespaces": _namespaces(options, host.netns),
         "cgroupsPath": cgroups_path(spec["name"], spec["id"]),
         "resources": {**resources(options), "devices": _device_rules(options, host)},
         "devices": _devices(options, host),
@@ -160,16 +161,20 @@ def effective_capabilities(options: Mapping[str, Any], available: list[str]) -> 
     return sorted(base)
 
 
-def _namespaces(options: Mapping[str, Any]) -> list[dict[str, str]]:
+def _namespaces(options: Mapping[str, Any], netns: str) -> list[dict[str, str]]:
     shared = {
         "pid": options.get("pid_mode"),
         "ipc": options.get("ipc_mode"),
         "uts": options.get("uts"),
-        "network": options.get("network_mode"),
+        "network": netmode.kind(options),
         "cgroup": options.get("cgroupns_mode"),
     }
     own = [{"type": "user"}] if userns.is_private(options) else []
-    return [{"type": "mount"}, *own, *({"type": kind} for kind, mode in shared.items() if mode != "host")]
+    found = [{"type": "mount"}, *own, *({"type": kind} for kind, mode in shared.items() if mode != "host")]
+    for namespace in found if netns else ():
+        if namespace["type"] == "network":
+            namespace["path"] = netns
+    return found
 
 
 def _mounts(options: Mapping[str, Any], etc: str) -> list[dict[str, Any]]:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 
 from ..kernel import capabilities, safepath
-from ..kernel.files import write_atomic
+from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import dumps
-from . import bundle, spec, userdb, userns
+from . import bundle, etcfiles, netmode, userdb, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ def write(record: Record, users: list[str]) -> None:
     Directories that volumes name and that are not there are made. Raises ContainerError, OSError.
     """
     options = record.spec["options"]
-    _write_etc(record)
+    etcfiles.write(record)
     for volume in options.get("volumes", ()):
         if not os.path.exists(volume["source"]):  # as Docker does; a mount of type bind wants its source to be there
             os.makedirs(volume["source"], mode=0o755, exist_ok=True)
@@ -42,12 +43,20 @@ def write(record: Record, users: list[str]) -> None:
         privileged_devices=_all_devices() if options.get("privileged") else {},
         machine=os.uname().machine,
         release=os.uname().release,
+        netns=_network_namespace(record),
     )
     document = bundle.build(record.spec, user, host)
     if userns.is_private(options) and options.get("runtime"):
         userns.expose(record, document)
     path = os.path.join(record.path, "bundle/config.json")
     write_atomic(path, dumps(document).encode(), durable=False)
+
+
+def _network_namespace(record: Record) -> str:
+    """Where the network namespace is kept that container/networking.py has made for the container; "" without one."""
+    if netmode.kind(record.spec["options"]) not in (netmode.JOINED, netmode.NETWORKS):
+        return ""
+    return str(json.loads(read_bytes(os.path.join(record.path, "network.json")))["namespace"])
 
 
 def users_inside(record: Record) -> list[str]:
@@ -93,30 +102,6 @@ def users_in_layers(layers: list[str]) -> list[str] | None:
     except FileNotFoundError:
         return None
     return texts
-
-
-def _write_etc(record: Record) -> None:
-    """hosts, hostname and resolv.conf, written anew at every start; the container may change them meanwhile."""
-    options, name = record.spec["options"], spec.hostname(record.spec)
-    host_network = options.get("network_mode") == "host"
-    resolv = _host_file("/etc/resolv.conf") if host_network else b""
-    if options.get("uts") == "host":
-        name = os.uname().nodename
-    hosts = (
-        _host_file("/etc/hosts")
-        if host_network
-        else f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{name}\n".encode()
-    )
-    for file, data in (("hosts", hosts), ("hostname", name.encode() + b"\n"), ("resolv.conf", resolv)):
-        write_atomic(os.path.join(record.path, "etc", file), data, 0o644, durable=False)
-
-
-def _host_file(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
 
 
 def _device(path: str) -> tuple[str, int, int, int, int, int]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 
-from . import records, spec
+from . import netmode, records, spec
 from .monitor import NEVER
+from .netinspect import network_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[s
     """The dictionary of one container; with *mask* values of environment variables are not shown."""
     status = records.read_status(record)
     options, image = record.spec["options"], record.spec["image"]
+    config = _config(record.spec, mask)
     return {
         "Id": record.id,
         "Name": record.name,
@@ -34,10 +36,12 @@ def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[s
         "LogPath": os.path.join(record.path, "log/container.log"),
         "RestartCount": status.get("restart_count", 0),
         "State": _state(observed, status),
-        "Config": _config(record.spec, mask),
+        "Config": config,
         "HostConfig": _host_config(options),
         "Mounts": _mounts(options),
-        "NetworkSettings": {"Networks": {spec.setting(options, "network_mode"): {}}, "Ports": {}},
+        "NetworkSettings": network_settings(
+            record, config["ExposedPorts"], observed.status in ("running", "paused", "restarting")
+        ),
     }
 
 
@@ -80,7 +84,11 @@ def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
         ],
         "Labels": spec.labels(options, config),
         "WorkingDir": options.get("working_dir") or config.get("WorkingDir") or "/",
-        "ExposedPorts": config.get("ExposedPorts") or {},
+        "ExposedPorts": {
+            **(config.get("ExposedPorts") or {}),
+            **{port.rpartition(":")[2]: {} for port in options.get("published_ports", ())},
+            **{port: {} for port in options.get("exposed_ports", ())},
+        },
         "OpenStdin": options.get("interactive", False),
         "Tty": False,
         "StopSignal": spec.stop_signal(options, config),
@@ -119,7 +127,12 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
             for device in options.get("devices", [])
         ],
         "Runtime": options.get("runtime") or "aoci",
-        "NetworkMode": spec.setting(options, "network_mode"),
+        "NetworkMode": netmode.mode(options),
+        "PortBindings": _port_bindings(options),
+        "Dns": options.get("dns_servers", []),
+        "DnsOptions": options.get("dns_opts", []),
+        "DnsSearch": options.get("dns_search_domains", []),
+        "ExtraHosts": [f"{name}:{address}" for name, address in options.get("etc_hosts", {}).items()],
         "PidMode": _mode(options, "pid_mode"),
         "IpcMode": spec.setting(options, "ipc_mode"),
         "UTSMode": _mode(options, "uts"),
@@ -147,6 +160,14 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
             "Config": {name: str(value) for name, value in options.get("log_options", {}).items()},
         },
     }
+
+
+def _port_bindings(options: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for port in netmode.ports(options):
+        binding = {"HostIp": port["ip"], "HostPort": port["host"]}
+        found.setdefault(f"{port['container']}/{port['protocol']}", []).append(binding)
+    return found
 
 
 def _mode(options: Mapping[str, Any], name: str) -> str:

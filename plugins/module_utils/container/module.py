@@ -10,7 +10,7 @@ import os
 
 from ..kernel.errors import Error
 from ..statedir import StateDir
-from . import checks, options, records
+from . import checks, netchecks, netmode, options, records
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
@@ -73,6 +73,7 @@ class Task:
             recreate=bool(parameters.get("recreate")),
             restart=bool(parameters.get("restart")),
         )
+        netchecks.check_declared(self.request.declared)
         checks.check_options(options.without_defaults(self.request.declared), detach=parameters.get("detach", True))
         self.state = StateDir(parameters.get("root"))
         self.record: Record | None = None
@@ -128,10 +129,23 @@ class Task:
         checks.check_options(made.options)
         verbs = {action.verb for action in made.actions}
         if verbs & {*_MAKING, "update"}:
+            self._check_network(made, observed)
+        if verbs & {*_MAKING, "update"}:
             checks.check_machine(made.options, _memory_total())
         if verbs & _MAKING:
             checks.check_makeable(made.options)
         return made, observed, image
+
+    def _check_network(self, made: Plan, observed: Observed) -> None:
+        """Whether the container can be connected as it is to be, where it is to run: before anything is changed."""
+        if netmode.kind(made.options) not in (netmode.JOINED, netmode.NETWORKS):
+            return
+        verbs = {action.verb for action in made.actions}
+        if verbs & {"start", "restart", "create", "replace"} or observed.status in ("running", "paused"):
+            from .networking import check
+
+            known = self.record.spec if self.record else {"id": ""}
+            check(self.state, {**known, "name": self.name, "options": made.options}, self.record)
 
     def _apply(self, made: Plan, observed: Observed, image: WantedImage | None) -> None:
         from .apply import Apply

@@ -342,6 +342,12 @@ class Monitor:
                 raise
 
 
+def _give_back_network(monitor: Monitor) -> None:
+    """Let the core give back what the ended container has of networks; whoever waits for our end sees it done."""
+    argv = [sys.executable, "-I", "-S", monitor.entry, "--root", monitor.root, "network-release", monitor.directory]
+    posix.waitpid(posix.posix_spawn(argv[0], argv, posix.environ), 0)
+
+
 def _prepare(kept: set[int]) -> None:
     """Nothing inherited but what was meant for us, and out of the OOM killer's sight where we may."""
     for fd in [int(name) for name in posix.listdir("/proc/self/fd")]:
@@ -377,3 +383,5 @@ def main(arguments: list[str]) -> None:
             [sys.executable, "-I", "-S", monitor.entry, "--root", monitor.root, *verb],
             posix.environ,
         )
+    if _exists(monitor.directory + "/network.json"):
+        _give_back_network(monitor)

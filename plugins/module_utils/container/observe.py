@@ -14,7 +14,7 @@ from collections import namedtuple
 from ..cgroup.api import open_cgroup
 from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer
-from . import records
+from . import netmode, records
 from .resources import option_of, resources
 
 TYPE_CHECKING = False
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 # monitor  pid of its monitor, 0 when there is none
 # drift    limits that are not what was recorded: ((option, value now, value recorded) as the kernel writes them …)
 # stopping whether a task asked it to stop and was killed before it saw the end: it may end any moment
-Observed = namedtuple("Observed", "status pid monitor drift stopping", defaults=(False,))
+# lost     why it has to be started anew to have its network again; "" if it does not
+Observed = namedtuple("Observed", "status pid monitor drift stopping lost", defaults=(False, ""))
 
 ABSENT = Observed("absent", 0, 0, ())
 
@@ -48,7 +49,8 @@ def observe(state: StateDir, record: records.Record) -> Observed:
             live = None
         if live is not None and live.status in ("running", "paused"):
             drift = _drift(record, live.cgroup_path)
-            return Observed(live.status, live.pid, monitor, drift, records.stop_requested(record))
+            lost, connections = _network(state, record, live.pid)
+            return Observed(live.status, live.pid, monitor, drift + connections, records.stop_requested(record), lost)
         said = records.read_status(record).get("status")
         if monitor and said == "restarting":
             return Observed("restarting", 0, monitor, ())
@@ -64,6 +66,18 @@ def _drift(record: records.Record, cgroup_path: str) -> tuple[tuple[str, str, st
         return ()
     changes = open_cgroup(cgroup_path, owner="container").plan(declared)
     return tuple((option_of(change.file), str(change.before), str(change.after)) for change in changes)
+
+
+def _network(state: StateDir, record: records.Record, pid: int) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+    """(why the container must be started anew, drift of its connections)."""
+    options = record.spec["options"]
+    if netmode.kind(options) not in (netmode.JOINED, netmode.NETWORKS):
+        return "", ()
+    from .networking import observe as observe_network
+
+    lost, differs = observe_network(state, record, pid)
+    wanted = ", ".join(entry["network"] for entry in netmode.wanted(record.spec))
+    return lost, ((("networks", differs, wanted),) if differs else ())
 
 
 def monitor_pid(path: str) -> int:

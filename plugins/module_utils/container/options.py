@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from ..image.options import REGISTRY
-from . import values
+from . import netvalues, values
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ RECREATE = "recreate"  # a new container takes its place
 LIMITS = "limits"  # written to the running container's cgroup
 RECORD = "record"  # only what is recorded changes: the next task that needs the value reads it there
 MONITOR = "monitor"  # the monitor reads it again
+NETWORK = "network"  # the running container is connected anew, and its /etc/hosts and resolv.conf are written
 
 # How two canonical values compare under ``comparisons: {option: allow_more_present}``.
 VALUE, LIST, SET, DICT = "value", "list", "set", "dict"
@@ -40,7 +41,7 @@ class Option(
     """One row of the table.
 
     canonical(value)  the canonical form; raises ValueError with the reason, without the option's name
-    update            RECREATE, LIMITS, RECORD or MONITOR
+    update            RECREATE, LIMITS, RECORD, MONITOR or NETWORK
     compare           VALUE, LIST (order matters), SET (of strings, or of dicts told apart by *key*) or DICT
     default           the canonical value that means the same as leaving the option out
     """
@@ -75,6 +76,14 @@ _MOUNT_SUBOPTIONS: dict[str, Any] = {
     "tmpfs_mode": {"type": "str"},
 }
 
+_NETWORK_SUBOPTIONS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "ipv4_address": {"type": "str"},
+    "ipv6_address": {"type": "str"},
+    "aliases": {"type": "list", "elements": "str"},
+    "mac_address": {"type": "str"},
+}
+
 _ROWS = (
     # process
     _option("command", "raw", values.argv, compare=LIST, default=[]),
@@ -89,12 +98,58 @@ _ROWS = (
     _option("interactive", "bool", bool, default=False),
     _option("runtime", "str", values.runtime, default=""),
     # namespaces
-    _option("network_mode", "str", str, aliases=("network", "net"), choices=("none", "host"), default="none"),
+    _option("network_mode", "raw", netvalues.network_mode, aliases=("network", "net"), default=netvalues.DEFAULT_MODE),
     _option("pid_mode", "str", str, aliases=("pid",), choices=("private", "host"), default="private"),
     _option("ipc_mode", "str", str, aliases=("ipc",), choices=("private", "host"), default="private"),
     _option("uts", "str", str, choices=("private", "host"), default="private"),
     _option("userns_mode", "str", str, aliases=("userns",), choices=("private", "host"), default="host"),
     _option("cgroupns_mode", "str", str, aliases=("cgroupns",), choices=("private", "host"), default="private"),
+    # network
+    _option(
+        "networks",
+        "list",
+        netvalues.networks,
+        NETWORK,
+        SET,
+        elements="dict",
+        default=[],
+        suboptions=_NETWORK_SUBOPTIONS,
+        key="name",
+    ),
+    _option(
+        "published_ports",
+        "list",
+        netvalues.published_ports,
+        NETWORK,
+        SET,
+        elements="str",
+        aliases=("ports", "publish"),
+        default=[],
+    ),
+    _option(
+        "exposed_ports",
+        "list",
+        netvalues.exposed_ports,
+        RECORD,
+        SET,
+        elements="str",
+        aliases=("exposed", "expose"),
+        default=[],
+    ),
+    _option("dns_servers", "list", netvalues.addresses, NETWORK, LIST, elements="str", aliases=("dns",), default=[]),
+    _option("dns_opts", "list", netvalues.words, NETWORK, LIST, elements="str", aliases=("dns_option",), default=[]),
+    _option(
+        "dns_search_domains",
+        "list",
+        netvalues.words,
+        NETWORK,
+        LIST,
+        elements="str",
+        aliases=("dns_search",),
+        default=[],
+    ),
+    _option("etc_hosts", "dict", netvalues.etc_hosts, NETWORK, DICT, aliases=("add_hosts", "extra_hosts"), default={}),
+    _option("mac_address", "str", netvalues.mac_address, NETWORK),
     # resources
     _option("memory", "str", values.size, LIMITS),
     _option("memory_reservation", "str", values.size, LIMITS),

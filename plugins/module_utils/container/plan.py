@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from . import netmode
 from .errors import ContainerError
-from .options import LIMITS, MONITOR, RECREATE, TABLE, equal
+from .options import LIMITS, MONITOR, NETWORK, RECREATE, TABLE, equal
 from .resources import can_lift
 from .spec import desired_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from .observe import Observed
@@ -85,7 +86,9 @@ def plan(
     running = observed.status in _RUNNING
     run = {"started": True, "stopped": False}.get(request.state, running)
     pulls = [Action("pull", action, "") for action in wanted.actions] if wanted else []
-    reasons = [name for name in changed if _needs_new(name, options)]
+    reasons = [name for name in changed if _needs_new(name, options, recorded["options"])]
+    if "network_mode" not in reasons and netmode.identity(options) != netmode.identity(recorded["options"]):
+        reasons.append("network_mode")
     if _image_differs(request, recorded["image"], wanted):
         reasons.insert(0, "image")
     if request.recreate:
@@ -142,9 +145,11 @@ def _new(request: Request, wanted: Wanted | None) -> Plan:
     return Plan(tuple(actions), options, tuple(options), {"state": "absent"}, after)
 
 
-def _needs_new(name: str, options: Mapping[str, Any]) -> bool:
+def _needs_new(name: str, options: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
     """Whether a change of *name* needs a new container: some limits can be set, but not lifted, in place."""
     update = TABLE[name].update
+    if name == "network_mode":
+        return netmode.mode(options) != netmode.mode(recorded)  # or it says what was meant already
     return bool(update == RECREATE or (update == LIMITS and name not in options and not can_lift(name)))
 
 
@@ -182,6 +187,8 @@ def _life(request: Request, observed: Observed, run: bool) -> list[Action]:
         return [Action("start", "", "")]
     if request.restart:
         return [Action("restart", "", "")]
+    if observed.lost:
+        return [Action("restart", "", observed.lost)]
     if observed.stopping:
         return [Action("restart", "", "a stop was under way")]
     if not observed.monitor:
@@ -235,6 +242,11 @@ def _state_changes(before: dict[str, Any], after: dict[str, Any], now: str, then
 def monitor_reads(changed: tuple[str, ...]) -> bool:
     """Whether the monitor has to read its settings again after *changed* options were recorded."""
     return any(TABLE[name].update == MONITOR or name == "auto_remove" for name in changed)
+
+
+def network_changes(options: Iterable[str]) -> bool:
+    """Whether one of *options* is a matter of the container's connections."""
+    return any(name in TABLE and TABLE[name].update == NETWORK for name in options)
 
 
 def limits_change(changed: tuple[str, ...]) -> bool:

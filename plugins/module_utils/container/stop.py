@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 
@@ -48,6 +49,7 @@ def stop(state: StateDir, record: Record, *, kill_signal: str = "", force: bool 
                 lifecycle.kill(state.runtime, record.id, signal.SIGKILL, all_processes=True)
     _wait_for_monitor(record)
     _bury(state, record, live)
+    release_network(state, record)
 
 
 def _number(name: str) -> int:
@@ -118,6 +120,14 @@ def _bury(state: StateDir, record: Record, live: State | None) -> None:
     runtime.delete(record.id)
     if live is not None:  # the real exit code died with the monitor
         records.write_status(record, "exited", 0, 0, exit_code=128 + signal.SIGKILL, finished=time.time_ns())
+
+
+def release_network(state: StateDir, record: Record) -> None:
+    """Give back what an ended container has of networks; the monitor has done that unless it was killed."""
+    if os.path.exists(os.path.join(record.path, "network.json")):
+        from .networking import release
+
+        release(state, record)
 
 
 def clear_leftovers(state: StateDir, name: str) -> None:

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What kind of network a container has. Imported by every task: it knows words, and nothing of networks."""
+
+from __future__ import annotations
+
+from .netvalues import DEFAULT_MODE, split_port
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+NONE, HOST, JOINED, NETWORKS = "none", "host", "joined", "networks"
+
+
+def mode(options: Mapping[str, Any]) -> str:
+    """The network mode of canonical *options*: declared, or ``bridge`` where networks or ports need one."""
+    declared = options.get("network_mode")
+    if declared:
+        return str(declared)
+    return "bridge" if options.get("networks") or options.get("published_ports") else DEFAULT_MODE
+
+
+def kind(options: Mapping[str, Any]) -> str:
+    """NONE, HOST, JOINED (another's network namespace) or NETWORKS (one of its own, connected by CNI)."""
+    found = mode(options)
+    if found in (NONE, HOST):
+        return found
+    return JOINED if found.startswith(("container:", "ns:")) else NETWORKS
+
+
+def identity(options: Mapping[str, Any]) -> str:
+    """Two containers of which this differs cannot become each other: connecting is all that can be done in place."""
+    found = kind(options)
+    return mode(options) if found == JOINED else found
+
+
+def wanted(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The attachments (network/record.py) of the container with *spec*; which has the default route is still open.
+
+    network_mode names networks as well; ``bridge`` is meant for a container that names no others.
+    """
+    options = spec["options"]
+    if kind(options) != NETWORKS:
+        return []
+    listed = {entry["name"]: entry for entry in options.get("networks", ())}
+    named = mode(options).split(",")
+    if named == ["bridge"] and listed:
+        named = []
+    found: list[dict[str, Any]] = []
+    for name in dict.fromkeys([*named, *listed]):
+        entry = listed.get(name, {})
+        addresses = [entry[family] for family in ("ipv4_address", "ipv6_address") if family in entry]
+        found.append(
+            {
+                "network": name,
+                "ips": addresses,
+                "mac": entry.get("mac_address", ""),
+                "aliases": entry.get("aliases", []),
+                "ports": [],
+                "default": False,
+            }
+        )
+    if options.get("mac_address") and not found[0]["mac"]:
+        found[0]["mac"] = options["mac_address"]
+    return found
+
+
+def ports(options: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The ports to publish, as network/ports.py has them."""
+    return [split_port(port) for port in options.get("published_ports", ())]
+
+
+def names(spec: Mapping[str, Any]) -> list[str]:
+    """What the other containers of its networks call the container: Docker's names for it."""
+    declared = spec["options"].get("hostname")
+    return list(dict.fromkeys([spec["name"], *([declared] if declared else []), spec["id"][:12]]))

@@ -1,0 +1,216 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container's network as its options want it, on the network layer. Imported for containers that have one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from ..network import conflist, networks, ports, record
+from ..network.errors import NetworkError
+from ..network.sandbox import Sandbox
+from ..runtime import state as runtime_state
+from ..runtime.errors import NoSuchContainer
+from . import netmode, records
+from .errors import ContainerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ..statedir import StateDir
+    from .records import Record
+
+
+def sandbox(state: StateDir, record_: Record) -> Sandbox:
+    return Sandbox(state, record_.path, record_.id, record_.name, netmode.names(record_.spec))
+
+
+def attachments(state: StateDir, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the container is to be connected to. The first network that leads out has the default route and the ports.
+
+    Raises NetworkError for a network that there is not.
+    """
+    found = netmode.wanted(spec)
+    published = netmode.ports(spec["options"])
+    for entry in found:
+        network = networks.known(state, entry["network"])
+        if not conflist.is_internal(network):
+            entry["default"] = True
+            break
+    for entry in found if published else ():
+        network = networks.known(state, entry["network"])
+        if conflist.has_capability(network, "portMappings"):
+            entry["ports"] = published
+            break
+    return found
+
+
+def check(state: StateDir, spec: Mapping[str, Any], before: Record | None) -> None:
+    """Raise where the container with *spec* could not be connected; nothing is changed. *before* has its name now.
+
+    A network, a plugin, an address in its subnet, a free port of the host: NetworkError, ContainerError.
+    """
+    from ..network import cni
+
+    options = spec["options"]
+    if netmode.kind(options) == netmode.JOINED:
+        _source(state, netmode.mode(options), spec["name"])
+        return
+    others = {path: found for path, found in record.live(state).items() if before is None or path != before.path}
+    for entry in attachments(state, spec):
+        network = networks.known(state, entry["network"])
+        cni.check_plugins(network, cni.directories())
+        conflist.check_addresses(network, entry["ips"])
+        _check_unused(entry, others)
+        if entry["mac"] and not conflist.has_capability(network, "mac"):
+            raise NetworkError(
+                f"mac_address: network {entry['network']} has no plugin that sets one (capability mac)",
+                step="networks",
+                obj=entry["network"],
+            )
+        if entry["ports"]:
+            kept = (record.load(before.path) or {}).get("kept", {}) if before is not None else {}
+            ports.choose(
+                entry["ports"], ports.used_by(others.values()), kept.get(entry["network"], {}).get("ports", ())
+            )
+    if options.get("published_ports") and not any(entry["ports"] for entry in attachments(state, spec)):
+        named = ", ".join(entry["network"] for entry in netmode.wanted(spec))
+        raise ContainerError(
+            f"published_ports: none of the container's networks ({named}) can publish ports",
+            step="ports",
+            obj="published_ports",
+            hint="Connect it to a network of the driver bridge that is not internal",
+        )
+
+
+def _check_unused(entry: dict[str, Any], others: Mapping[str, Mapping[str, Any]]) -> None:
+    for document in others.values():
+        for other in document["attachments"]:
+            if other["wanted"]["network"] == entry["network"]:
+                for address in set(entry["ips"]) & set(record.addresses(other)):
+                    raise NetworkError(
+                        f"network {entry['network']}: container {document['name']} has the address {address}",
+                        step="networks",
+                        obj=address,
+                    )
+
+
+def prepare(state: StateDir, record_: Record) -> None:
+    """Make, or join, the container's network namespace, which config.json names.
+
+    Raises NetworkError, ContainerError.
+    """
+    mode = netmode.mode(record_.spec["options"])
+    source = _source(state, mode, record_.name) if netmode.kind(record_.spec["options"]) == netmode.JOINED else ""
+    sandbox(state, record_).prepare(source)
+
+
+def connect(state: StateDir, record_: Record) -> None:
+    """Connect the container as its options say. Raises NetworkError; what it had connected is given back then."""
+    made = sandbox(state, record_)
+    try:
+        made.connect(attachments(state, record_.spec))
+        _say_gateway(state, record_)
+    except NetworkError as error:
+        try:
+            made.release()
+        except NetworkError as failure:
+            error.message += f"; nor could all be given back: {failure.message}"
+        raise
+
+
+def update(state: StateDir, record_: Record) -> None:
+    """Connect a running container as its options say now, and write its files of /etc. Raises NetworkError."""
+    sandbox(state, record_).connect(attachments(state, record_.spec))
+    _rewrite(state, record_)
+
+
+def _say_gateway(state: StateDir, record_: Record) -> None:
+    """Write the files again where one has the host's address in it, which is known only once it is connected."""
+    if "host-gateway" in record_.spec["options"].get("etc_hosts", {}).values():
+        _rewrite(state, record_)
+
+
+def _rewrite(state: StateDir, record_: Record) -> None:
+    from ..network import hosts
+    from .etcfiles import rewrite
+
+    rewrite(record_)
+    hosts.refresh(state, [entry["network"] for entry in netmode.wanted(record_.spec)])
+
+
+def release(state: StateDir, record_: Record) -> None:
+    """Give back whatever the container has of networks. Raises NetworkError."""
+    sandbox(state, record_).release()
+
+
+def observe(state: StateDir, record_: Record, pid: int) -> tuple[str, str]:
+    """(why it must be started anew, what of its networks differs) of a running container; "" twice if all is well."""
+    from ..network import look
+
+    lost = look.lost(record_.path, pid)
+    options = record_.spec["options"]
+    if lost:
+        return lost, ""
+    if netmode.kind(options) == netmode.JOINED:
+        try:
+            source = _source(state, netmode.mode(options), record_.name)
+            same = os.path.samestat(os.stat(source), os.stat(f"/proc/{pid}/ns/net"))
+        except (ContainerError, OSError):
+            return "", ""  # what it joined has ended; what it has goes on
+        return ("" if same else f"{netmode.mode(options)} has another network now"), ""
+    try:
+        return "", look.disconnected(record_.path, attachments(state, record_.spec))
+    except NetworkError as error:
+        return "", error.message
+
+
+def joined_record(state: StateDir, mode: str) -> Record | None:
+    """The container that ``container:NAME`` names, by its name or the beginning of its id; None for a path."""
+    kind, _colon, name = mode.partition(":")
+    if kind != "container":
+        return None
+    found = records.load(state, name) if "/" not in name and not name.startswith(".") else None
+    if found is None:
+        every = (records.load(state, known) for known in records.names(state))
+        matching = [other for other in every if other is not None and other.id.startswith(name)]
+        found = matching[0] if len(matching) == 1 else None
+    if found is None:
+        raise ContainerError(f"network_mode: there is no container {name}", step="network", obj=name)
+    return found
+
+
+def _source(state: StateDir, mode: str, own_name: str) -> str:
+    """The path of the network namespace that ``container:NAME`` or ``ns:/PATH`` means. Raises ContainerError."""
+    target = joined_record(state, mode)
+    if target is None:
+        path = mode.partition(":")[2]
+        if not os.path.exists(path):
+            raise ContainerError(f"network_mode: there is no network namespace {path}", step="network", obj=path)
+        return path
+    if target.name == own_name:
+        raise ContainerError("network_mode: a container cannot join itself", step="network", obj=own_name)
+    with contextlib.suppress(NoSuchContainer):
+        live = runtime_state.load(state.runtime, target.id)
+        if live.status in ("running", "paused"):
+            return f"/proc/{live.pid}/ns/net"
+    raise ContainerError(
+        f"network_mode: container {target.name} does not run, so there is no network to join",
+        step="network",
+        obj=target.name,
+        hint="Start it first",
+    )
+
+
+def run(argv: list[str], root: str | None) -> int:
+    """Carry out the monitor's ``network-release DIRECTORY``: its container has ended for good. Raises Error."""
+    from ..statedir import StateDir
+
+    found = records.load_directory(argv[1])
+    if found is not None:
+        release(StateDir(root), found)
+    return 0

@@ -1,0 +1,236 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CNI network configuration lists: made of what a network is declared to be, checked, and read. Pure.
+
+What we have to remember of a network lies in its conflist under :data:`OURS`, which other users of CNI pass over.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from .errors import NetworkError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+OURS = "agentless.oci"
+BRIDGE, MACVLAN, IPVLAN = "bridge", "macvlan", "ipvlan"
+MODES = {
+    MACVLAN: ("bridge", "private", "vepa", "passthru"),
+    IPVLAN: ("l2", "l3", "l3s"),
+}
+_LONGEST = 15  # IFNAMSIZ less the NUL, linux/if.h
+_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+_RESERVED = ("none", "host", "default", "private")
+_DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
+
+
+def check_name(name: str) -> None:
+    """Raise NetworkError unless *name* can be a network's."""
+    if not name or len(name) > 128 or not name[0].isalnum() or not name.isascii() or set(name) - _CHARACTERS:
+        raise NetworkError(
+            f"{name!r} cannot be the name of a network",
+            step="options",
+            obj=name,
+            hint="Use at most 128 letters, digits, '_', '.' and '-', beginning with a letter or digit",
+        )
+    if name in _RESERVED:
+        raise NetworkError(f"{name!r} is a network_mode and cannot be the name of a network", step="options", obj=name)
+
+
+def subnet(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """A subnet with room for a gateway and a container. Raises NetworkError."""
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise NetworkError(f"subnet {text!r}: {error}", step="options", obj=text) from error
+    if found.num_addresses < 4:
+        raise NetworkError(f"subnet {text} has no room for a gateway and a container", step="options", obj=text)
+    return found
+
+
+def address_range(where: str, gateway: str, ip_range: str) -> dict[str, str]:
+    """A range of host-local: *where* is its subnet, *gateway* ("" for the first address) and *ip_range* in it.
+
+    Raises NetworkError.
+    """
+    net = subnet(where)
+    made = {"subnet": str(net), "gateway": str(net[1])}
+    if gateway:
+        made["gateway"] = str(_inside(net, gateway, "gateway"))
+    if ip_range:
+        try:
+            part = ipaddress.ip_network(ip_range)
+        except ValueError as error:
+            raise NetworkError(f"ip_range {ip_range!r}: {error}", step="options", obj=ip_range) from error
+        if part.version != net.version or not (part[0] in net and part[-1] in net):
+            raise NetworkError(f"ip_range {part} does not lie in the subnet {net}", step="options", obj=ip_range)
+        first, last = part[0], part[-1]
+        made["rangeStart"] = str(first + 1 if first == net[0] else first)
+        made["rangeEnd"] = str(last - 1 if last == net[-1] else last)
+    return made
+
+
+def _inside(
+    net: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str, what: str
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise NetworkError(f"{what} {text!r}: {error}", step="options", obj=text) from error
+    if address not in net or address in (net[0], net[-1] if net.version == 4 else net[0]):
+        raise NetworkError(f"{what} {address} is not an address of a host in {net}", step="options", obj=text)
+    return address
+
+
+def make(
+    name: str,
+    driver: str,
+    ranges: list[dict[str, str]],
+    *,
+    bridge: str = "",
+    parent: str = "",
+    mtu: int = 0,
+    internal: bool = False,
+    mode: str = "",
+    vlan: int = 0,
+    leases: str,
+    version: str = "1.0.0",
+    labels: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The conflist of a network with the addresses of *ranges*; *leases* is host-local's directory."""
+    ipam: dict[str, Any] = {"type": "host-local", "dataDir": leases, "ranges": [[entry] for entry in ranges]}
+    if not internal:
+        families = {ipaddress.ip_network(entry["subnet"]).version for entry in ranges}
+        ipam["routes"] = [{"dst": _DEFAULT_ROUTES[0 if family == 4 else 1]} for family in sorted(families)]
+    first: dict[str, Any] = {"type": driver, "capabilities": {"ips": True, "mac": True}, "ipam": ipam}
+    plugins = [first]
+    if driver == BRIDGE:
+        first.update({"bridge": bridge, "isGateway": not internal, "ipMasq": not internal, "hairpinMode": True})
+        if vlan:
+            first["vlan"] = vlan
+        if not internal:
+            plugins.append({"type": "portmap", "capabilities": {"portMappings": True}, "snat": True})
+        plugins.append({"type": "firewall", "ingressPolicy": "same-bridge"})
+        plugins.append({"type": "tuning"})
+    else:
+        first["master"] = parent
+        first["mode"] = mode or MODES[driver][0]
+        if driver == IPVLAN:
+            del first["capabilities"]["mac"]  # all interfaces have their parent's
+    if mtu:
+        first["mtu"] = mtu
+    ours: dict[str, Any] = {"driver": driver, "internal": internal, "labels": dict(labels or {})}
+    return {"cniVersion": version, "name": name, "plugins": plugins, OURS: ours}
+
+
+def of_raw(name: str, given: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A conflist that the user wrote, or one plugin's configuration, as the network *name*. Raises NetworkError."""
+    document = dict(given)
+    if "plugins" not in document and "type" in document:
+        own = {key: value for key, value in document.items() if key not in ("cniVersion", "name")}
+        document = {key: document[key] for key in ("cniVersion", "name") if key in document}
+        document["plugins"] = [own]
+    if document.setdefault("name", name) != name:
+        raise NetworkError(
+            f"conflist: its name is {document['name']!r}, and the network's is {name!r}", step="options", obj="conflist"
+        )
+    document.setdefault("cniVersion", "1.0.0")
+    plugins = document.get("plugins")
+    if not isinstance(plugins, list) or not plugins:
+        raise NetworkError("conflist: plugins must be a list of at least one plugin", step="options", obj="conflist")
+    for plugin in plugins:
+        if not isinstance(plugin, dict) or not isinstance(plugin.get("type"), str) or not plugin["type"]:
+            raise NetworkError("conflist: each of its plugins needs a type", step="options", obj="conflist")
+    document[OURS] = {"driver": plugins[0]["type"], "internal": False, "labels": dict(labels or {}), "raw": True}
+    return document
+
+
+def interface_name(text: str) -> str:
+    """The name of a network device. Raises NetworkError."""
+    if not 0 < len(text) <= _LONGEST or "/" in text or ":" in text or text.split() != [text] or text in (".", ".."):
+        raise NetworkError(f"{text!r} cannot be the name of a network interface", step="options", obj=text)
+    return text
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+def ours(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What we remember of the network; empty for one that others have written."""
+    found = document.get(OURS)
+    return found if isinstance(found, dict) else {}
+
+
+def bridge_of(document: Mapping[str, Any]) -> str:
+    """The name of its bridge; "" where it has none."""
+    first = document["plugins"][0]
+    return str(first.get("bridge", "cni0")) if first.get("type") == BRIDGE else ""
+
+
+def ranges_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The address ranges of host-local in it."""
+    ipam = document["plugins"][0].get("ipam")
+    if not isinstance(ipam, dict) or ipam.get("type") != "host-local":
+        return []
+    found = [entry for group in ipam.get("ranges", ()) for entry in group if "subnet" in entry]
+    return [*found, *([ipam] if "subnet" in ipam else [])]
+
+
+def is_internal(document: Mapping[str, Any]) -> bool:
+    """Whether nothing outside of it can be reached through it."""
+    return bool(ours(document).get("internal"))
+
+
+def has_capability(document: Mapping[str, Any], name: str) -> bool:
+    """Whether one of its plugins takes the capability *name*."""
+    return any(plugin.get("capabilities", {}).get(name) for plugin in document["plugins"])
+
+
+def without_default_route(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The same network for an interface beside another one that has the default route already."""
+    plugins = []
+    for plugin in document["plugins"]:
+        changed = {key: value for key, value in plugin.items() if key != "isDefaultGateway"}
+        ipam = changed.get("ipam")
+        if isinstance(ipam, dict) and "routes" in ipam:
+            routes = [route for route in ipam["routes"] if route.get("dst") not in _DEFAULT_ROUTES]
+            changed["ipam"] = {**ipam, "routes": routes}
+        plugins.append(changed)
+    return {**document, "plugins": plugins}
+
+
+def check_addresses(document: Mapping[str, Any], addresses: list[str]) -> None:
+    """Raise NetworkError where the network has no place for a container's fixed *addresses*."""
+    name = document["name"]
+    if addresses and not has_capability(document, "ips"):
+        raise NetworkError(
+            f"network {name} has no plugin that takes fixed addresses (capability ips)",
+            step="networks",
+            obj=name,
+            hint="Leave the address out",
+        )
+    ranges = ranges_of(document)
+    for text in addresses if ranges else ():
+        address = ipaddress.ip_address(text)
+        for entry in ranges:
+            net = ipaddress.ip_network(entry["subnet"])
+            if address in net:
+                if str(address) == entry.get("gateway", str(net[1])):
+                    raise NetworkError(f"network {name}: {address} is its gateway's address", step="networks", obj=name)
+                _inside(net, text, f"network {name}: address")
+                low, high = (entry.get("rangeStart", str(net[1])), entry.get("rangeEnd", str(net[-1])))
+                if not ipaddress.ip_address(low) <= address <= ipaddress.ip_address(high):  # type: ignore[operator]
+                    raise NetworkError(
+                        f"network {name}: {address} is outside of its range {low} to {high}", step="networks", obj=name
+                    )
+                break
+        else:
+            subnets = " and ".join(str(entry["subnet"]) for entry in ranges)
+            raise NetworkError(
+                f"network {name}: {address} does not lie in its subnet {subnets}", step="networks", obj=name
+            )

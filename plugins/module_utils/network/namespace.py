@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Network namespaces that are kept by a mount on a file, as ip-netns(8) keeps them: they outlive their processes.
+
+The directory they lie in is a shared mount: what is unmounted there goes from the mount namespaces of all monitors,
+too, which began with a copy of the host's mounts. It goes with the last of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from ..kernel import constants as c
+from ..kernel import syscalls
+from ..kernel.files import locked, read_text
+from ..kernel.rtnetlink import Rtnetlink
+from .errors import NetworkError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..statedir import StateDir
+
+_NSFS_MAGIC = 0x6E736673  # linux/magic.h
+_LOOPBACK = 1  # its index, in every namespace
+
+
+def path_of(state: StateDir, container_id: str) -> str:
+    """Where the namespace of a container is kept."""
+    return os.path.join(state.netns, container_id)
+
+
+def make(state: StateDir, path: str) -> None:
+    """Keep a new network namespace at *path*, its loopback interface up. Raises NetworkError."""
+    _keep(state, path, _new)
+
+
+def keep(state: StateDir, path: str, source: str) -> None:
+    """Keep the network namespace that *source* leads to at *path* as well. Raises NetworkError."""
+    try:
+        fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NetworkError.of(error, f"network namespace {source}", step="namespace", obj=source) from error
+    try:
+        if syscalls.fs_type(fd) != _NSFS_MAGIC:
+            raise NetworkError(f"{source} is not a network namespace", step="namespace", obj=source)
+        _keep(state, path, lambda target: syscalls.mount(f"/proc/self/fd/{fd}", target, None, c.MS_BIND))
+    finally:
+        os.close(fd)
+
+
+def remove(state: StateDir, path: str) -> None:
+    """Let go of the namespace at *path*; none is fine."""
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        return
+    with locked(_lock(state)):
+        with contextlib.suppress(OSError):  # nothing is mounted there, or nothing is there
+            syscalls.umount2(path, c.MNT_DETACH)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with contextlib.suppress(FileNotFoundError):
+            if not os.listdir(directory):
+                if _is_mounted(directory):
+                    syscalls.umount2(directory, c.MNT_DETACH)
+                os.rmdir(directory)
+
+
+def is_alive(path: str) -> bool:
+    """Whether a namespace is kept at *path*."""
+    try:
+        return syscalls.fs_type(path) == _NSFS_MAGIC
+    except OSError:
+        return False
+
+
+def is_of(path: str, pid: int) -> bool:
+    """Whether process *pid* runs in the namespace kept at *path*."""
+    try:
+        return os.path.samestat(os.stat(path), os.stat(f"/proc/{pid}/ns/net"))
+    except OSError:
+        return False
+
+
+def _lock(state: StateDir) -> str:
+    return state.lock_path("netns", "directory")
+
+
+def _keep(state: StateDir, path: str, mount: Callable[[str], None]) -> None:
+    with locked(_lock(state)):
+        state.ensure(state.netns)
+        try:
+            if not _is_mounted(state.netns):
+                syscalls.mount(state.netns, state.netns, None, c.MS_BIND)
+                syscalls.mount(None, state.netns, None, c.MS_SHARED)
+            os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            mount(path)
+        except OSError as error:
+            raise NetworkError.of(
+                error, f"a network namespace cannot be kept at {path}", step="namespace", obj=path
+            ) from error
+
+
+def _is_mounted(path: str) -> bool:
+    """Whether *path* is a mount point; a directory that is mounted on itself is one, too."""
+    real = os.path.realpath(path).replace("\\", "\\134").replace(" ", "\\040")
+    return any(line.split(" ", 5)[4] == real for line in read_text("/proc/self/mountinfo").splitlines())
+
+
+def _new(path: str) -> None:
+    """Mount a new namespace on *path*: in a child, since the task itself must stay where it is. Raises OSError."""
+    child = os.fork()
+    if child == 0:
+        code = 255
+        try:
+            syscalls.unshare(c.CLONE_NEWNET)
+            link = Rtnetlink()
+            link.set_up(_LOOPBACK)
+            syscalls.mount("/proc/self/ns/net", path, None, c.MS_BIND)
+            code = 0
+        except OSError as error:
+            code = error.errno or 255
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise OSError(abs(code), os.strerror(abs(code)), path)

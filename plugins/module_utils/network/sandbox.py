@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connecting one container to its networks, and taking it off them.
+
+Everything can be done again, and done after whoever did it before was killed: see record.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from ..kernel.files import locked
+from . import cni, conflist, hosts, namespace, networks, ports, record
+from .errors import NetworkError
+from .look import missing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ..statedir import StateDir
+
+_LOCK = "network.lock"
+
+
+class Sandbox:
+    """The network of the container with *container_id*, whose record lies in *directory*.
+
+    What others call it (*names*) are its name and whatever else.
+    """
+
+    def __init__(self, state: StateDir, directory: str, container_id: str, name: str, names: list[str]) -> None:
+        self.state = state
+        self.directory = directory
+        self.id = container_id
+        self.document = record.load(directory) or record.new(name, names)
+        self.document.update({"name": name, "names": list(names)})
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The lock that every plugin we run holds with us: gives a descriptor of it.
+
+        So a plugin that goes on after its task was killed is waited for, not raced with.
+        """
+        with locked(os.path.join(self.directory, _LOCK)) as fd:
+            found = record.load(self.directory)
+            if found is not None:  # somebody else may have had it meanwhile
+                self.document.update({key: found[key] for key in found if key not in ("name", "names")})
+            yield fd
+
+    # -- the namespace ------------------------------------------------------------------------------------------------
+
+    def prepare(self, source: str = "") -> str:
+        """Make the container's network namespace, or keep that of *source*, a path; where it is.
+
+        What a container before had, or one before a reboot, is given back first. Raises NetworkError.
+        """
+        self.release()
+        with self._locked():
+            path = namespace.path_of(self.state, self.id)
+            self.document.update({"boot": record.boot_id(), "namespace": path})
+            record.save(self.directory, self.document)
+            if source:
+                namespace.keep(self.state, path, source)
+            else:
+                namespace.make(self.state, path)
+        return path
+
+    def release(self) -> None:
+        """Give everything back: addresses, rules, interfaces, the namespace. Raises NetworkError; nothing is fine."""
+        touched: list[str] = []
+        with self._locked() as lock:
+            if not self.document["namespace"] and not self.document["attachments"]:
+                return
+            for entry in list(reversed(self.document["attachments"])):
+                touched.append(entry["wanted"]["network"])
+                self._detach(entry, lock)
+            namespace.remove(self.state, namespace.path_of(self.state, self.id))
+            self.document["namespace"] = ""
+            record.save(self.directory, self.document)
+        if touched:
+            hosts.forget(self.directory)
+            hosts.refresh(self.state, touched)
+
+    # -- attachments --------------------------------------------------------------------------------------------------
+
+    def connect(self, wanted: list[dict[str, Any]]) -> None:
+        """Be connected to what *wanted* says, and nothing else; what is so already stays. Raises NetworkError.
+
+        A failure leaves what was connected until then; :meth:`release` or another connect() puts it right.
+        """
+        touched: list[str] = []
+        try:
+            with self._locked() as lock:
+                for entry in list(reversed(self.document["attachments"])):
+                    if entry["wanted"] not in wanted or entry["result"] is None or missing(entry):
+                        touched.append(entry["wanted"]["network"])
+                        self._detach(entry, lock)
+                there = [entry["wanted"] for entry in self.document["attachments"]]
+                for want in wanted:
+                    if want not in there:
+                        touched.append(want["network"])
+                        self._attach(want, lock)
+        finally:
+            if not self.document["attachments"]:
+                hosts.forget(self.directory)
+            hosts.refresh(self.state, touched)
+
+    def _attach(self, want: dict[str, Any], lock: int) -> None:
+        network = networks.ensure(self.state, want["network"])
+        if not want["default"]:
+            network = conflist.without_default_route(network)
+        places = cni.directories()
+        cni.check_plugins(network, places)
+        kept = self.document["kept"].get(want["network"], {})
+        taken = {entry["interface"] for entry in self.document["attachments"]}
+        entry: dict[str, Any] = {
+            "wanted": want,
+            "interface": next(f"eth{number}" for number in range(len(taken) + 1) if f"eth{number}" not in taken),
+            "conflist": network,
+            "runtime": {},
+            "result": None,
+        }
+        if want["mac"]:
+            entry["runtime"]["mac"] = want["mac"]
+        if want["aliases"]:
+            entry["runtime"]["aliases"] = {want["network"]: list(want["aliases"])}
+        fixed = want["ips"] or (kept.get("ips", []) if conflist.has_capability(network, "ips") else [])
+        with locked(self.state.lock_path("network", "ports")):
+            if want["ports"]:
+                others = [found for path, found in record.live(self.state).items() if path != self.directory]
+                entry["runtime"]["portMappings"] = ports.choose(
+                    want["ports"], ports.used_by(others), kept.get("ports", ())
+                )
+            self.document["directories"] = places
+            self.document["attachments"].append(entry)
+            record.save(self.directory, self.document)
+        try:
+            self._add(entry, fixed, lock)
+        except NetworkError:
+            if not fixed or want["ips"]:
+                raise
+            self._add(entry, [], lock)  # the address it had last is another's now, or not of this network any more
+        record.save(self.directory, self.document)
+
+    def _add(self, entry: dict[str, Any], fixed: list[str], lock: int) -> None:
+        entry["runtime"].pop("ips", None)
+        if fixed:
+            entry["runtime"]["ips"] = fixed
+        try:
+            entry["result"] = cni.add(entry["conflist"], self._call(entry, lock))
+        except NetworkError as error:
+            try:
+                cni.delete(entry["conflist"], self._call(entry, lock), {})
+            except NetworkError as failure:
+                error.message += f"; nor could it be taken back: {failure.message}"
+            raise
+
+    def _detach(self, entry: dict[str, Any], lock: int) -> None:
+        cni.delete(entry["conflist"], self._call(entry, lock), entry["result"] or {})
+        self.document["attachments"].remove(entry)
+        if entry["result"] is not None:
+            self.document["kept"][entry["wanted"]["network"]] = {
+                "ips": record.addresses(entry),
+                "ports": entry["runtime"].get("portMappings", []),
+            }
+        record.save(self.directory, self.document)
+
+    def _call(self, entry: dict[str, Any], lock: int) -> cni.Call:
+        kept = self.document["namespace"]
+        path = kept if kept and namespace.is_alive(kept) else ""
+        places = [*self.document["directories"], *cni.directories()]
+        return cni.Call(self.id, path, entry["interface"], entry["runtime"], list(dict.fromkeys(places)), lock)
