@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 GONE = "AOCI-NO-CORE"  # instead of a result: the copy is not, or no longer, there
 # Module → what its function run(module) lies in; oci_container starts monitors, and is told from where.
 MODULES = {
+    "cgroup_info": "cgroup.info",
     "cgroup_limit": "cgroup.module",
     "oci_container": "container.module",
     "oci_image": "image.module",
