@@ -34,7 +34,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
-modprobe -a -d {work} overlay veth bridge
+modprobe -a -d {work} overlay veth bridge loop
 for directory in /run /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $directory; done
 # A working directory below one of these is shown again.
 case {cwd} in /run/* | /tmp/* | /var/tmp/*) mkdir -p {cwd} && mount -t hostfs -o {cwd} hostfs {cwd} ;; esac

@@ -73,6 +73,8 @@ def refused(group: Cgroup, change: Change, error: OSError, stuck: Change | None)
     elif change.file in _MEMORY_LIMITS and error.errno == errno.EINVAL:
         reason = "it is above the limit of memory and swap together"
         hint = "Declare memory_swap too"
+    elif change.file in ("cpu.shares", "cpu.weight") and (group.text_of("cpu.idle") or "0").strip() == "1":
+        reason, hint = "the group is idle (cpu.idle) and has no weight", "Declare cpu_idle: false too"
     elif change.file in ("cpuset.cpus", "cpuset.mems"):
         allowed = read_if_there(f"{(group.directory('cpuset') or '').rpartition('/')[0]}/{change.file}") or ""
         if allowed.strip():
@@ -84,6 +86,8 @@ def refused(group: Cgroup, change: Change, error: OSError, stuck: Change | None)
             reason, hint = "a group above it does not allow that", "Allow it there first, or leave it out"
         elif error.errno == errno.EINVAL:
             hint = "cgroup v1 changes the default of a group only while there is none below it"
+    elif change.controller in ("blkio", "io") and error.errno == errno.EOPNOTSUPP:
+        hint = "The disk has to be scheduled by bfq: echo bfq >/sys/block/DISK/queue/scheduler"
     elif change.controller in ("blkio", "io") and error.errno in (errno.ENODEV, errno.EINVAL):
         hint = "Name a whole disk, no partition; lsblk lists them"
     elif change.file == PARTITION:

@@ -74,7 +74,15 @@ _NO_LIMITS = {
 
 def rows_of(file: str) -> list[Row]:
     """The rows that say how control *file* is written and read; of one that we do not know a row of plain words."""
-    return _ROWS.get(file) or [Row("conf", file, file.partition(".")[0], file, kinds.TEXT, None)]
+    known = _ROWS.get(file)
+    if known is None:
+        words = file.split(".")
+        if words[0] == "hugetlb" and words[-1] in ("max", "limit_in_bytes"):
+            unified = words[-1] == "max"
+            kind = kinds.huge(units.parse_bytes(words[1], file), unified=unified)
+            return [Row("hugepageLimits", words[1], "hugetlb", file, kind, "max" if unified else "-1")]
+        return [Row("conf", file, words[0], file, kinds.TEXT, None)]
+    return known
 
 
 def raw_settings(values: Mapping[str, Any]) -> Iterator[Setting]:

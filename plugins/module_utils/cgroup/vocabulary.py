@@ -155,12 +155,23 @@ def limits_of(group: Cgroup, conf: Iterable[str], pending: Iterable[Change] = ()
         value = found.get(limit.section, {}).get(limit.key) if limit.key else found.get(limit.section)
         if value not in (None, [], {}) and limit.section:
             limits[limit.option] = limit.tell(value) if limit.tell else value
+    _tell_idle(limits, pending)
     limits.update(_tell_others(limits, raw, freezing))
     rules = rules_in_force(group, pending)
     if rules is not None:
         limits["device_cgroup_rules"] = spelling.told_device_rules(rules)
     unknown = {file: raw[file] for file in others if file not in _RAW_FILES}
     return {**limits, **({"conf": unknown} if unknown else {})}
+
+
+def _tell_idle(limits: dict[str, Any], pending: Iterable[Change]) -> None:
+    """An idle group has no weight, whatever number the kernel shows; one that no longer is has that of a new group."""
+    after = {change.file: change.after for change in pending}
+    if limits.get("cpu_idle"):
+        for name in ("cpu_shares", "cpu_weight"):
+            limits.pop(name, None)
+    elif after.get("cpu.idle") == "0" and not {"cpu.shares", "cpu.weight"} & after.keys():
+        limits.update(cpu_shares=1024, cpu_weight=100)
 
 
 _RAW_FILES = [*(limit.key for limit in LIMITS if limit.section == _UNIFIED), "io.weight", "rdma.max"]
