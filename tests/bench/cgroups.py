@@ -5,7 +5,7 @@
 
 usage: sudo python3 -I -S tests/bench/cgroups.py
 
-All ten change every time. Ours is what a task of cgroup_limit does, Ansible left out: it reads what is there, decides,
+All change every time but the memory nodes, of which most machines have one. Ours is what a task of cgroup_limit does, Ansible left out: it reads what is there, decides,
 writes, and reads it all again. The programs are measured with their start.
 """
 
@@ -87,7 +87,9 @@ def module_options() -> list[str]:
 
 def limits() -> None:
     unified = detect().mode == "unified"
-    given = [{**dict.fromkeys(module_options()), **NOTHING, **one, **other} for one, other in zip(OURS, ONE_VERSION[unified])]
+    given = [
+        {**dict.fromkeys(module_options()), **NOTHING, **one, **other} for one, other in zip(OURS, ONE_VERSION[unified])
+    ]
     # User-Mode Linux has no cpusets, no burst.
     group = open_cgroup(PATH)
     for file, option in (("cpuset.cpus", "cpuset_cpus"), ("cpuset.mems", "cpuset_mems")):

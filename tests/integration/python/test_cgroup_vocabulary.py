@@ -235,7 +235,7 @@ def test_an_idle_group_and_its_weight_before(task):
     idle = task(cpu_idle=True)["limits"]["after"]
     assert idle["cpu_idle"] is True
     assert not {"cpu_weight", "cpu_shares"} & idle.keys()
-    with pytest.raises(CgroupError, match="the group is idle .*Declare cpu_idle: false"):
+    with pytest.raises(CgroupError, match=r"the group is idle .*Declare cpu_idle: false"):
         task(cpu_weight=200)
     assert task(cpu_idle=False, cpu_weight=300)["limits"]["after"]["cpu_weight"] == 300
     # A refusal after it brings the weight back, which the kernel had forgotten.
@@ -326,7 +326,7 @@ def test_raw_files_in_any_spelling(task):
 def test_net_cls_and_net_prio_where_they_are_not_mounted(task):
     if {"net_cls", "net_prio"} & HIERARCHY.v1.keys():
         pytest.skip("they are mounted")
-    with pytest.raises(CgroupError, match="net_cls controller is not mounted.*mount -t cgroup -o net_cls"):
+    with pytest.raises(CgroupError, match=r"net_cls controller is not mounted.*mount -t cgroup -o net_cls"):
         task(net_cls_classid="10:1")
-    with pytest.raises(CgroupError, match="net_prio controller is not mounted.*mount -t cgroup -o net_prio"):
+    with pytest.raises(CgroupError, match=r"net_prio controller is not mounted.*mount -t cgroup -o net_prio"):
         task(net_prio_ifpriomap={"lo": 3})

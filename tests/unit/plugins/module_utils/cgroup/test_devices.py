@@ -45,6 +45,42 @@ def test_what_is_no_rule(rule):
         devices.device_list([rule])
 
 
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ([NONE, _rule(True, "c", 1, None), _rule(False, "c", 1, 3, "w")], r"cannot deny c 1:3 w alone: c 1:\* rwm"),
+        ([ALL, _rule(False, "b", None, None, "w"), _rule(True, "b", 8, 0)], r"cannot allow b 8:0 rwm alone: b \*:\* w"),
+    ],
+)
+def test_no_holes_in_a_wildcard(rules, says):
+    with pytest.raises(CgroupError, match=says):
+        devices.device_list(rules)
+
+
+def test_a_hole_for_other_access_is_none():
+    rules = [NONE, _rule(True, "c", None, None, "m"), _rule(True, "c", 1, 3), _rule(False, "c", 1, 3, "w")]
+    assert devices.device_list(rules) == (False, ["c *:* m", "c 1:3 rm"])
+
+
+def test_rules_refused_halfway_are_put_back(tmp_path, monkeypatch):
+    log = []
+
+    def write_control(path, *lines):
+        log.append((path.rpartition("/")[2], *lines))
+        if "c 1:9 r" in lines:
+            raise PermissionError(1, "Operation not permitted", path)
+
+    monkeypatch.setattr(devices, "write_control", write_control)
+    with pytest.raises(PermissionError):
+        devices.write_devices(str(tmp_path), "c 1:5 rw", "c 1:3 rw\nc 1:9 r")
+    assert log == [
+        ("devices.deny", "a"),
+        ("devices.allow", "c 1:3 rw", "c 1:9 r"),
+        ("devices.deny", "a"),
+        ("devices.allow", "c 1:5 rw"),
+    ]
+
+
 def _run(code, kind, access, major, minor):
     """A small interpreter of the instructions that program() emits."""
     steps = [struct.unpack("=BBhi", code[at : at + 8]) for at in range(0, len(code), 8)]
