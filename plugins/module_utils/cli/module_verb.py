@@ -37,6 +37,7 @@ MODULES = {
     "oci_container": "container.module",
     "oci_image": "image.module",
     "oci_image_info": "image.info",
+    "oci_network": "network.module",
     "oci_prune": "container.prune",
 }
 _WITH_ENTRY = ("oci_container",)

@@ -19,7 +19,7 @@ _AF_NETLINK = 16
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP, _NLM_F_EXCL, _NLM_F_CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 # linux/rtnetlink.h
-_RTM_GETLINK, _RTM_SETLINK, _RTM_NEWADDR, _RTM_GETADDR = 18, 19, 20, 22
+_RTM_DELLINK, _RTM_GETLINK, _RTM_SETLINK, _RTM_NEWADDR, _RTM_GETADDR = 17, 18, 19, 20, 22
 _RT_SCOPE_UNIVERSE = 0
 # linux/if_link.h, linux/if_addr.h, net/if.h
 _IFLA_IFNAME, _IFLA_NET_NS_FD = 3, 28
@@ -107,6 +107,10 @@ class Rtnetlink:
     def set_up(self, index: int) -> None:
         """Switch the device on."""
         self._ask(_RTM_SETLINK, _NLM_F_ACK, _LINK.pack(0, 0, index, _IFF_UP, _IFF_UP))
+
+    def delete(self, index: int) -> None:
+        """Remove the device, of a kind that can be made and removed."""
+        self._ask(_RTM_DELLINK, _NLM_F_ACK, _LINK.pack(0, 0, index, 0, 0))
 
     def _ask(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         self._sequence += 1

@@ -28,9 +28,9 @@ def path_of(state: StateDir, name: str) -> str:
     return os.path.join(state.networks, name + _SUFFIX)
 
 
-def lock(state: StateDir) -> Locked:
-    """Hold this to change which networks there are."""
-    return locked(state.lock_path("network", "all"))
+def lock(state: StateDir, *, exclusive: bool = True) -> Locked:
+    """Hold this to change which networks there are, or not *exclusive* to keep others from that."""
+    return locked(state.lock_path("network", "all"), exclusive=exclusive)
 
 
 def names(state: StateDir) -> list[str]:

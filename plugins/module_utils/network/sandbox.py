@@ -109,18 +109,24 @@ class Sandbox:
                 hosts.forget(self.directory)
             hosts.refresh(self.state, touched)
 
+    def disconnect(self, network: str) -> None:
+        """Be off *network*, until a task of the container finds that it is not there. Raises NetworkError."""
+        with self._locked() as lock:
+            for entry in list(reversed(self.document["attachments"])):
+                if entry["wanted"]["network"] == network:
+                    self._detach(entry, lock)
+        hosts.refresh(self.state, [network, *(entry["wanted"]["network"] for entry in self.document["attachments"])])
+        if not self.document["attachments"]:
+            hosts.forget(self.directory)
+
     def _attach(self, want: dict[str, Any], lock: int) -> None:
-        network = networks.ensure(self.state, want["network"])
-        if not want["default"]:
-            network = conflist.without_default_route(network)
+        networks.ensure(self.state, want["network"])
         places = cni.directories()
-        cni.check_plugins(network, places)
         kept = self.document["kept"].get(want["network"], {})
         taken = {entry["interface"] for entry in self.document["attachments"]}
         entry: dict[str, Any] = {
             "wanted": want,
             "interface": next(f"eth{number}" for number in range(len(taken) + 1) if f"eth{number}" not in taken),
-            "conflist": network,
             "runtime": {},
             "result": None,
         }
@@ -128,16 +134,21 @@ class Sandbox:
             entry["runtime"]["mac"] = want["mac"]
         if want["aliases"]:
             entry["runtime"]["aliases"] = {want["network"]: list(want["aliases"])}
+        with networks.lock(self.state, exclusive=False):  # until it is known that we belong to it, nobody removes it
+            network = networks.known(self.state, want["network"])
+            if not want["default"]:
+                network = conflist.without_default_route(network)
+            cni.check_plugins(network, places)
+            entry["conflist"] = network
+            with locked(self.state.lock_path("network", "ports")):
+                if want["ports"]:
+                    others = [found for path, found in record.live(self.state).items() if path != self.directory]
+                    used = ports.used_by(others)
+                    entry["runtime"]["portMappings"] = ports.choose(want["ports"], used, kept.get("ports", ()))
+                self.document["directories"] = places
+                self.document["attachments"].append(entry)
+                record.save(self.directory, self.document)
         fixed = want["ips"] or (kept.get("ips", []) if conflist.has_capability(network, "ips") else [])
-        with locked(self.state.lock_path("network", "ports")):
-            if want["ports"]:
-                others = [found for path, found in record.live(self.state).items() if path != self.directory]
-                entry["runtime"]["portMappings"] = ports.choose(
-                    want["ports"], ports.used_by(others), kept.get("ports", ())
-                )
-            self.document["directories"] = places
-            self.document["attachments"].append(entry)
-            record.save(self.directory, self.document)
         try:
             self._add(entry, fixed, lock)
         except NetworkError:

@@ -174,3 +174,22 @@ def usable_runtime(host):
         return name
 
     return check
+
+
+@pytest.fixture
+def net(state_dir, rootfs):
+    """A host with a network of its own: see nethost.py."""
+    import nethost
+
+    reason = nethost.missing()
+    if reason:
+        pytest.skip(reason)
+    made = nethost.NetHost(state_dir, rootfs)
+    try:
+        yield made
+        for name in sorted(name for name in os.listdir(made.state.containers) if not name.startswith(".")):
+            made.task(name=name, state="absent", force_kill=True)
+        assert made.clean() == []
+    finally:
+        leftovers.sweep(state_dir)
+        made.end()
