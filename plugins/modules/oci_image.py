@@ -154,8 +154,10 @@ options:
           - V(docker-archive) is what C(docker load) reads in any version. Its layers are not compressed.
           - V(oci) is a directory with an OCI image layout. Other images in it stay. If one has the same name, it loses
             it, but its blobs stay.
+          - V(rootfs) is a tar archive of the image's files alone, as C(docker export) writes them of a new container.
+            Imported again, it has the same files; the configuration is not in it.
         type: str
-        choices: [oci-archive, docker-archive, oci]
+        choices: [oci-archive, docker-archive, oci, rootfs]
         default: oci-archive
   tag:
     description:
@@ -353,7 +355,7 @@ SOURCE_SPEC = {
 
 ARCHIVE_SPEC = {
     "path": {"type": "path", "required": True},
-    "format": {"type": "str", "choices": ["oci-archive", "docker-archive", "oci"], "default": "oci-archive"},
+    "format": {"type": "str", "choices": ["oci-archive", "docker-archive", "oci", "rootfs"], "default": "oci-archive"},
 }
 
 ARGUMENT_SPEC = {

@@ -31,8 +31,8 @@ def run(argv: list[str], root: str | None) -> int:
 
 def _save(argv: list[str], store: Store) -> int:
     from ..image.reference import is_image_id, is_short_id, normalise
-    from ..image.save import FORMATS, Target, parts_of, write
-    from ..image.source import OCI, OCI_ARCHIVE
+    from ..image.save import FORMATS, parts_of, target_of, write
+    from ..image.source import OCI, OCI_ARCHIVE, ROOTFS
 
     parser = _parser("save", "Write images to an archive.")
     parser.add_argument("reference", metavar="REF", nargs="+", help="a name or an image id")
@@ -49,10 +49,16 @@ def _save(argv: list[str], store: Store) -> int:
         by_id = is_image_id(reference) or (is_short_id(reference) and image.name == image.id)
         images.append((image, [] if by_id else [normalise(reference)]))
     if options.output:
-        Target(store, options.output, options.format, images).write()
+        target_of(store, options.output, options.format, images).write()
         return 0
     if options.format == OCI or sys.stdout.isatty():
         raise ImageError("the archive cannot be written to here", step="options", hint="Give -o FILE")
+    if options.format == ROOTFS:
+        from ..image.rootfs_archive import stream
+
+        for chunk in stream(store, [image for image, _names in images]):
+            sys.stdout.buffer.write(chunk)
+        return 0
     with tempfile.TemporaryFile() as file:
         write(file.fileno(), parts_of(store, images, options.format))
         file.seek(0)

@@ -104,11 +104,11 @@ def plan(request: ImageRequest, store: Store) -> Plan:
 
 def _target(request: ImageRequest, store: Store, image: Image) -> Target:
     """The archive that *request* wants of *image*, under the name it was asked for by, if that is one."""
-    from .save import Target
+    from .save import target_of
 
     archive = request.archive or {}
     names = [] if request.by_id else [request.full_name]
-    return Target(store, archive["path"], archive["format"], [(image, names)])
+    return target_of(store, archive["path"], archive["format"], [(image, names)])
 
 
 def _has_blobs(store: Store, image: Image) -> bool:

@@ -15,7 +15,7 @@ import os
 from . import imports, media, tarwrite
 from .digest import algorithm_of, canonical
 from .errors import ImageError
-from .source import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE
+from .source import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, ROOTFS
 from .stored import LAYOUT
 from .tarstream import BLOCK
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .store import Image, Store
 
-FORMATS = (OCI_ARCHIVE, DOCKER_ARCHIVE, OCI)
+FORMATS = (OCI_ARCHIVE, DOCKER_ARCHIVE, OCI, ROOTFS)
 CHUNK = 1 << 20
 _END = bytes(1024)
 
@@ -110,18 +110,28 @@ def _docker_parts(store: Store, images: Sequence[tuple[Image, Sequence[str]]]) -
     return [Part("manifest.json", canonical(manifest)), *[files[name] for name in sorted(files)]]
 
 
+def target_of(store: Store, path: str, kind: str, images: Sequence[tuple[Image, Sequence[str]]]) -> Target:
+    """The archive that shall hold *images*, each with its names, at *path*, in one of FORMATS. Raises ImageError."""
+    if kind == ROOTFS:
+        from .rootfs_archive import RootfsTarget
+
+        return RootfsTarget(store, path, images)
+    return Target(store, path, kind, images)
+
+
 class Target:
-    """An archive that shall hold *images*, each with its names, at *path*, in one of FORMATS."""
+    """An archive of images as such; made by :func:`target_of`."""
 
     def __init__(self, store: Store, path: str, kind: str, images: Sequence[tuple[Image, Sequence[str]]]) -> None:
+        self._parts = parts_of(store, images, kind)
+        self._take(store, path, kind, "".join(f"{part.name}\0{part.digest}\0" for part in self._parts))
+
+    def _take(self, store: Store, path: str, kind: str, content: str) -> None:
+        """*content* is what tells its content from any other's."""
         self.path = os.path.abspath(path)
         self.kind = kind
         self._store = store
-        self._parts = parts_of(store, images, kind)
-        content = hashlib.sha256()
-        for part in self._parts:
-            content.update(f"{part.name}\0{part.digest}\0".encode())
-        self._content = f"{kind} {content.hexdigest()}"
+        self._content = f"{kind} {hashlib.sha256(content.encode()).hexdigest()}"
         self._key = b"archive\0" + os.fsencode(self.path)
 
     def is_written(self) -> bool:
@@ -135,6 +145,12 @@ class Target:
         record = imports.read_record(self._store, self._key, "fingerprint", "content")
         if record == {"fingerprint": fingerprint[0], "content": self._content}:
             return True
+        return self._matches()
+
+    def _matches(self) -> bool:
+        """Whether what is there, read again, is what should be."""
+        from . import layoutdir
+
         if self.kind == OCI:
             return layoutdir.is_written(self.path, self._parts)
         fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -152,12 +168,9 @@ class Target:
 
     def _fingerprint(self) -> tuple[str, float]:
         """Of all files that make it up, and their newest change time; "" while one of them is missing."""
-        files = [self.path]
-        if self.kind == OCI:
-            files = [os.path.join(self.path, part.name) for part in self._parts if not part.name.endswith("/")]
         hasher = hashlib.sha256()
         newest = 0.0
-        for path in files:
+        for path in self._files():
             try:
                 status = os.stat(path)
             except (FileNotFoundError, NotADirectoryError):
@@ -165,6 +178,11 @@ class Target:
             hasher.update(imports.file_fingerprint(status).encode() + b"\0")
             newest = max(newest, status.st_ctime)
         return hasher.hexdigest(), newest
+
+    def _files(self) -> list[str]:
+        if self.kind != OCI:
+            return [self.path]
+        return [os.path.join(self.path, part.name) for part in self._parts if not part.name.endswith("/")]
 
     def write(self) -> None:
         """Make it so. An archive appears in one step, or not at all. Raises ImageError, OSError."""

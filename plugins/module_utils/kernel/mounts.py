@@ -268,8 +268,8 @@ def set_read_only(mount_fd: int) -> None:
         syscalls.mount(None, path, None, c.MS_BIND | c.MS_REMOUNT | c.MS_RDONLY | kept)
 
 
-def mount_overlay(target: str, lower: list[str], upper: str, work: str) -> None:
-    """Mount an overlay on *target*; *lower* lists the layers, base first.
+def mount_overlay(target: str, lower: list[str], upper: str = "", work: str = "") -> None:
+    """Mount an overlay on *target*; *lower* lists the layers, base first. Without *upper* it is read-only.
 
     Layers are given by descriptor, so their number is not bounded by the page that mount(2) passes its options in
     (overlayfs itself allows 500). Raises KernelError.
@@ -277,8 +277,10 @@ def mount_overlay(target: str, lower: list[str], upper: str, work: str) -> None:
     layers = [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in reversed(lower)]
     try:
         stack = ":".join(f"/proc/self/fd/{fd}" for fd in layers)
-        data = f"lowerdir={stack},upperdir={_escape(upper)},workdir={_escape(work)}"
-        syscalls.mount("overlay", target, "overlay", 0, data)
+        data = f"lowerdir={stack}"
+        if upper:
+            data += f",upperdir={_escape(upper)},workdir={_escape(work)}"
+        syscalls.mount("overlay", target, "overlay", 0 if upper else c.MS_RDONLY, data)
     except OSError as error:
         if error.errno == errno.ENODEV:
             raise KernelError(
@@ -289,7 +291,7 @@ def mount_overlay(target: str, lower: list[str], upper: str, work: str) -> None:
                 hint="Load the module with 'modprobe overlay', or use a kernel that has CONFIG_OVERLAY_FS",
             ) from error
         hint = ""
-        if error.errno == errno.EINVAL and syscalls.fs_type(upper) == c.OVERLAYFS_SUPER_MAGIC:
+        if error.errno == errno.EINVAL and upper and syscalls.fs_type(upper) == c.OVERLAYFS_SUPER_MAGIC:
             hint = "The state directory lies on an overlay itself: move it to another file system with the option root"
         raise KernelError.of(error, f"cannot mount an overlay of {len(lower)} layers on {target}", hint=hint) from error
     finally:

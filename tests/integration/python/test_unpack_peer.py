@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("podman", "skopeo", "umoci"))), reason="needs podman, skopeo and umoci"
 )
 
+AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
 CAPABILITY = {"SCHILY.xattr.security.capability": trees.CAPABILITY.decode()}
 LIB = directory("usr/lib", mode=0o711, uid=3, mtime=1_550_000_000)
 KEPT = directory("kept", mode=0o751, gid=4)
@@ -189,6 +192,19 @@ def test_one_layer_in_several_stacks(tmp_path, peers, store):
     assert os.listdir(os.path.join(store.state.layers, "sha256")) == []
 
 
+def store_of(store):
+    """The environment in which aoci uses *store*."""
+    return {**os.environ, "AGENTLESS_OCI_ROOT": store.state.root}
+
+
+def tar_tree(archive, place):
+    """What GNU tar unpacks of *archive* into the new directory *place*."""
+    place.mkdir()
+    flags = ["--xattrs", "--xattrs-include=*", "--acls", "--numeric-owner", "-p", "--delay-directory-restore"]
+    call("tar", "-x", *flags, "-C", str(place), "-f", str(archive))
+    return trees.read_tree(str(place))
+
+
 @pytest.fixture
 def root(tmp_path):
     """A root file system with one of everything."""
@@ -210,6 +226,40 @@ def test_a_root_file_system_comes_out_as_it_went_in(tmp_path, peers, store, root
     theirs = podman_tree(peers, f"oci:{layout}")
     del original[b"."]
     assert trees.differences(theirs, original) == []
+
+
+def test_files_come_out_as_they_went_in(tmp_path, store, root):
+    """As a tarball: GNU tar unpacks it to the same tree, imported it is the same layer, twice it has the same bytes."""
+    target = tmp_path / "root.tar"
+    wish = {"path": str(target), "format": "rootfs"}
+    request = ImageRequest("made/here:1", source={"rootfs": root}, archive=wish)
+    image = apply(plan(request, store), store)
+    assert trees.differences(tar_tree(target, tmp_path / "out"), trees.read_tree(root)) == []
+    again = apply(plan(ImageRequest("made/again:1", source={"rootfs": str(target)}), store), store)
+    assert again.layers == image.layers
+    assert [str(action) for action in plan(request, store).actions] == []
+    before = target.read_bytes()
+    target.write_bytes(before[:-1] + b"x")
+    assert [str(action) for action in plan(request, store).actions] == [f"wrote archive {target}"]
+    apply(plan(request, store), store)
+    assert target.read_bytes() == before
+
+
+def test_what_layers_show_together_is_exported(tmp_path, store, peers):
+    """Deletions, opaque directories and all: as umoci unpacks the image."""
+    base = [directory("d"), member("d/a"), member("d/b"), directory("e"), member("e/x")]
+    top = [member("d/.wh.a"), directory("e"), member("e/.wh..wh..opq"), member("e/y", mode=0o4755)]
+    write_layout(tmp_path / "layout", [base, top])
+    image = read(store, tmp_path / "layout")
+    target = tmp_path / "root.tar"
+    command = [sys.executable, AOCI, "save", "--format", "rootfs", image.id]
+    call(*command, "-o", str(target), env=store_of(store))
+    theirs = peers.umoci_tree(f"{tmp_path / 'layout'}:test")
+    ours = tar_tree(target, tmp_path / "out")
+    del ours[b"."], theirs[b"."]  # no layer says anything of it
+    assert trees.differences(ours, theirs) == []
+    done = subprocess.run(command, env=store_of(store), stdout=subprocess.PIPE, check=True)
+    assert done.stdout == target.read_bytes()
 
 
 def test_what_we_push_others_pull(tmp_path, peers, registry, store, root):
