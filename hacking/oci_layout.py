@@ -32,8 +32,23 @@ def directory(name: str, **fields: Any) -> Member:
     return member(name, tarfile.DIRTYPE, **fields)
 
 
-def write_layout(path: pathlib.Path, layers: list[list[Member]], architecture: str = "amd64") -> None:
-    """An OCI layout of *layers* with the tag ``test``."""
+def members_of(rootfs: str) -> list[Member]:
+    """A directory's content as a layer's members."""
+    found: list[Member] = []
+    with tarfile.open(fileobj=io.BytesIO(), mode="w") as archive:
+        for path in sorted(pathlib.Path(rootfs).rglob("*")):
+            info = archive.gettarinfo(str(path), str(path.relative_to(rootfs)))
+            found.append((info, path.read_bytes() if info.isreg() else b""))
+    return found
+
+
+def write_layout(
+    path: pathlib.Path,
+    layers: list[list[Member]],
+    architecture: str = "amd64",
+    settings: dict[str, Any] | None = None,
+) -> None:
+    """An OCI layout of *layers* with the tag ``test``; *settings* are the config's own (Cmd, Volumes …)."""
     blobs = path / "blobs/sha256"
     blobs.mkdir(parents=True)
 
@@ -54,7 +69,7 @@ def write_layout(path: pathlib.Path, layers: list[list[Member]], architecture: s
     config: dict[str, Any] = {
         "architecture": architecture,
         "os": "linux",
-        "config": {},
+        "config": settings or {},
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
         "history": [{"created_by": "a test"} for _layer in layers],
     }

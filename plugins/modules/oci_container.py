@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - agentless.oci.attributes
   - agentless.oci.attributes.actiongroup_oci
   - agentless.oci.registry
+  - agentless.oci.health
   - agentless.oci.root
 attributes:
   check_mode:
@@ -52,11 +53,14 @@ options:
   state:
     description:
       - With V(started) the container exists as declared and runs.
+      - With V(healthy) also its O(healthcheck) says that it is well. The task waits for that, at most
+        O(healthy_wait_timeout) seconds, and fails with the output of the last check. A container that is unhealthy, but
+        has not ended, may become healthy in that time.
       - With V(present) it exists as declared. A new one is not started, one that is there goes on as it did.
       - With V(stopped) it exists as declared and does not run.
       - With V(absent) there is no such container. One that runs is stopped first.
     type: str
-    choices: [absent, present, started, stopped]
+    choices: [absent, present, started, stopped, healthy]
     default: started
   image:
     description:
@@ -516,6 +520,20 @@ EXAMPLES = r"""
     name: cache
     memory: 200m
 
+- name: Run a service, wait until it answers, and start it again whenever it no longer does
+  agentless.oci.oci_container:
+    name: api
+    image: registry.example.com/shop/api:3
+    state: healthy
+    healthy_wait_timeout: 60
+    healthcheck:
+      test: [CMD, wget, -q, -O, /dev/null, "http://localhost:8080/health"]
+      interval: 5s
+      timeout: 2s
+      start_period: 1m
+      start_interval: 1s
+    on_unhealthy: restart
+
 - name: Run a job to its end
   agentless.oci.oci_container:
     name: report
@@ -573,6 +591,7 @@ container:
     State:
       description:
         - Whether it runs (C(Status), C(Running), C(Pid)), since when, and how it ended (C(ExitCode), C(OOMKilled)).
+          With a health check what it says (C(Health)).
       type: dict
       returned: success
     Config:

@@ -90,7 +90,9 @@ def _containers(argv: list[str], state: StateDir) -> int:
     return 0
 
 
-def _status(state: dict[str, object]) -> str:
+def _status(state: dict[str, Any]) -> str:
+    if state["Status"] == "running" and "Health" in state:
+        return f"running ({state['Health']['Status']})"
     return f"exited ({state['ExitCode']})" if state["Status"] == "exited" else str(state["Status"])
 
 

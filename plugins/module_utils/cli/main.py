@@ -75,7 +75,7 @@ _MODULES = {
     "module": "module_verb",
 }
 # What enters a container needs an executable that it cannot write to; what creates one, sometimes (programfile.py).
-_PROTECTED = ("exec",)
+_PROTECTED = ("exec", "health-run")
 _VALUED = ("--root", "--log", "--log-format", "--cgroup-manager", "--rootless", "--criu")
 _FLAGS = ("--debug", "--systemd-cgroup")
 
@@ -179,6 +179,10 @@ def _verb(verb: str) -> Callable[[list[str], str | None], int]:
         return other_runtime
     if verb not in _MODULES:
         raise Error(f"there is no verb {verb!r}", hint="'aoci help' lists them")
+    if verb == "health-run":
+        from ..container.healthrun import run as health_run
+
+        return health_run
     package = __name__.rpartition(".")[0]
     module = __import__(f"{package}.{_MODULES[verb]}", fromlist=["run"])
     run: Callable[[list[str], str | None], int] = module.run

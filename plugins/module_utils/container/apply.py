@@ -109,6 +109,7 @@ class Apply:
         description = {
             "name": self.request.image or self._known.spec["image"]["name"],
             "id": image.id,
+        from .stamps import timestamp
             "digest": image.digest,
             "config": image.config.get("config") or {},
         }

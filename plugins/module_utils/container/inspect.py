@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from . import netmode, records, spec
-from .monitor import NEVER
+from . import health, netmode, records, spec
 from .netinspect import network_settings
+from .stamps import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[s
         "ImageDigest": image["digest"],
         "LogPath": os.path.join(record.path, "log/container.log"),
         "RestartCount": status.get("restart_count", 0),
-        "State": _state(observed, status),
+        "State": _state(observed, status, _health(record, observed)),
         "Config": config,
         "HostConfig": _host_config(options),
         "Mounts": _mounts(options),
@@ -45,7 +45,17 @@ def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[s
     }
 
 
-def _state(observed: Observed, status: Mapping[str, Any]) -> dict[str, Any]:
+def _health(record: Record, observed: Observed) -> dict[str, Any]:
+    """``State.Health``; nothing where nothing was to be checked."""
+    if health.effective(record.spec["options"], record.spec["image"]["config"]) is None:
+        return {}
+    found = health.read(record)
+    if found and observed.status not in ("running", "paused"):
+        found["Status"] = "unhealthy"
+    return found
+
+
+def _state(observed: Observed, status: Mapping[str, Any], checked: Mapping[str, Any]) -> dict[str, Any]:
     if not status:
         name = "created" if observed.status in ("created", "stopped") else observed.status
     else:
@@ -62,6 +72,7 @@ def _state(observed: Observed, status: Mapping[str, Any]) -> dict[str, Any]:
         "ExitCode": 0 if running else status.get("exit_code", 0),
         "StartedAt": status.get("started_at", NEVER),
         "FinishedAt": status.get("finished_at", NEVER),
+        **({"Health": checked} if checked else {}),
     }
 
 
@@ -71,6 +82,7 @@ def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
     options, image = document["options"], document["image"]
     config = image["config"]
     environment = spec.environment(options, config)
+    check = health.effective(options, config)
     return {
         "Image": image["name"],
         "Hostname": spec.hostname(document),
@@ -93,6 +105,7 @@ def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
         "Tty": False,
         "StopSignal": spec.stop_signal(options, config),
         "StopTimeout": spec.setting(options, "stop_timeout"),
+        **({"Healthcheck": health.docker_form(check)} if check else {}),
     }
 
 

@@ -117,6 +117,8 @@ class Task:
         observed = observe(self.state, self.record) if self.record else ABSENT
         recorded = self.record.spec if self.record else None
         if self.request.state == "absent":
+            elif self.request.state == "healthy":
+                result["container"] = self._wait_healthy()
             return plan(self.request, recorded, observed, None), observed, None
         from .wanted import WantedImage
 
@@ -139,6 +141,8 @@ class Task:
     def _check_network(self, made: Plan, observed: Observed) -> None:
         """Whether the container can be connected as it is to be, where it is to run: before anything is changed."""
         if netmode.kind(made.options) not in (netmode.JOINED, netmode.NETWORKS):
+        if self.request.state == "healthy":
+            self._check_health(made, image)
             return
         verbs = {action.verb for action in made.actions}
         if verbs & {"start", "restart", "create", "replace"} or observed.status in ("running", "paused"):
@@ -149,6 +153,15 @@ class Task:
 
     def _apply(self, made: Plan, observed: Observed, image: WantedImage | None) -> None:
         from .apply import Apply
+
+    def _check_health(self, made: Plan, image: WantedImage) -> None:
+        """Whether there will be a health check to wait for; of an image that is yet to be pulled it cannot be known."""
+        from .healthwait import require
+
+        known = image.known_config()
+        if known is None and self.record is not None and image.made is None:
+            known = self.record.spec["image"]["config"]
+        require(self.name, made.options, known)
 
         def obtain() -> Any:
             if image is None:
@@ -202,6 +215,17 @@ class Task:
                 f"container {self.name} was removed by another task while this one waited for its end",
                 step="wait",
                 obj=self.name,
+    def _wait_healthy(self) -> dict[str, Any]:
+        """Wait for that; the container as it is then."""
+        from .healthwait import wait_healthy
+        from .inspect import inspect
+
+        record = self.record
+        if record is None:
+            raise ContainerError(f"there is no container {self.name} to wait for", step="wait", obj=self.name)
+        wait_healthy(record, float(self.parameters.get("healthy_wait_timeout") or 0))
+        return inspect(record, observe(self.state, record), mask=True)
+
                 hint="Run the task again",
             )
         if record.spec["options"].get("auto_remove"):

@@ -9,13 +9,14 @@ imports modules written in C alone, and what needs more (deleting, starting) run
 
 Files in the container's directory that belong to it:
 
-    monitor.conf   policy, retries, max_size, max_file, remove as ``key=value`` lines; read at the start, and again
-                   at SIGHUP
+    monitor.conf   policy, retries, max_size, max_file, remove, health… (container/health.py), on_unhealthy,
+                   stop_signal, stop_timeout as ``key=value`` lines; read at the start, and again at SIGHUP
     monitor.lock   has a record lock of fcntl(2) on it for as long as the monitor lives: unlike flock(2)'s it is not
                    inherited by children, and tells who holds it
     stop           exists while somebody wants the container stopped
     status.json    status (running, restarting, exited), pid, exit_code, started_at, finished_at, oom_killed,
                    restart_count
+    health.json    how the health check stands (container/probe.py)
     log/           container.log, container.log.1 … : lines ``TIME stdout|stderr F|P TEXT``
 """
 
@@ -30,40 +31,23 @@ import time
 
 if __package__:
     from . import restart
+    from .logsink import MAX_FILE, MAX_SIZE, Log, exists, log_lines, write
+    from .stamps import NEVER, timestamp
 else:  # started by container/start.py: this file's folder is on the path, its package is not loaded
     import restart  # type: ignore[import-not-found, no-redef, unused-ignore]
+    from logsink import MAX_FILE, MAX_SIZE, Log, exists, log_lines, write  # type: ignore[import-not-found, no-redef, unused-ignore]
+    from stamps import NEVER, timestamp  # type: ignore[import-not-found, no-redef, unused-ignore]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .probe import Probe
 
 CHUNK = 65536
-MAX_SIZE = 10 << 20
-MAX_FILE = 5
-NEVER = "0001-01-01T00:00:00Z"  # how Docker writes the time of what has not happened
 
 
-def timestamp(nanoseconds: int) -> str:
-    """RFC 3339 with nanoseconds, in UTC."""
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(nanoseconds // 1_000_000_000))
-    return f"{whole}.{nanoseconds % 1_000_000_000:09d}Z"
-
-
-def log_lines(data: bytes, stream: bytes, when: bytes) -> bytes:
-    """*data* as lines of the log; a piece that does not end in a newline is marked P (partial)."""
-    head = when + b" " + stream
-    lines = data.split(b"\n")
-    last = lines.pop()
-    text = b"".join([head + b" F " + line + b"\n" for line in lines])
-    return text + head + b" P " + last + b"\n" if last else text
-
-
-def read_config(text: str) -> tuple[str, int, int, int, bool]:
-    """(policy, retries, max_size, max_file, remove) of a ``monitor.conf``."""
-    found = dict([line.split("=", 1) for line in text.split("\n") if "=" in line])
-    return (
-        found.get("policy", "no"),
-        int(found.get("retries", 0)),
-        int(found.get("max_size", MAX_SIZE)),
-        int(found.get("max_file", MAX_FILE)),
-        found.get("remove") == "1",
-    )
+def read_config(text: str) -> dict[str, str]:
+    """The settings in a ``monitor.conf``."""
+    return dict([line.split("=", 1) for line in text.split("\n") if "=" in line])
 
 
 def count_oom_kills(text: str) -> int:
@@ -88,76 +72,6 @@ def _read(path: str) -> str:
         posix.close(fd)
 
 
-def _exists(path: str) -> bool:
-    try:
-        posix.stat(path)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _write(fd: int, data: bytes) -> None:
-    while data:
-        data = data[posix.write(fd, data) :]
-
-
-class Log:
-    """container.log with rotation by size. What a full disk refuses is lost; the container goes on."""
-
-    def __init__(self, directory: str, max_size: int, max_file: int) -> None:
-        self.path = directory + "/container.log"
-        self.max_size = max_size
-        self.max_file = max_file
-        self._open()
-
-    def _open(self) -> None:
-        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC | posix.O_NOFOLLOW
-        self.fd = posix.open(self.path, flags, 0o600)
-        self.size = posix.fstat(self.fd).st_size
-
-    def write(self, data: bytes) -> None:
-        """Append *data*, whole lines, beginning new files between lines where one is full."""
-        try:
-            while data:
-                piece = data
-                if self.max_size and self.size + len(data) > self.max_size:
-                    end = data.rfind(b"\n", 0, max(0, self.max_size - self.size)) + 1
-                    if not end and self.size:
-                        self._rotate()
-                        continue
-                    piece = data[: end or data.index(b"\n") + 1]  # a line longer than a file has one to itself
-                _write(self.fd, piece)
-                self.size += len(piece)
-                data = data[len(piece) :]
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-                raise
-
-    def _rotate(self) -> None:
-        """container.log becomes .1, .1 becomes .2 …; what would be the file number ``max_file`` goes."""
-        number = 0
-        while _exists(self._numbered(number)):
-            number += 1
-        for index in range(number - 1, -1, -1):
-            if index + 1 >= self.max_file:
-                posix.unlink(self._numbered(index))
-            else:
-                posix.rename(self._numbered(index), self._numbered(index + 1))
-        old = self.fd
-        self._open()
-        posix.close(old)
-
-    def _numbered(self, number: int) -> str:
-        return f"{self.path}.{number}" if number else self.path
-
-    def sync(self) -> None:
-        try:
-            posix.fsync(self.fd)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-                raise
-
-
 class Monitor:
     """The loop. Its arguments come from container/start.py: the container's directory and id, the state directory,
     the runtime's state directory, entry.py, the file that counts OOM kills, the other runtime's program ("" for our
@@ -177,6 +91,16 @@ class Monitor:
         self.restarts = 0  # in a row: what the policy counts
         self.restart_count = 0  # since the task started it: what inspect shows
         self.ended: dict[int, int] = {}  # pid → wait status, of children nobody has asked for yet
+        self.probe: Probe | None = None  # the health check
+        self.on_unhealthy = ""
+        self.again = False  # it is being stopped to be started again, whatever the policy says
+        self.gave_up = False  # it is being stopped by ourselves, for good
+        self.stop_signal = int(_signal.SIGTERM)
+        self.stop_timeout = 0.0
+        self.kill_at = 0.0  # when patience with a stop of our own is over, 0 where there is none
+        self.down = False  # the host goes down
+        self.changed = True  # the settings are to be read
+        self.poll = select.poll()
         self.wake_read, wake_write = posix.pipe()
         for fd in (self.wake_read, wake_write):
             posix.set_blocking(fd, False)
@@ -184,24 +108,51 @@ class Monitor:
         for number in (_signal.SIGCHLD, _signal.SIGHUP, _signal.SIGTERM):
             _signal.signal(number, self._on_signal)
         # What happened before there were handlers: changed settings are in the file, an end is to be waited for.
-        self.configure()
         posix.write(wake_write, b"\0")
-        self.poll = select.poll()
         for fd in (self.wake_read, *self.streams):
             posix.set_blocking(fd, False)
             self.poll.register(fd, select.POLLIN)
+        self.configure()
 
     def configure(self) -> None:
-        text = _read(self.directory + "/monitor.conf")
-        self.policy, self.retries, self.log.max_size, self.log.max_file, self.remove = read_config(text)
+        """Read the settings, if they may have changed."""
+        if not self.changed:
+            return
+        self.changed = False
+        found = read_config(_read(self.directory + "/monitor.conf"))
+        self.policy, self.retries = found.get("policy", "no"), int(found.get("retries", 0))
+        self.remove = found.get("remove") == "1"
+        self.log.max_size = int(found.get("max_size", MAX_SIZE))
+        self.log.max_file = int(found.get("max_file", MAX_FILE))
+        self.on_unhealthy = found.get("on_unhealthy", "")
+        self.stop_signal = int(found.get("stop_signal", _signal.SIGTERM))
+        self.stop_timeout = float(found.get("stop_timeout", 10))
+        if "health" in found:
+            if self.probe is None:
+                self.probe = self._new_probe()
+            self.probe.configure(found)
+        elif self.probe is not None:
+            self.probe.abandon()
+            self.probe = None
+
+    def _new_probe(self) -> Probe:
+        if __package__:
+            from .probe import Probe
+        else:
+            from probe import Probe  # type: ignore[import-not-found, no-redef, unused-ignore]
+        argv = [sys.executable, "-I", "-S", self.entry, "--root", self.run_dir, "health-run"]
+        return Probe(self.directory, argv, self.poll)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number == _signal.SIGHUP:
-            self.configure()
+            self.changed = True
         elif number == _signal.SIGTERM:  # the host goes down: the container with it, and it stays down
-            self.policy = "no"
-            if self.pid:
-                posix.kill(self.pid, _signal.SIGTERM)
+            self.down = True
+            self._kill(_signal.SIGTERM)
+
+    def _kill(self, number: int) -> None:
+        if self.pid and self.pid not in self.ended:  # until then it is our child, dead or not, and no other
+            posix.kill(self.pid, number)
 
     # -- output and children --------------------------------------------------------------------------------------
 
@@ -210,8 +161,11 @@ class Monitor:
         for fd, _event in self.poll.poll(None if timeout is None else max(0, int(timeout * 1000) + 1)):
             if fd == self.wake_read:
                 posix.read(fd, CHUNK)
-            else:
+            elif fd in self.streams:
                 self._drain(fd, once=True)
+            elif self.probe is not None:
+                self.probe.read()
+        self.configure()
         while True:
             try:
                 pid, status = posix.waitpid(-1, posix.WNOHANG)
@@ -219,8 +173,8 @@ class Monitor:
                 return
             if pid == 0:
                 return
-            if self.pid in (0, pid):  # else an orphan of the container that came to us: it is not ours to judge
-                self.ended[pid] = status
+            if self.pid in (0, pid) or (self.probe is not None and self.probe.awaits(pid)):
+                self.ended[pid] = status  # else an orphan of the container that came to us: it is not ours to judge
 
     def _drain(self, fd: int, once: bool = False) -> None:
         while True:
@@ -239,7 +193,8 @@ class Monitor:
     def _wait(self, pid: int) -> int:
         """The exit code of child *pid*: its own, or 128 plus the number of the signal that ended it."""
         while pid not in self.ended:
-            self._turn()
+            self._turn(self._due())
+            self._look_after()
         status = self.ended.pop(pid)
         code = posix.waitstatus_to_exitcode(status)
         return 128 - code if code < 0 else code
@@ -250,6 +205,40 @@ class Monitor:
         streams = [(posix.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((self.stdin, self.out, self.err))]
         return self._wait(posix.posix_spawn(argv[0], argv, posix.environ, file_actions=streams))
 
+    # -- its health -----------------------------------------------------------------------------------------------
+
+    def _due(self) -> float | None:
+        """Seconds until something is to be done for the container that runs; None when nothing is."""
+        if not self.pid:
+            return None
+        due = [self.kill_at - time.monotonic()] if self.kill_at else []
+        if self.probe is not None:
+            due.append(self.probe.timeout())
+        return min(due) if due else None
+
+    def _look_after(self) -> None:
+        """Do it."""
+        if not self.pid or self.pid in self.ended:
+            return
+        if self.kill_at and time.monotonic() >= self.kill_at:
+            self.kill_at = 0.0
+            self._kill(_signal.SIGKILL)
+        if self.probe is not None and self.probe.step(self.ended):
+            self._unhealthy()
+
+    def _unhealthy(self) -> None:
+        """Do what is declared for a container that has become unhealthy."""
+        if self.on_unhealthy == "kill":
+            self._kill(_signal.SIGKILL)
+        elif self.on_unhealthy in ("restart", "stop"):
+            self.again, self.gave_up = self.on_unhealthy == "restart", self.on_unhealthy == "stop"
+            if self.gave_up:
+                posix.close(
+                    posix.open(self.directory + "/stop", posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+                )
+            self.kill_at = time.monotonic() + self.stop_timeout
+            self._kill(self.stop_signal)
+
     # -- the container's life -------------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -259,13 +248,19 @@ class Monitor:
             if self.pid:
                 exit_code = self._wait(self.pid)
                 finished = time.time_ns()
-                self.pid = 0
+                self.pid, self.kill_at = 0, 0.0
+                if self.probe is not None:
+                    self.probe.end()
                 oom_killed = count_oom_kills(_read(self.oom_file)) > 0
                 if finished - self.started >= restart.STEADY * 1e9:
                     self.restarts = 0
                 self._drain_all()
                 self.log.sync()
-            again = restart.should_restart(self.policy, exit_code, self.restarts, self.retries, self.stopped())
+            self.configure()
+            again = not self.down and (
+                restart.should_restart(self.policy, exit_code, self.restarts, self.retries, self.stopped())
+                or (self.again and not self.stopped())
+            )
             self._record("restarting" if again else "exited", finished, exit_code, oom_killed)
             self._delete()
             self._drain_all()
@@ -274,6 +269,7 @@ class Monitor:
             if not self._pause(restart.delay(self.restarts)):
                 self._record("exited", finished, exit_code, oom_killed)
                 return
+            self.again = False
             self.restarts += 1
             self.restart_count += 1
             exit_code = self._start() or exit_code
@@ -283,14 +279,14 @@ class Monitor:
                 finished = time.time_ns()
 
     def stopped(self) -> bool:
-        return _exists(self.directory + "/stop")
+        return exists(self.directory + "/stop")
 
     def _pause(self, seconds: float) -> bool:
         """Wait; False as soon as somebody wants the container stopped."""
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
-            if self.policy == "no" or self.stopped():
+            if self.down or self.stopped() or (self.policy == "no" and not self.again):
                 return False
             if left <= 0:
                 return True
@@ -310,6 +306,8 @@ class Monitor:
             self._delete()
         elif code == 0:
             self.pid = int(_read(pid_file))
+            if self.probe is not None:
+                self.probe.begin()
         return code
 
     def _delete(self) -> None:
@@ -331,7 +329,7 @@ class Monitor:
         try:
             fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
             try:
-                _write(fd, text.encode())
+                write(fd, text.encode())
                 if status == "exited":
                     posix.fsync(fd)
             finally:
@@ -375,7 +373,7 @@ def main(arguments: list[str]) -> None:
     _prepare({int(argument) for argument in arguments[9:]})
     monitor = Monitor(arguments)
     monitor.run()
-    if monitor.remove and not monitor.stopped():
+    if monitor.remove and (monitor.gave_up or not monitor.stopped()):
         posix.close(monitor.lock)
         verb = ["containers", "--remove-ended", monitor.directory]
         posix.execve(
@@ -383,5 +381,5 @@ def main(arguments: list[str]) -> None:
             [sys.executable, "-I", "-S", monitor.entry, "--root", monitor.root, *verb],
             posix.environ,
         )
-    if _exists(monitor.directory + "/network.json"):
+    if exists(monitor.directory + "/network.json"):
         _give_back_network(monitor)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from ..image.options import REGISTRY
-from . import netvalues, values
+from . import healthvalues, netvalues, values
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -202,8 +202,18 @@ _ROWS = (
         default=[],
     ),
     # life
-    _option("stop_signal", "str", values.signal_name, RECORD),
-    _option("stop_timeout", "int", values.integer(0, 86400), RECORD, default=10),
+    _option("stop_signal", "str", values.signal_name, MONITOR),
+    _option("stop_timeout", "int", values.integer(0, 86400), MONITOR, default=10),
+    _option("healthcheck", "raw", healthvalues.healthcheck, MONITOR, DICT, aliases=("health_cmd",)),
+    _option(
+        "on_unhealthy",
+        "str",
+        str,
+        MONITOR,
+        aliases=("healthcheck_failure_action", "health_on_failure"),
+        choices=("none", "restart", "kill", "stop"),
+        default="none",
+    ),
     _option("log_options", "dict", values.log_options, MONITOR, DICT, aliases=("log_opt",), default={}),
     _option(
         "restart_policy",
@@ -222,13 +232,14 @@ TABLE: dict[str, Option] = {row.name: row for row in _ROWS}
 # Options of a task, not of the container: they say what to do and how, and are recorded nowhere.
 TASK: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["absent", "present", "started", "stopped"], "default": "started"},
+    "state": {"type": "str", "choices": ["absent", "present", "started", "stopped", "healthy"], "default": "started"},
     "image": {"type": "str"},
     "pull": {"type": "str", "choices": ["always", "missing", "never", "newer"], "default": "missing"},
     "platform": {"type": "str"},
     "recreate": {"type": "bool", "default": False},
     "restart": {"type": "bool", "default": False},
     "detach": {"type": "bool", "default": True},
+    "healthy_wait_timeout": {"type": "float", "default": 300.0},
     "kill_signal": {"type": "str"},
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
     "comparisons": {"type": "dict"},
@@ -238,6 +249,7 @@ TASK: dict[str, dict[str, Any]] = {
 SHARED: dict[str, dict[str, Any]] = {
     **REGISTRY,
     "root": {"type": "path"},
+    **healthvalues.FLAT,
 }
 
 
@@ -266,10 +278,12 @@ def normalise(parameters: Mapping[str, Any]) -> dict[str, Any]:
     declared = {}
     for name, row in TABLE.items():
         value = parameters.get(name)
-        if value is None:
-            continue
         try:
             declared[name] = row.canonical(value)
+            if name == "healthcheck":
+                value = healthvalues.folded(parameters)
+            if value is None:
+                continue
         except ValueError as error:
             raise ContainerError(f"{name}: {error}", step="options", obj=name) from error
     return declared

@@ -84,7 +84,7 @@ def plan(
         if not equal(name, options.get(name), recorded["options"].get(name), request.comparisons[name])
     ]
     running = observed.status in _RUNNING
-    run = {"started": True, "stopped": False}.get(request.state, running)
+    run = {"started": True, "healthy": True, "stopped": False}.get(request.state, running)
     pulls = [Action("pull", action, "") for action in wanted.actions] if wanted else []
     reasons = [name for name in changed if _needs_new(name, options, recorded["options"])]
     if "network_mode" not in reasons and netmode.identity(options) != netmode.identity(recorded["options"]):
@@ -138,9 +138,9 @@ def _new(request: Request, wanted: Wanted | None) -> Plan:
     options = desired_options(request.declared, {}, whole=True)
     actions = [Action("pull", action, "") for action in wanted.actions]
     actions.append(Action("create", request.name, ""))
-    if request.state == "started":
+    if request.state in ("started", "healthy"):
         actions.append(Action("start", "", ""))
-    after = {"state": "running" if request.state == "started" else "created", "image": wanted.name}
+    after = {"state": "running" if request.state in ("started", "healthy") else "created", "image": wanted.name}
     after.update({name: _shown(name, value) for name, value in options.items()})
     return Plan(tuple(actions), options, tuple(options), {"state": "absent"}, after)
 

@@ -250,7 +250,7 @@ def read_status(record: Record) -> dict[str, Any]:
 
 def write_status(record: Record, status: str, pid: int, started: int, exit_code: int = 0, finished: int = 0) -> None:
     """The same file from our side: before there is a monitor, and where one was killed. Times in nanoseconds."""
-    from .monitor import NEVER, timestamp
+    from .stamps import NEVER, timestamp
 
     document = {
         "status": status,
@@ -278,12 +278,19 @@ def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
             values[key] = options["log_options"][name]
     text = "".join(f"{key}={value}\n" for key, value in values.items())
     # Not durably: no monitor outlives a crash of the host, and every start writes it anew.
+    from . import health, signals, spec
+
     write_atomic(os.path.join(record.path, "monitor.conf"), text.encode(), durable=False)
 
+        **health.monitor_settings(record),
 
 def request_stop(record: Record) -> None:
     """Tell the monitor, and whoever looks later, that the container is meant to be stopped."""
     write_atomic(os.path.join(record.path, "stop"), b"")
+    if options.get("on_unhealthy"):
+        values["on_unhealthy"] = options["on_unhealthy"]
+        values["stop_signal"] = signals.number(spec.stop_signal(options, record.spec["image"]["config"]))
+        values["stop_timeout"] = spec.setting(options, "stop_timeout")
 
 
 def stop_requested(record: Record) -> bool:

@@ -222,7 +222,7 @@ def _last_error(path: str) -> str:
 
 
 def _now() -> str:
-    from .monitor import timestamp
+    from .stamps import timestamp
 
     return timestamp(time.time_ns())
 

@@ -91,6 +91,8 @@ def _make(state: StateDir, path: str, report: int, config: Config | None, *, new
     stdin, keep = _stdin(record)
     out_read, out = os.pipe()
     err_read, err = os.pipe()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(path, "health.json"))  # whoever waits must not take what was for what is
     started = time.time_ns()
     created = runtime.create(os.path.join(record.path, "bundle"), record.id, (stdin, out, err), config)
     try:

@@ -14,7 +14,7 @@ from ..cgroup.api import open_cgroup, remove_empty
 from ..kernel import procfs
 from ..runtime import lifecycle
 from ..runtime.errors import NoSuchContainer, WrongState
-from . import records, runtimes, spec
+from . import records, runtimes, signals, spec
 from .errors import ContainerError
 from .observe import monitor_pid
 
@@ -43,29 +43,13 @@ def stop(state: StateDir, record: Record, *, kill_signal: str = "", force: bool 
             open_cgroup(live.cgroup_path).thaw()
         name = (kill_signal or "SIGKILL") if force else spec.stop_signal(options, record.spec["image"]["config"])
         with contextlib.suppress(WrongState, NoSuchContainer):  # it ended by itself just now
-            lifecycle.kill(state.runtime, record.id, _number(name))
+            lifecycle.kill(state.runtime, record.id, signals.number(name))
         if not procfs.wait_exit(live.pid, live.start_time, float(spec.setting(options, "stop_timeout"))):
             with contextlib.suppress(WrongState, NoSuchContainer):
                 lifecycle.kill(state.runtime, record.id, signal.SIGKILL, all_processes=True)
     _wait_for_monitor(record)
     _bury(state, record, live)
     release_network(state, record)
-
-
-def _number(name: str) -> int:
-    """The signal of an image's StopSignal or of an option: ``SIGTERM``, ``TERM``, ``15``, ``SIGRTMIN+3``."""
-    word = name.upper()
-    word = word[3:] if word.startswith("SIG") else word
-    for base in ("RTMIN+", "RTMAX-"):
-        if word.startswith(base) and word[6:].isdigit():
-            return signal.SIGRTMIN + int(word[6:]) if base == "RTMIN+" else signal.SIGRTMAX - int(word[6:])
-    if word.isdigit() and 0 < int(word) < signal.NSIG:
-        return int(word)
-    if "SIG" + word not in signal.Signals.__members__:
-        raise ContainerError(
-            f"the image's stop signal {name!r} is not a signal", step="stop", hint="Declare stop_signal"
-        )
-    return int(signal.Signals["SIG" + word])
 
 
 def _live(state: StateDir, record: Record) -> State | None:

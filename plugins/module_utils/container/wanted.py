@@ -107,3 +107,9 @@ class WantedImage:
     def close(self) -> None:
         if self.made is not None:
             self.made.close()
+    def known_config(self) -> Mapping[str, Any] | None:
+        """The ``config`` of the config of the image that the task names, where that is here already."""
+        if self.made is None or self.made.image is None:
+            return None
+        return self.made.image.config.get("config") or {}
+

@@ -27,7 +27,7 @@ def load(path):
 @pytest.fixture(scope="module")
 def documented():
     own = load("modules/oci_container.py")["DOCUMENTATION"]["options"]
-    for fragment in ("registry", "root"):
+    for fragment in ("health", "registry", "root"):
         own = {**own, **load(f"doc_fragments/{fragment}.py")["DOCUMENTATION"]["options"]}
     return own
 

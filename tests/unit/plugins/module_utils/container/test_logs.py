@@ -7,11 +7,11 @@ import threading
 import time
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import logs, monitor
+from ansible_collections.agentless.oci.plugins.module_utils.container import logs, logsink, stamps
 
 
 def stamp(number):
-    return monitor.timestamp(number * 1_000_000_000)
+    return stamps.timestamp(number * 1_000_000_000)
 
 
 def write(path, *entries):
@@ -77,7 +77,7 @@ def test_text_with_spaces_stays_whole():
 
 @pytest.mark.parametrize("count", [None, 1])
 def test_following_across_rotations(tmp_path, count):
-    log = monitor.Log(str(tmp_path), 200, 50)
+    log = logsink.Log(str(tmp_path), 200, 50)
     total = 60
 
     def line(number):

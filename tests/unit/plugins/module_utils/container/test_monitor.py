@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import logs, monitor
+from ansible_collections.agentless.oci.plugins.module_utils.container import logs, logsink, monitor, stamps
 
 WHEN = b"2026-01-01T00:00:00.000000001Z"
 
@@ -24,7 +24,7 @@ WHEN = b"2026-01-01T00:00:00.000000001Z"
     ],
 )
 def test_time_stamps(nanoseconds, text):
-    assert monitor.timestamp(nanoseconds) == text
+    assert stamps.timestamp(nanoseconds) == text
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,21 @@ def test_time_stamps(nanoseconds, text):
 )
 def test_lines_of_the_log(data, lines):
     head = WHEN + b" stdout "
-    assert monitor.log_lines(data, b"stdout", WHEN).replace(head, b"") == lines
-    for line in monitor.log_lines(data, b"stdout", WHEN).splitlines(keepends=True):
+    assert logsink.log_lines(data, b"stdout", WHEN).replace(head, b"") == lines
+    for line in logsink.log_lines(data, b"stdout", WHEN).splitlines(keepends=True):
         assert logs.parse(line).stream == "stdout"
 
 
 def test_its_settings():
-    assert monitor.read_config("") == ("no", 0, monitor.MAX_SIZE, monitor.MAX_FILE, False)
+    assert monitor.read_config("") == {}
     text = "policy=on-failure\nretries=3\nmax_size=100\nmax_file=2\nremove=1\n"
-    assert monitor.read_config(text) == ("on-failure", 3, 100, 2, True)
+    assert monitor.read_config(text) == {
+        "policy": "on-failure",
+        "retries": "3",
+        "max_size": "100",
+        "max_file": "2",
+        "remove": "1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,7 @@ def names(directory):
 
 
 def test_rotation_keeps_so_many_files_of_such_a_size(tmp_path):
-    log = monitor.Log(str(tmp_path), 10, 3)
+    log = logsink.Log(str(tmp_path), 10, 3)
     for letter in b"abcde":
         log.write(bytes([letter]) * 9 + b"\n")
     assert names(tmp_path) == ["container.log", "container.log.1", "container.log.2"]
@@ -91,25 +97,25 @@ def test_rotation_keeps_so_many_files_of_such_a_size(tmp_path):
     ],
 )
 def test_no_file_is_larger_than_it_may_be(tmp_path, data, files):
-    log = monitor.Log(str(tmp_path), 10, 9)
+    log = logsink.Log(str(tmp_path), 10, 9)
     log.write(data)
     assert [(tmp_path / name).read_bytes() for name in names(tmp_path)] == files
 
 
 def test_a_log_goes_on_where_it_was(tmp_path):
     (tmp_path / "container.log").write_bytes(b"old\n")
-    log = monitor.Log(str(tmp_path), 5, 2)
+    log = logsink.Log(str(tmp_path), 5, 2)
     log.write(b"new\n")
     assert (tmp_path / "container.log.1").read_bytes() == b"old\n"
 
 
 def test_a_full_disk_loses_lines_and_nothing_else(tmp_path, monkeypatch):
-    log = monitor.Log(str(tmp_path), 0, 1)
+    log = logsink.Log(str(tmp_path), 0, 1)
 
     def refuse(fd, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(monitor, "_write", refuse)
+    monkeypatch.setattr(logsink, "write", refuse)
     log.write(b"lost\n")
     monkeypatch.undo()
     log.write(b"kept\n")
@@ -119,11 +125,13 @@ def test_a_full_disk_loses_lines_and_nothing_else(tmp_path, monkeypatch):
 def test_it_imports_nothing_written_in_python():
     folder = os.path.dirname(monitor.__file__)
     script = (
-        "import sys; before = set(sys.modules); sys.path.append(sys.argv[1]); import monitor;"
+        "import sys; before = set(sys.modules); sys.path.append(sys.argv[1]); import monitor, probe;"
         "print([name for name in set(sys.modules) - before"
         " if getattr(sys.modules[name], '__file__', '') and sys.modules[name].__file__.endswith('.py')])"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, folder], check=True, capture_output=True, text=True
     )
-    assert set(json.loads(done.stdout.replace("'", '"'))) == {"monitor", "restart", "__future__"}
+    assert set(json.loads(done.stdout.replace("'", '"'))) == {
+        *("monitor", "restart", "logsink", "stamps", "probe", "__future__")
+    }

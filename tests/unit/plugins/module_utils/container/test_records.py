@@ -116,10 +116,11 @@ def test_the_monitor_reads_what_is_written_for_it(state):
     record = made(state, options=options)
     records.write_monitor_config(record, remove_at_end=True)
     with open(os.path.join(record.path, "monitor.conf"), encoding="ascii") as file:
-        assert monitor.read_config(file.read()) == ("on-failure", 4, 0, 9, True)
+        found = monitor.read_config(file.read())
+        assert found == {"policy": "on-failure", "retries": "4", "max_size": "0", "max_file": "9", "remove": "1"}
     records.write_monitor_config(record, remove_at_end=False)
     with open(os.path.join(record.path, "monitor.conf"), encoding="ascii") as file:
-        assert monitor.read_config(file.read())[4] is False
+        assert monitor.read_config(file.read())["remove"] == "0"
 
 
 def test_the_lock_goes_with_the_container(state):
