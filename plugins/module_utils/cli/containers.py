@@ -16,6 +16,7 @@ from ..statedir import StateDir
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from ..container.logs import Entry
     from ..container.records import Record

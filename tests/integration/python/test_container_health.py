@@ -17,7 +17,6 @@ from ansible_collections.agentless.oci.plugins.module_utils.cgroup.api import op
 from ansible_collections.agentless.oci.plugins.module_utils.image import ensure
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
-
 from conftest import WAIT, alive
 
 # Says "fine" where /ready is, and complains where it is not.

@@ -78,7 +78,8 @@ def test_the_images_check_stands_in_for_what_is_not_declared():
     assert health.effective({}, image) == {"test": ["CMD", "a"], "interval": 7 * SECOND, **defaults}
     declared = {"healthcheck": {"test": ["CMD", "b"], "retries": 9}}
     assert health.effective(declared, image) == {
-        **{"test": ["CMD", "b"], "interval": 7 * SECOND},
+        "test": ["CMD", "b"],
+        "interval": 7 * SECOND,
         **defaults,
         "retries": 9,
     }
