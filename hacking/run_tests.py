@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the suites under tests/suites/ one after the other, one beside them, and adds up what they found.
+"""Runs the suites under tests/suites/, in a whole run two at a time, and adds up what they found.
 
 A suite is a program. It gets a folder of its own in ``AGENTLESS_OCI_TEST_DIR``, a state directory in it, and leaves
 there ``results`` (lines ``passed|failed|skipped NAME reason…``) or ``*.xml`` (JUnit). A suite that fails stops no
@@ -13,23 +13,30 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 import leftovers
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUITES_DIR = os.path.join(CHECKOUT, "tests", "suites")
 # Cheap and telling ones first.
 SUITES = ("static", "unit", "system", "targets", "pythons", "molecule", "package", "v2", "sanity")
-# It has machines of its own and mostly waits for them: in a whole run it goes on beside the others.
-BESIDE = "v2"
+# In a whole run these go on beside the others, one after the other: they leave this machine's containers alone. The
+# longest first: it has machines of its own and mostly waits for them.
+BESIDE = ("v2", "static", "unit", "package", "sanity")
 
 
 class Result(NamedTuple):
@@ -100,7 +107,7 @@ class Running(NamedTuple):
 def start_suite(suite: str, directory: str, arguments: list[str], *, seen: bool = True) -> Running:
     """Start one suite, to be ended by end_suite() or stop_suite()."""
     os.makedirs(directory)
-    output = "" if seen else os.path.join(directory, "output")
+    output = "" if seen else f"{directory}.output"
     before = machine_state()
     environment = dict(
         os.environ,
@@ -150,9 +157,6 @@ def end_suite(running: Running) -> list[Result]:
     except Interrupted:
         stop_suite(running)
         raise
-    if running.output:
-        with open(running.output, encoding="utf-8", errors="replace") as file:
-            print(file.read(), end="", flush=True)
     results = collect(directory)
     failed = [result for result in results if result.outcome == "failed"]
     if code and not failed:
@@ -161,13 +165,58 @@ def end_suite(running: Running) -> list[Result]:
         results.append(Result("failed", suite, "ran no test"))
     left = leftovers.settled(directory)
     leftovers.sweep(directory)
-    left += [f"left on the machine: {line}" for line in sorted(machine_state() - running.before)]
+    if not running.output:  # else what is new on the machine may be the other lane's
+        left += [f"left on the machine: {line}" for line in sorted(machine_state() - running.before)]
     results.append(
         Result("failed", f"{suite}-leaves-nothing", "; ".join(left))
         if left
         else Result("passed", f"{suite}-leaves-nothing", "")
     )
     return results
+
+
+class Lane(threading.Thread):
+    """Suites that run one after the other beside the main thread's; their output waits for its turn."""
+
+    def __init__(self, suites: Sequence[str], work: str) -> None:
+        super().__init__(daemon=True)
+        self._suites = suites
+        self._work = work
+        self._lock = threading.Lock()
+        self._running: Running | None = None
+        self._stopped = False
+        self._done: queue.SimpleQueue[tuple[Running, list[Result], float]] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        for suite in self._suites:
+            begin = time.monotonic()
+            with self._lock:
+                if self._stopped:
+                    return
+                running = self._running = start_suite(suite, os.path.join(self._work, suite), [], seen=False)
+            found = [Result("failed", suite, "its results cannot be read")]
+            try:
+                found = end_suite(running)
+            finally:  # whatever happens, somebody waits for it
+                self._done.put((running, found, time.monotonic() - begin))
+
+    def results(self) -> Iterator[tuple[str, list[Result], float]]:
+        """(suite, what it found, its seconds), each when it has ended."""
+        for suite in self._suites:
+            print(f"== {suite}", flush=True)
+            running, found, seconds = self._done.get()
+            with open(running.output, encoding="utf-8", errors="replace") as file:
+                print(file.read(), end="", flush=True)
+            yield suite, found, seconds
+
+    def stop(self) -> None:
+        """End it before its time."""
+        with self._lock:
+            self._stopped = True
+            running = self._running
+        if running is not None and running.process.poll() is None:
+            stop_suite(running)
+        self.join()
 
 
 def counts(results: list[Result]) -> str:
@@ -212,28 +261,25 @@ def main() -> int:
     work = tempfile.mkdtemp(prefix="aoci-tests-")
     results: list[Result] = []
     started = time.monotonic()
-    beside: Running | None = None
+    beside: Lane | None = None
     try:
-        suites = list(chosen.suites or SUITES)
         if not chosen.suites:
-            beside = start_suite(BESIDE, os.path.join(work, BESIDE), arguments, seen=False)
-            suites.remove(BESIDE)
-            suites.append(BESIDE)
-        for suite in suites:
+            beside = Lane(BESIDE, work)
+            beside.start()
+        for suite in chosen.suites or [name for name in SUITES if name not in BESIDE]:
             print(f"== {suite}", flush=True)
             begin = time.monotonic()
-            if beside is not None and suite == BESIDE:
-                found = end_suite(beside)
-                beside = None
-            else:
-                found = run_suite(suite, os.path.join(work, suite), arguments)
+            found = run_suite(suite, os.path.join(work, suite), arguments)
             results += found
             print(f"   {suite}: {counts(found)} ({time.monotonic() - begin:.0f} s)", flush=True)
+        for suite, found, seconds in beside.results() if beside else ():
+            results += found
+            print(f"   {suite}: {counts(found)} ({seconds:.0f} s)", flush=True)
     except Interrupted as signalled:
         results.append(Result("failed", "run", f"interrupted by {signalled}"))
     finally:
         if beside is not None:
-            stop_suite(beside)
+            beside.stop()
         leftovers.sweep(work)
         _remove_bytecode()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 
 import pytest
 
@@ -83,3 +84,43 @@ def test_what_a_suite_leaves_running_is_a_failure_and_ended(tmp_path, monkeypatc
     found = run_tests.run_suite("made-up", work, [])
     assert found[-1].outcome == "failed" and "sleep 600" in found[-1].reason
     assert run_tests.leftovers.processes(work) == {}
+
+
+@pytest.fixture
+def made_up(tmp_path, monkeypatch):
+    """Call with {suite: script} to have these suites and no others."""
+
+    def make(**scripts):
+        (tmp_path / "suites").mkdir()
+        for name, script in scripts.items():
+            suite = tmp_path / "suites" / name
+            suite.write_text(f"#!/bin/sh\n{script}\n")
+            suite.chmod(suite.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setattr(run_tests, "SUITES_DIR", str(tmp_path / "suites"))
+
+    return make
+
+
+def test_a_lane_goes_on_after_a_failure_and_tells_all_in_order(tmp_path, made_up, capfd):
+    made_up(
+        one="echo word of one; echo failed a why >$AGENTLESS_OCI_TEST_DIR/results; exit 1",
+        three="echo passed c >$AGENTLESS_OCI_TEST_DIR/results",
+    )
+    lane = run_tests.Lane(("one", "three"), str(tmp_path / "work"))
+    lane.start()
+    found = [(suite, results[0]) for suite, results, _seconds in lane.results()]
+    lane.join()
+    assert found == [("one", Result("failed", "a", "why")), ("three", Result("passed", "c", ""))]
+    assert "== one\nword of one\n== three" in capfd.readouterr().out
+
+
+def test_a_lane_that_is_stopped_leaves_nothing_running(tmp_path, made_up):
+    made_up(one="touch $AGENTLESS_OCI_TEST_DIR/there; sleep 600", two="touch $AGENTLESS_OCI_TEST_DIR/there")
+    work = str(tmp_path / "work")
+    lane = run_tests.Lane(("one", "two"), work)
+    lane.start()
+    while not os.path.exists(os.path.join(work, "one/there")):
+        time.sleep(0.01)
+    lane.stop()
+    assert run_tests.leftovers.processes(work) == {}
+    assert not os.path.exists(os.path.join(work, "two"))
