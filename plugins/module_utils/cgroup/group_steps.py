@@ -80,7 +80,7 @@ class GroupSteps:
         making = not self.existed or (bool(pids) and not all(map(os.path.isdir, group.directories())))
         if (making or missing) and self._options["name"]:
             raise CgroupError(
-                f"container {self._options['name']} has no cgroup {group.path}: it is not running",
+                f"container {self._options['name']} has no cgroup {group.path}: it is not running{self._why_not()}",
                 step="name",
                 hint="Start it first, or declare its limits with oci_container",
             )
@@ -105,6 +105,14 @@ class GroupSteps:
 
         made = [f"created cgroup {group.path}"] if making else []
         return [Step([*made, *set_lines(self._changes), *move_lines(pids, group.path)], carry_out)]
+
+    def _why_not(self) -> str:
+        """Why the container does not run, where that is for lack of memory."""
+        from . import killed
+
+        directory = os.path.join(self._state.containers, self._options["name"])
+        kill = killed.of_directory(directory)
+        return f", it was {killed.reason(killed.memory_of(directory))}" if kill and kill.ended else ""
 
     # ---- persistent
 

@@ -12,6 +12,7 @@ from ..kernel.errors import Error
 from ..kernel.files import locked
 from ..statedir import StateDir
 from .group_steps import GroupSteps
+from .killed import News, memory_of, of_directory
 from .steps import check_options
 from .target import find
 
@@ -43,7 +44,20 @@ def result(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         # Records and the unit that applies them are read, and written by what was read.
         if not check_mode and not options["name"]:
             stack.enter_context(locked(state.lock_path("limits", "all")))
-        return _result(_task(options, state), check_mode)
+        news = _kill_news(options, state)
+        found = _result(_task(options, state), check_mode)
+        if not check_mode:
+            news.told()
+        return {**found, **({"warnings": news.warnings} if news.warnings else {})}
+
+
+def _kill_news(options: Mapping[str, Any], state: StateDir) -> News:
+    """What is to be told of a container that was killed for lack of memory since a task has started it."""
+    if not options["name"]:
+        return News("", None, 0)
+    directory = os.path.join(state.containers, options["name"])
+    kill = of_directory(directory)
+    return News(directory, kill, memory_of(directory) if kill else 0)
 
 
 def _task(options: Mapping[str, Any], state: StateDir) -> GroupSteps | UnitSteps:

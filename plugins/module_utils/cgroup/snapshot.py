@@ -15,15 +15,14 @@ import os
 from . import usage
 from .api import Cgroup
 from .hierarchy import UNIFIED
-from .vocabulary import LIMITS, limits_of
+from .limits import LIMITS
+from .vocabulary import limits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from .hierarchy import Hierarchy
-    from .plan import Change
     from .resources import Row
 
 _TOLD = frozenset((limit.section, limit.key) for limit in LIMITS)
@@ -230,12 +229,3 @@ class Snapshot(Cgroup):
         """See :meth:`Cgroup.has`; a group that is not there has nothing."""
         self.asked.append((controller, file))
         return file in self.files(controller)
-
-    def read_raw(self, files: Iterable[str], pending: Iterable[Change] = ()) -> dict[str, str | None]:
-        """See :meth:`Cgroup.read_raw`."""
-        after = {change.file: change.after for change in pending}
-        found: dict[str, str | None] = {}
-        for file in files:
-            text = after.get(file) or self._noted(file.partition(".")[0], file)
-            found[file] = text if text is None else text.strip()
-        return found

@@ -15,7 +15,7 @@ Files in the container's directory that belong to it:
                    inherited by children, and tells who holds it
     stop           exists while somebody wants the container stopped
     status.json    status (running, restarting, exited), pid, exit_code, started_at, finished_at, oom_killed,
-                   restart_count
+                   restart_count, oom_ends and oom_at (cgroup/killed.py)
     health.json    how the health check stands (container/probe.py)
     log/           container.log, container.log.1 … : lines ``TIME stdout|stderr F|P TEXT``
 """
@@ -90,6 +90,7 @@ class Monitor:
         self.log = Log(self.directory + "/log", MAX_SIZE, MAX_FILE)
         self.restarts = 0  # in a row: what the policy counts
         self.restart_count = 0  # since the task started it: what inspect shows
+        self.oom_ends = self.oom_at = 0  # since then: how often it ended for lack of memory, and when last
         self.ended: dict[int, int] = {}  # pid → wait status, of children nobody has asked for yet
         self.probe: Probe | None = None  # the health check
         self.on_unhealthy = ""
@@ -318,11 +319,15 @@ class Monitor:
 
     def _record(self, status: str, finished: int, exit_code: int, oom_killed: bool) -> None:
         """Write status.json, durable when the container has ended; on a full disk the old one stays."""
+        if oom_killed and finished != self.oom_at:
+            self.oom_ends += 1
+            self.oom_at = finished
         text = (
             f'{{"status": "{status}", "pid": {self.pid}, "exit_code": {exit_code},'
             f' "started_at": "{timestamp(self.started)}",'
             f' "finished_at": "{timestamp(finished) if finished else NEVER}",'
-            f' "oom_killed": {"true" if oom_killed else "false"}, "restart_count": {self.restart_count}}}\n'
+            f' "oom_killed": {"true" if oom_killed else "false"}, "restart_count": {self.restart_count},'
+            f' "oom_ends": {self.oom_ends}, "oom_at": "{timestamp(self.oom_at) if self.oom_at else NEVER}"}}\n'
         )
         path = self.directory + "/status.json"
         temporary = path + ".tmp"

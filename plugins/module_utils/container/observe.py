@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 # monitor  pid of its monitor, 0 when there is none
 # drift    limits that are not what was recorded: ((option, value now, value recorded) as the kernel writes them …)
 # stopping whether a task asked it to stop and was killed before it saw the end: it may end any moment
+# killed   whether it ended for lack of memory, where it has ended
 # lost     why it has to be started anew to have its network again; "" if it does not
-Observed = namedtuple("Observed", "status pid monitor drift stopping lost", defaults=(False, ""))
+Observed = namedtuple("Observed", "status pid monitor drift stopping lost killed", defaults=(False, "", False))
 
 ABSENT = Observed("absent", 0, 0, ())
 
@@ -51,12 +52,14 @@ def observe(state: StateDir, record: records.Record) -> Observed:
             drift = _drift(record, live.cgroup_path)
             lost, connections = _network(state, record, live.pid)
             return Observed(live.status, live.pid, monitor, drift + connections, records.stop_requested(record), lost)
-        said = records.read_status(record).get("status")
+        ended = records.read_status(record)
+        said = ended.get("status")
         if monitor and said == "restarting":
             return Observed("restarting", 0, monitor, ())
         if not monitor or said != "running" or time.monotonic() > end:
             created = live is not None and live.status == "created"
-            return Observed("created" if created else "stopped", 0, monitor, ())
+            killed = bool(ended.get("oom_killed"))
+            return Observed("created" if created else "stopped", 0, monitor, (), killed=killed)
         time.sleep(0.01)  # it has just ended, and its monitor is about to say whether it starts again
 
 

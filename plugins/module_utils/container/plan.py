@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from ..cgroup import killed
 from . import netmode
 from .errors import ContainerError
 from .options import LIMITS, MONITOR, NETWORK, RECREATE, TABLE, equal
@@ -113,7 +114,7 @@ def plan(
     actions = list(pulls)
     if updates:
         actions.append(Action("update", ", ".join(updates), ""))
-    actions += _life(request, observed, run)
+    actions += _life(request, observed, run, recorded["options"].get("memory", 0))
     return Plan(tuple(actions), kept, tuple(changed), before, after)
 
 
@@ -178,13 +179,13 @@ def _updates(
     return updates
 
 
-def _life(request: Request, observed: Observed, run: bool) -> list[Action]:
-    """What starts, stops or restarts a container that stays."""
+def _life(request: Request, observed: Observed, run: bool, memory: int) -> list[Action]:
+    """What starts, stops or restarts a container that stays; *memory* is the limit that it has had."""
     running = observed.status in _RUNNING
     if not run:
         return [Action("stop", "", "")] if running else []
     if not running:
-        return [Action("start", "", "")]
+        return [Action("start", "", f"it had been {killed.reason(memory)}" if observed.killed else "")]
     if request.restart:
         return [Action("restart", "", "")]
     if observed.lost:

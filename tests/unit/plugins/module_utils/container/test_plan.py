@@ -15,6 +15,7 @@ SAME = plan.Wanted("img:1", "sha256:1", "sha256:d1", ())
 OTHER = plan.Wanted("img:1", "sha256:2", "sha256:d2", ("pulled image img:1",))
 RUNNING = Observed("running", 10, 11, ())
 STOPPED = Observed("stopped", 0, 0, ())
+KILLED = STOPPED._replace(killed=True)
 
 
 def request(declared=None, state="started", image="img:1", comparisons=None, **more):
@@ -44,6 +45,8 @@ def texts(made):
         ("present", {}, STOPPED, []),
         ("started", {}, STOPPED, ["started"]),
         ("started", {}, Observed("created", 0, 0, ()), ["started"]),
+        ("started", {}, KILLED, ["started (it had been killed for lack of memory: it has no limit of its own)"]),
+        ("stopped", {}, KILLED, []),
         ("started", {}, Observed("restarting", 0, 11, ()), []),
         ("stopped", {}, STOPPED, []),
         ("stopped", {}, RUNNING, ["stopped"]),
