@@ -140,6 +140,9 @@ def read_result(ran: dict[str, Any], name: str) -> dict[str, Any] | None:
         return None
     if line.startswith("{"):
         found: dict[str, Any] = json.loads(line)
+        for stream in ("stdout", "stderr"):  # as Ansible does with a module's result
+            if isinstance(found.get(stream), str):
+                found.setdefault(f"{stream}_lines", found[stream].splitlines())
         return found
     said = ran["stderr"].strip() or ran["stdout"].strip()
     return {

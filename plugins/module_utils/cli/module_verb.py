@@ -30,17 +30,18 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 GONE = "AOCI-NO-CORE"  # instead of a result: the copy is not, or no longer, there
-# Module → what its function run(module) lies in; oci_container starts monitors, and is told from where.
+# Module → what its function run(module) lies in; those that start processes of the core are told from where.
 MODULES = {
     "cgroup_info": "cgroup.info",
     "cgroup_limit": "cgroup.module",
     "oci_container": "container.module",
+    "oci_container_exec": "container.execute",
     "oci_image": "image.module",
     "oci_image_info": "image.info",
     "oci_network": "network.module",
     "oci_prune": "container.prune",
 }
-_WITH_ENTRY = ("oci_container",)
+_WITH_ENTRY = ("oci_container", "oci_container_exec")
 
 
 class _Done(Exception):

@@ -61,18 +61,23 @@ def _network_namespace(record: Record) -> str:
 
 def users_inside(record: Record) -> list[str]:
     """The texts of passwd and group as the mounted root file system shows them; "" for one that is not there."""
-    texts = []
     root = os.open(os.path.join(record.path, "bundle/rootfs"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for name in _USER_FILES:
-            try:
-                texts.append(safepath.read_in_root(root, name).decode("utf-8", "replace"))
-            except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
-                    raise
-                texts.append("")
+        return users_below(root)
     finally:
         os.close(root)
+
+
+def users_below(root: int) -> list[str]:
+    """The same of the root directory that the descriptor *root* is of."""
+    texts = []
+    for name in _USER_FILES:
+        try:
+            texts.append(safepath.read_in_root(root, name).decode("utf-8", "replace"))
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP):
+                raise
+            texts.append("")
     return texts
 
 

@@ -101,6 +101,7 @@ def test_the_shell_runs_the_copy_where_it_is(tmp_path, root, environment, there)
         ("AOCI-NO-CORE\n", "", 0, None),
         ("noise of a profile\nAOCI-NO-CORE\n", "", 0, None),
         ('noise\n{"changed": true}\n', "", 0, {"changed": True}),
+        ('{"stdout": "a\\nb"}\n', "", 0, {"stdout": "a\nb", "stdout_lines": ["a", "b"]}),
     ],
 )
 def test_what_is_read_of_the_output(stdout, stderr, rc, result):
