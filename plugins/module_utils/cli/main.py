@@ -29,6 +29,7 @@ A host's containers:
   inspect NAME            all that is known of a container, as JSON
   logs [-f] [--tail N] [-t] NAME
                           what a container wrote
+  networks                list the networks, and which containers are connected to them
   images                  list the images
   pull [-q] [--creds USER[:PASSWORD]] [--authfile FILE] [--platform OS/ARCH] [--tls-verify=false]
     [--mirror HOST]… [--verify KEY] [--require-digest] REF
@@ -70,6 +71,7 @@ _MODULES = {
     **dict.fromkeys(("images", "rmi"), "images"),
     **dict.fromkeys(("save", "load"), "archives"),
     "pull": "pull_verb",
+    "networks": "networks",
     "check": "check_verb",
     "boot": "boot_verb",
     "module": "module_verb",

@@ -89,7 +89,8 @@ def _random(ip: str, protocol: str) -> Iterable[int]:
     for _attempt in range(_ATTEMPTS):
         with socket.socket(_family(ip), _KINDS.get(protocol, socket.SOCK_STREAM)) as probe:
             probe.bind((ip, 0))
-            yield probe.getsockname()[1]
+            number = probe.getsockname()[1]
+        yield number
 
 
 def _obstacle(ip: str, number: int, protocol: str, taken: list[Used]) -> str:

@@ -187,7 +187,8 @@ def net(state_dir, rootfs):
     made = nethost.NetHost(state_dir, rootfs)
     try:
         yield made
-        for name in sorted(name for name in os.listdir(made.state.containers) if not name.startswith(".")):
+        known = os.listdir(made.state.containers) if os.path.isdir(made.state.containers) else ()
+        for name in sorted(name for name in known if not name.startswith(".")):
             made.task(name=name, state="absent", force_kill=True)
         assert made.clean() == []
     finally:

@@ -8,6 +8,7 @@ Nothing of this machine's addresses, routes and rules is touched. Everything end
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,7 +18,6 @@ import sys
 import leftovers
 from ansible_collections.agentless.oci.plugins.module_utils import entry
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
-
 from conftest import Host
 
 CORE = os.path.dirname(os.path.abspath(entry.__file__))
@@ -44,6 +44,36 @@ try:
 except Error as error:
     result = {"error": error.message, "hint": error.hint, "step": error.step}
 print(json.dumps(result))
+"""
+
+
+# Answers on a port, and asks on one: address, port, tcp or udp, text.
+SERVE = """
+import socket, sys
+port, kind, text = int(sys.argv[1]), sys.argv[2], sys.argv[3].encode()
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+server.bind(("", port))
+if kind == "tcp":
+    server.listen(5)
+while True:
+    if kind == "udp":
+        server.sendto(text, server.recvfrom(100)[1])
+    else:
+        with server.accept()[0] as connection:
+            connection.sendall(text)
+"""
+ASK = """
+import socket, sys
+host, port, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+family = socket.AF_INET6 if ":" in host else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as asking:
+    asking.settimeout(2)
+    try:
+        asking.connect((host, port))
+        asking.sendall(b"hello")
+        print(asking.recv(1000).decode())
+    except OSError:
+        pass
 """
 
 
@@ -146,6 +176,21 @@ class NetHost(Host):
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    @contextlib.contextmanager
+    def serving(self, pid, port, kind, text):
+        """A program in the network of process *pid* that answers on *port* with *text*."""
+        argv = ["nsenter", "-t", str(pid), "--net", sys.executable, "-I", "-S", "-c", SERVE, str(port), kind, text]
+        with subprocess.Popen(argv, env={}) as process:
+            try:
+                yield
+            finally:
+                process.kill()
+
+    def ask(self, address, port, kind="tcp"):
+        """What the host is told at *address*; "" if nobody answers."""
+        argv = self.enter(sys.executable, "-I", "-S", "-c", ASK, address, str(port), kind)
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20).stdout
+
     def pid(self, name="web"):
         return self.status(name)["Pid"]
 
@@ -163,7 +208,7 @@ class NetHost(Host):
             found += [os.path.join(directory, name) for name in names if name[0].isdigit()]
         with open(f"/proc/{self.holder.pid}/mountinfo", encoding="utf-8") as file:
             found += [line for line in file if self.root in line]
-        return found + [name for name in self._below("run/netns")]
+        return found + self._below("run/netns")
 
     def _below(self, directory):
         path = os.path.join(self.root, directory)

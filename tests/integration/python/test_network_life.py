@@ -15,16 +15,14 @@ from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
 
 
-def server(text, port=80, kind="tcp"):
-    """A command that answers every connection, or datagram, on *port* with *text*."""
-    listen = f"nc -l -p {port}" if kind == "tcp" else f"nc -u -l -p {port}"
-    return ["sh", "-c", f'trap "exit 0" TERM; while :; do echo {text} | {listen} & wait $!; done']
+def server(text):
+    """A command that answers every connection on port 80 with *text*."""
+    return ["sh", "-c", f'trap "exit 0" TERM; while :; do echo {text} | nc -l -p 80 & wait $!; done']
 
 
 def asked(net, address, port, kind="tcp"):
     """What the host is told at *address*; "" if nobody answers."""
-    udp = "-u" if kind == "udp" else ""
-    return net.sh(f"echo hello | timeout 3 busybox nc {udp} -w 2 {address} {port}", check=False).strip()
+    return net.ask(address, port, kind).strip()
 
 
 def test_two_containers_find_each_other_by_name_and_reach_each_other(net):
@@ -59,10 +57,10 @@ def test_a_published_port_is_reached_from_the_host(net):
     assert asked(net, "10.90.0.1", 8080) == "from-web"
     assert net.run(command=server("from-web"), published_ports=ports)["actions"] == []
     pid = made["State"]["Pid"]
-    inside = ["nc -l -p 90 -e echo random", "nc -u -l -p 53 -e echo datagram"]
-    for command, port, kind, answer in zip(inside, (chosen, 5353), ("tcp", "udp"), ("random", "datagram")):
-        net.inside(pid, f"{command} >/dev/null 2>&1 </dev/null &")
-        net.until(lambda port=port, kind=kind, answer=answer: asked(net, "127.0.0.1", port, kind) == answer, 10)
+    with net.serving(pid, 90, "tcp", "random"), net.serving(pid, 53, "udp", "datagram"):
+        net.until(lambda: asked(net, "127.0.0.1", chosen) == "random", 5)
+        net.until(lambda: asked(net, "127.0.0.1", 5353, "udp") == "datagram", 5)
+        assert asked(net, "10.90.0.1", 5353, "udp") == ""  # published on another address
     net.task(state="stopped")
     assert net.traces() == []
     assert asked(net, "127.0.0.1", 8080) == ""
@@ -276,7 +274,7 @@ def test_ipv6(net):
     net.until(
         lambda: "1 packets received" in net.inside(net.pid("db"), "ping -6 -c 1 -W 2 fd00:6::66", check=False), 10
     )
-    assert asked(net, "fd00:6::1", 8080) == "six"
+    net.until(lambda: asked(net, "fd00:6::1", 8080) == "six", 10)  # once the bridge's address is known to be its own
 
 
 def test_names_and_sockets_are_as_recorded(net):
