@@ -105,6 +105,8 @@ class Task:
                     waiting.enter_context(records.awaited(self.record))
             if waits:
                 result.update(self._wait())
+            elif self.request.state == "healthy":
+                result["container"] = self._wait_healthy()
         return result
 
     def _clear_leftovers(self) -> None:
@@ -117,8 +119,6 @@ class Task:
         observed = observe(self.state, self.record) if self.record else ABSENT
         recorded = self.record.spec if self.record else None
         if self.request.state == "absent":
-            elif self.request.state == "healthy":
-                result["container"] = self._wait_healthy()
             return plan(self.request, recorded, observed, None), observed, None
         from .wanted import WantedImage
 
