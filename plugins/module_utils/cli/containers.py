@@ -34,7 +34,7 @@ def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog=f"aoci {verb}", description=description)
 
 
-def _record(state: StateDir, name: str) -> Record:
+def record_of(state: StateDir, name: str) -> Record:
     """The container called *name*, or whose id begins with it."""
     record = records.load(state, name) if "/" not in name and not name.startswith(".") else None
     if record is None:
@@ -111,7 +111,7 @@ def _inspect(argv: list[str], state: StateDir) -> int:
 
     from ..container.inspect import inspect
 
-    found = [_record(state, name) for name in chosen.names]
+    found = [record_of(state, name) for name in chosen.names]
     sys.stdout.write(json.dumps([inspect(record, observe(state, record)) for record in found], indent=2) + "\n")
     return 0
 
@@ -126,7 +126,7 @@ def _logs(argv: list[str], state: StateDir) -> int:
     from ..container import logs
     from ..container.observe import monitor_pid
 
-    record = _record(state, chosen.name)
+    record = record_of(state, chosen.name)
     directory = os.path.join(record.path, "log")
     if chosen.follow:
         found = logs.follow(directory, chosen.tail, lambda: not monitor_pid(record.path))

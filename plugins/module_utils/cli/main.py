@@ -30,6 +30,8 @@ A host's containers:
   logs [-f] [--tail N] [-t] NAME
                           what a container wrote
   networks                list the networks, and which containers are connected to them
+  stats [--no-stream] [--format table|json] [NAME]…
+                          what containers use, live
   images                  list the images
   pull [-q] [--creds USER[:PASSWORD]] [--authfile FILE] [--platform OS/ARCH] [--tls-verify=false]
     [--mirror HOST]… [--verify KEY] [--require-digest] REF
@@ -68,6 +70,7 @@ _MODULES = {
     "exec": "exec_verb",
     **dict.fromkeys(("pause", "resume", "ps", "update", "events", "features", "spec"), "more_verbs"),
     **dict.fromkeys(("containers", "inspect", "logs", "rm"), "containers"),
+    "stats": "stats",
     **dict.fromkeys(("images", "rmi"), "images"),
     **dict.fromkeys(("save", "load"), "archives"),
     "pull": "pull_verb",

@@ -107,7 +107,7 @@ class Bars(Tracker):
 
     def draw(self) -> None:
         self.when = self.clock()
-        columns, lines = _terminal_size(self.stream)
+        columns, lines = terminal_size(self.stream)
         drawing = frame(self.layers, self.when - self.begun, columns - 1, lines - 1)
         back = f"\x1b[{self.drawn}A" if self.drawn else ""
         self.drawn = len(drawing)
@@ -118,7 +118,7 @@ class Bars(Tracker):
         """Leave the summary alone on the screen."""
         with self.lock:
             if self.drawn:
-                columns, _lines = _terminal_size(self.stream)
+                columns, _lines = terminal_size(self.stream)
                 last = summary(self.layers, self.clock() - self.begun)[: columns - 1]
                 self.stream.write(f"\x1b[{self.drawn}A\r\x1b[J{last}\n")
                 self.stream.flush()
@@ -149,7 +149,7 @@ class Lines(Tracker):
         """Nothing is left to do."""
 
 
-def _terminal_size(stream: TextIO) -> tuple[int, int]:
+def terminal_size(stream: TextIO) -> tuple[int, int]:
     """Columns and lines, asked for anew each time: windows change."""
     try:
         columns, lines = os.get_terminal_size(stream.fileno())

@@ -154,7 +154,7 @@ def test_the_summary():
 @pytest.fixture
 def sized(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(progress, "_terminal_size", lambda _stream: (100, 30))
+    monkeypatch.setattr(progress, "terminal_size", lambda _stream: (100, 30))
 
 
 def test_bars_are_redrawn_in_place_and_give_way_to_the_summary(sized):
@@ -215,7 +215,7 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch, term):
 
 def test_the_size_of_a_terminal_that_has_none():
     with open(os.devnull, encoding="ascii") as stream:
-        assert progress._terminal_size(stream) == (80, 24)
+        assert progress.terminal_size(stream) == (80, 24)
 
 
 def test_credentials(monkeypatch):

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What containers use at one moment, and what they have used between two."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import namedtuple
+
+from ..cgroup.hierarchy import detect
+from ..cgroup.info import used
+from ..cgroup.snapshot import Reader, content
+from ..cgroup.usage import EVENTS, collect
+from ..runtime import state as runtime_state
+from ..runtime.errors import NoSuchContainer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ..statedir import StateDir
+    from .records import Record
+
+Sample = namedtuple("Sample", "at name id status pid limits usage events network")
+Sample.__doc__ = """One container at one moment.
+
+at       seconds of the monotonic clock
+status   running, paused or stopped; of one that is stopped all that follows is empty
+pid      the host's pid of its first process, 0 when there is none
+limits, usage, events   of its cgroup, named as in cgroup_info
+network  (bytes received, bytes sent) by a network namespace of its own; None without one
+"""
+
+
+def take(state: StateDir, wanted: Iterable[Record]) -> list[Sample]:
+    """Samples of the containers *wanted*, in their order."""
+    reader = Reader(detect())
+    return [_sample(state, reader, record) for record in wanted]
+
+
+def _sample(state: StateDir, reader: Reader, record: Record) -> Sample:
+    try:
+        live = runtime_state.load(state.runtime, record.id)
+    except NoSuchContainer:
+        live = None
+    if live is None or live.status not in ("running", "paused"):
+        return Sample(time.monotonic(), record.name, record.id, "stopped", 0, {}, {}, {}, None)
+    group = reader.snapshot(live.cgroup_path)
+    return Sample(
+        time.monotonic(),
+        record.name,
+        record.id,
+        live.status,
+        live.pid,
+        group.limits(),
+        used(group),
+        collect(EVENTS, group.text),
+        network(live.pid),
+    )
+
+
+def network(pid: int) -> tuple[int, int] | None:
+    """(received, sent) bytes in the network namespace of process *pid*; None where that is ours, or it has ended."""
+    try:
+        if os.stat(f"/proc/{pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino:
+            return None
+    except FileNotFoundError:
+        return None
+    text = content(f"/proc/{pid}/net/dev")
+    return None if text is None else count_network(text)
+
+
+def count_network(text: str) -> tuple[int, int]:
+    """(received, sent) bytes of all interfaces in /proc/PID/net/dev (proc_pid_net(5)) but the loopback."""
+    received = sent = 0
+    for line in text.splitlines():
+        name, colon, rest = line.partition(":")
+        if colon and name.strip() != "lo":
+            numbers = rest.split()
+            received += int(numbers[0])
+            sent += int(numbers[8])
+    return received, sent
+
+
+def report(now: Sample, before: Sample | None, host_memory: int) -> dict[str, Any]:
+    """*now* as a flat document: numbers by name, units in the names; None for what is not known.
+
+    ``cpu_percent`` (100 is one CPU) is that since *before*, a sample of the same run of the container.
+    ``memory_working_set`` leaves out the page cache that is given back first, ``memory_percent`` is its part of
+    ``memory_limit``, which is *host_memory* where no lower one is set.
+    """
+    usage = now.usage
+    memory, inactive = usage.get("memory"), usage.get("memory_inactive_file", 0)
+    working = None if memory is None else max(memory - inactive, 0)
+    limit = now.limits.get("memory", -1)
+    limit = host_memory if limit < 0 else min(limit, host_memory)
+    cpu = None
+    if before is not None and (before.id, before.pid) == (now.id, now.pid) and now.at > before.at:
+        spent = usage.get("cpu_usec", 0) - before.usage.get("cpu_usec", 0)
+        cpu = round(max(spent, 0) / (now.at - before.at) / 10_000, 2)
+    received, sent = now.network or (None, None)
+    running = now.status != "stopped"
+    return {
+        "name": now.name,
+        "id": now.id,
+        "status": now.status,
+        "pid": now.pid,
+        "cpu_percent": cpu,
+        "cpu_usec": usage.get("cpu_usec"),
+        "cpu_throttled_usec": now.events.get("cpu_throttled_usec"),
+        "memory": memory,
+        "memory_working_set": working,
+        "memory_limit": limit if running else None,
+        "memory_percent": None if working is None else round(100 * working / limit, 2),
+        "oom_kill": now.events.get("oom_kill"),
+        "pids": usage.get("pids"),
+        "io_read_bytes": usage.get("io_read_bytes"),
+        "io_write_bytes": usage.get("io_write_bytes"),
+        "net_rx_bytes": received,
+        "net_tx_bytes": sent,
+    }
