@@ -102,6 +102,7 @@ from .container import (
     launch,
     logs,
     logsink,
+    initprogram,
     module,
     monitor,
     netchecks,
@@ -267,3 +268,4 @@ from .runtime import (
     seccomp,
     state,
 )
+    reaper,

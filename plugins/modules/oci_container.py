@@ -168,6 +168,13 @@ options:
     description:
       - Keep standard input open, for programs that end when it is not.
     type: bool
+  init:
+    description:
+      - Whether process 1 of the container is an init, and the program its child. It reaps processes that nobody waits
+        for, and passes all signals on to the program; the container ends with the program, and its exit code.
+      - Nothing has to be installed for it on x86_64 and aarch64. On other machines, and with O(runtime), it is the host's
+        C(catatonit), C(docker-init) or C(tini), of which one must be there.
+    type: bool
   runtime:
     description:
       - Another OCI runtime to make the container with, a program of the managed host such as V(runc) or V(crun), or its

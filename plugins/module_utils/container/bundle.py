@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 #   etc           directory with the files hosts, hostname and resolv.conf
 #   privileged_devices  the same tuples for all devices of the host, for ``privileged``
 #   machine, release  of uname(2), for the seccomp profile
+#   init          the program to be process 1, where one of the host is (container/initprogram.py)
 #   netns         path of the network namespace to join; "" for a new one, or the host's
-Host = namedtuple("Host", "capabilities devices etc privileged_devices machine release netns", defaults=("",))
+Host = namedtuple("Host", "capabilities devices etc privileged_devices machine release netns init", defaults=("", ""))
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -96,6 +97,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         "annotations": {**specs.labels(options, image), "org.opencontainers.image.ref.name": spec["image"]["name"]},
         "linux": linux,
     }
+    _init(options, host, document)
     if options.get("uts") != "host":
         document["hostname"] = specs.hostname(spec)
         if "domainname" in options:
@@ -104,6 +106,18 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
             else:
                 document["domainname"] = options["domainname"]
     return document
+
+
+def _init(options: Mapping[str, Any], host: Host, document: dict[str, Any]) -> None:
+    """The option ``init``: the runtime's own, or a program of the host bound into the container."""
+    from . import initprogram
+
+    document["annotations"].pop("agentless.oci.init", None)  # an image's label says nothing about that
+    if initprogram.ours(options, host.machine):
+        document["annotations"]["agentless.oci.init"] = "true"
+    elif host.init:
+        document["mounts"].append(_mount(initprogram.TARGET, "bind", host.init, ["bind", "ro"]))
+        document["process"]["args"] = [initprogram.TARGET, "--", *document["process"]["args"]]
 
 
 def _check_ids(user: User) -> None:

@@ -13,7 +13,7 @@ import stat
 from ..kernel import capabilities, safepath
 from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import dumps
-from . import bundle, etcfiles, netmode, userdb, userns
+from . import bundle, etcfiles, initprogram, netmode, userdb, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -44,6 +44,7 @@ def write(record: Record, users: list[str]) -> None:
         machine=os.uname().machine,
         release=os.uname().release,
         netns=_network_namespace(record),
+        init=initprogram.find(options, os.uname().machine),
     )
     document = bundle.build(record.spec, user, host)
     if userns.is_private(options) and options.get("runtime"):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ..cgroup.units import format_bytes
 from . import netchecks
 from .errors import ContainerError
@@ -142,13 +144,14 @@ def check_machine(options: Mapping[str, Any], memory_total: int, machine: Machin
 def check_makeable(options: Mapping[str, Any]) -> None:
     """Raise where this host lacks what starting such a container needs: ContainerError, RuntimeFault.
 
-    The program of another runtime; a seccomp filter that is right and can be made.
+    The program of another runtime; one to be process 1; a seccomp filter that is right and can be made.
     """
     from ..kernel.capabilities import NAMES
-    from . import runtimes, seccomp
+    from . import initprogram, runtimes, seccomp
     from .bundle import effective_capabilities
 
     runtimes.find(options)
+    initprogram.find(options, os.uname().machine)
     seccomp.check_on_host(options, effective_capabilities(options, [f"CAP_{name}" for name in NAMES]))
 
 

@@ -139,6 +139,7 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
             }
             for device in options.get("devices", [])
         ],
+        "Init": options.get("init", False),
         "Runtime": options.get("runtime") or "aoci",
         "NetworkMode": netmode.mode(options),
         "PortBindings": _port_bindings(options),

@@ -96,6 +96,7 @@ _ROWS = (
     _option("working_dir", "str", values.absolute_path, aliases=("workdir",)),
     _option("labels", "dict", values.string_dict, RECORD, DICT, aliases=("label",), default={}),
     _option("interactive", "bool", bool, default=False),
+    _option("init", "bool", bool, default=False),
     _option("runtime", "str", values.runtime, default=""),
     # namespaces
     _option("network_mode", "raw", netvalues.network_mode, aliases=("network", "net"), default=netvalues.DEFAULT_MODE),

@@ -85,6 +85,7 @@ class Config:
         for key, value in self.annotations.items():
             if not key or not isinstance(value, str):
                 raise wrong("annotations", f"{key!r}: {value!r} is not a string under a name")
+        self.init = self.annotations.get("agentless.oci.init") == "true"  # reaper.py
         self.hostname = _host_name(document, "hostname")
         self.domainname = _host_name(document, "domainname")
         self.rootfs = os.path.normpath(os.path.join(bundle, text(document, "root.path")))

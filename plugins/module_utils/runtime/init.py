@@ -172,6 +172,10 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
     if config.process_label is not None:
         step.name = "label"
         config.process_label.open(procfd)
+    if config.init:
+        from . import reaper
+
+        reaper.check()
     step.name = "pivot_root"
     child.load_nothing_more()
     if config.own_mounts:
@@ -206,6 +210,8 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
             os._exit(1)
         starter.send({"taken": True})  # whoever else asks is told nothing, and knows by that
         hooks.run_all(config.hooks["startContainer"], {**given.state, "status": "created", "pid": os.getpid()}, "/")
+        if config.init:
+            reaper.enter(config, last_capabilities, starter)  # goes on in a child
         process.execute(config, program, last_capabilities, starter)
     except BaseException as error:  # noqa: BLE001  the one who started us is the one to tell
         starter.fail(error, "exec")
