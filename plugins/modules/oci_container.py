@@ -502,7 +502,40 @@ options:
       - Remove the container when it has ended. Changed in place.
     type: bool
     aliases: [rm]
+  update:
+    description:
+      - How a running container is replaced by a newer one.
+    type: dict
+    suboptions:
+      order:
+        description:
+          - With V(stop-first) the old container is stopped just before the new one's program is started.
+          - With V(start-first) the new one runs beside the old one until it has proved itself. Then it gets the name,
+            and the old one is stopped. Both run for a while, so they must share what they serve on, as a socket of
+            SO_REUSEPORT or a file in a directory of the host. A published port or an address that both want is an
+            error before anything is changed.
+        type: str
+        choices: [stop-first, start-first]
+        default: stop-first
+      wait_healthy:
+        description:
+          - How long the new container has to prove itself, as V(60s) or V(1m30s).
+          - With a health check it must become healthy in this time. Without one it must go on running for this time.
+          - Without this option it has done so when its program runs.
+        type: str
+      on_failure:
+        description:
+          - What follows if it does not. One whose program cannot even be started is never kept.
+          - With V(rollback) the new container is removed, the old one runs again (with O(update.order=start-first) it
+            never stopped) as the same container it was, and the task fails with the last output of the new one.
+          - With V(stop) the new one takes the place all the same, and the task fails, so that the play goes no further
+            on this host.
+          - With V(continue) the new one takes the place, and the task warns.
+        type: str
+        choices: [rollback, stop, continue]
+        default: rollback
 seealso:
+  - module: agentless.oci.oci_containers
   - module: agentless.oci.oci_image
   - module: agentless.oci.cgroup_limit
 """
@@ -564,6 +597,12 @@ EXAMPLES = r"""
       - name: back
         ipv4_address: 10.91.7.10
         aliases: [www]
+
+- name: Replace it by a newer one without an interruption, or keep it if the newer one does not become healthy
+  agentless.oci.oci_container:
+    name: api
+    image: "registry.example.com/shop/api@{{ digest }}"
+    update: {order: start-first, wait_healthy: 60s, on_failure: rollback}
 
 - name: Remove the container
   agentless.oci.oci_container:

@@ -35,13 +35,14 @@ MODULES = {
     "cgroup_info": "cgroup.info",
     "cgroup_limit": "cgroup.module",
     "oci_container": "container.module",
+    "oci_containers": "container.fleet",
     "oci_container_exec": "container.execute",
     "oci_image": "image.module",
     "oci_image_info": "image.info",
     "oci_network": "network.module",
     "oci_prune": "container.prune",
 }
-_WITH_ENTRY = ("oci_container", "oci_container_exec")
+_WITH_ENTRY = ("oci_container", "oci_containers", "oci_container_exec")
 
 
 class _Done(Exception):

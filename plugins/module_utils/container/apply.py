@@ -21,6 +21,7 @@ from .errors import ContainerError
 from .observe import monitor_pid
 from .plan import monitor_reads, network_changes
 from .resources import resources, updated
+from .updatevalues import DEFAULT, ROLLBACK, START_FIRST, STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .observe import Observed
     from .plan import Plan, Request
     from .records import Record
+    from .updatevalues import Wishes
 
 
 class Apply:
@@ -41,6 +43,7 @@ class Apply:
     entry        path of the core's entry.py, for the monitor
     image        gives the image to make a container from, pulled where the plan says so
     wait         the task waits for the container's end: it removes it itself then
+    wishes       how the container is replaced
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Apply:
         kill_signal: str = "",
         force_kill: bool = False,
         wait: bool = False,
+        wishes: Wishes = DEFAULT,
     ) -> None:
         self.state = state
         self.request = request
@@ -65,6 +69,8 @@ class Apply:
         self.kill_signal = kill_signal
         self.force_kill = force_kill
         self.wait = wait
+        self.wishes = wishes
+        self.warnings: list[str] = []
         self.created: Launch | None = None
         self.running = False  # what "start" has to do is done already
 
@@ -101,15 +107,14 @@ class Apply:
         from ..image.store import Store
         from . import userns
         from .launch import Launch
-        from .monitor import timestamp
         from .spec import new_spec
+        from .stamps import timestamp
 
         image = self.image()
         store = Store(self.state)
         description = {
             "name": self.request.image or self._known.spec["image"]["name"],
             "id": image.id,
-        from .stamps import timestamp
             "digest": image.digest,
             "config": image.config.get("config") or {},
         }
@@ -181,29 +186,58 @@ class Apply:
     def _replace(self, plan: Plan) -> None:
         old = self._known
         record, launch = self._make(plan)  # the old one is untouched until this has worked
+        begins = any(action.verb == "start" for action in plan.actions)
+        old_runs_on = begins and self.wishes.order == START_FIRST
         try:
-            if any(action.verb == "start" for action in plan.actions):
-                self._stop()
-                self._connect(record)  # now that the old one's ports and addresses are free
-                launch.start()
-                self.running = True
-            else:
+            if not begins:
                 launch.abandon()
                 self._release_network(record)
+            if not old_runs_on:
                 self._stop()
+            if begins:
+                self._connect(record)  # now that the old one's ports and addresses are free, or are not wanted
+                launch.start()
+                self.running = True
         except Error as error:
             launch.abandon()
             self._destroy(record)
-            self._put_back(old, error)
+            self._put_back(old, error, stopped=not old_runs_on)
             raise
+        failure = self._proved(record) if begins else None
+        if failure is not None and self.wishes.on_failure == ROLLBACK:
+            self._destroy(record)
+            self._put_back(old, failure, stopped=not old_runs_on)
+            raise failure
         records.publish(self.state, record)
         records.persist(self.state)
         self.record = record
+        if old_runs_on:
+            self._stop(old)
         self._destroy(old)
+        if failure is not None and self.wishes.on_failure == STOP:
+            failure.message += "; it stays in the place of the one before it, as update.on_failure: stop says"
+            raise failure
+        if failure is not None:
+            self.warnings.append(f"{failure.message}; it stays, as update.on_failure: continue says")
 
-    def _put_back(self, old: Record, reason: Error) -> None:
-        """Start the old container again; say so in *reason*, or say that it failed."""
+    def _proved(self, record: Record) -> Error | None:
+        """Why the new container is not what the task wants to see; None when it is."""
+        if not self.wishes.seconds:
+            return None
+        from .update import prove
+
+        try:
+            prove(record, self.wishes.seconds)
+        except Error as error:
+            return error
+        return None
+
+    def _put_back(self, old: Record, reason: Error, *, stopped: bool) -> None:
+        """Start the old container again where it was *stopped*; say so in *reason*, or say that it failed."""
         if self.observed.status not in ("running", "paused", "restarting"):
+            return
+        if not stopped:
+            reason.message += "; the container before it was not touched"
             return
         from .stop import stop
 
@@ -306,10 +340,10 @@ class Apply:
             self.record = None
             raise
 
-    def _stop(self) -> None:
+    def _stop(self, record: Record | None = None) -> None:
         from .stop import stop
 
-        stop(self.state, self._known, kill_signal=self.kill_signal, force=self.force_kill)
+        stop(self.state, record or self._known, kill_signal=self.kill_signal, force=self.force_kill)
 
     def _restart(self, plan: Plan) -> None:
         self._stop()

@@ -14,6 +14,7 @@ from . import checks, netchecks, netmode, options, records
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
+from .updatevalues import START_FIRST, wishes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .observe import Observed
     from .records import Record
-    from .wanted import WantedImage
+    from .wanted import Images, WantedImage
 
 # The plan's verbs that a new process comes of.
 _MAKING = frozenset(("create", "replace", "start", "restart"))
@@ -48,19 +49,33 @@ def run(module: Any, entry: str) -> None:
 
 
 class Task:
-    """One task on one container."""
+    """One task on one container.
+
+    leaving  directories of containers that will have given up their ports and addresses when it is this one's turn
+    """
+
+    leaving: frozenset[str] = frozenset()
 
     def __init__(
-        self, parameters: dict[str, Any], entry: str = "", *, check_mode: bool = False, timed: bool = False
+        self,
+        parameters: dict[str, Any],
+        entry: str = "",
+        *,
+        check_mode: bool = False,
+        timed: bool = False,
+        images: Images | None = None,
     ) -> None:
         """Check everything that can be checked before the host is looked at. Raises ContainerError.
 
-        With *timed* the result has the times of the layers that were pulled.
+        With *timed* the result has the times of the layers that were pulled. *images* is what other tasks of a set have
+        found out of images.
         """
         self.parameters = parameters
         self.entry = entry
         self.check_mode = check_mode
         self.timed = timed
+        self.images = images
+        self.warnings: list[str] = []
         self.name = str(parameters["name"])
         checks.check_name(self.name)
         checks.check_task(parameters)
@@ -73,6 +88,7 @@ class Task:
             recreate=bool(parameters.get("recreate")),
             restart=bool(parameters.get("restart")),
         )
+        self.wishes = wishes(parameters.get("update"))
         netchecks.check_declared(self.request.declared)
         checks.check_options(options.without_defaults(self.request.declared), detach=parameters.get("detach", True))
         self.state = StateDir(parameters.get("root"))
@@ -122,13 +138,15 @@ class Task:
             return plan(self.request, recorded, observed, None), observed, None
         from .wanted import WantedImage
 
-        image = WantedImage(self.state, self.parameters, recorded["image"] if recorded else None)
+        image = WantedImage(self.state, self.parameters, recorded["image"] if recorded else None, self.images)
         if self.timed and not self.check_mode:
             from ..image.progress import Tracker
 
             image.progress = Tracker()
         made = plan(self.request, recorded, observed, image.wanted)
         checks.check_options(made.options)
+        if self.request.state == "healthy":
+            self._check_health(made, image)
         verbs = {action.verb for action in made.actions}
         if verbs & {*_MAKING, "update"}:
             self._check_network(made, observed)
@@ -136,23 +154,11 @@ class Task:
             checks.check_machine(made.options, _memory_total())
         if verbs & _MAKING:
             checks.check_makeable(made.options)
+        if self.record and {"replace", "start"} <= verbs and self.wishes.order == START_FIRST:
+            from .update import check_side_by_side
+
+            check_side_by_side(self.record.spec, {**self.record.spec, "options": made.options})
         return made, observed, image
-
-    def _check_network(self, made: Plan, observed: Observed) -> None:
-        """Whether the container can be connected as it is to be, where it is to run: before anything is changed."""
-        if netmode.kind(made.options) not in (netmode.JOINED, netmode.NETWORKS):
-        if self.request.state == "healthy":
-            self._check_health(made, image)
-            return
-        verbs = {action.verb for action in made.actions}
-        if verbs & {"start", "restart", "create", "replace"} or observed.status in ("running", "paused"):
-            from .networking import check
-
-            known = self.record.spec if self.record else {"id": ""}
-            check(self.state, {**known, "name": self.name, "options": made.options}, self.record)
-
-    def _apply(self, made: Plan, observed: Observed, image: WantedImage | None) -> None:
-        from .apply import Apply
 
     def _check_health(self, made: Plan, image: WantedImage) -> None:
         """Whether there will be a health check to wait for; of an image that is yet to be pulled it cannot be known."""
@@ -163,12 +169,26 @@ class Task:
             known = self.record.spec["image"]["config"]
         require(self.name, made.options, known)
 
+    def _check_network(self, made: Plan, observed: Observed) -> None:
+        """Whether the container can be connected as it is to be, where it is to run: before anything is changed."""
+        if netmode.kind(made.options) not in (netmode.JOINED, netmode.NETWORKS):
+            return
+        verbs = {action.verb for action in made.actions}
+        if verbs & {"start", "restart", "create", "replace"} or observed.status in ("running", "paused"):
+            from .networking import check
+
+            known = self.record.spec if self.record else {"id": ""}
+            check(self.state, {**known, "name": self.name, "options": made.options}, self.record, self.leaving)
+
+    def _apply(self, made: Plan, observed: Observed, image: WantedImage | None) -> None:
+        from .apply import Apply
+
         def obtain() -> Any:
             if image is None:
                 raise ContainerError(f"no image is planned for {self.name}", step="image", obj=self.name)
             return image.obtain()
 
-        self.record = Apply(
+        applying = Apply(
             self.state,
             self.request,
             self.record,
@@ -178,7 +198,10 @@ class Task:
             kill_signal=self.parameters.get("kill_signal") or "",
             force_kill=bool(self.parameters.get("force_kill")),
             wait=self.parameters.get("detach", True) is False,
-        ).run(made)
+            wishes=self.wishes,
+        )
+        self.record = applying.run(made)
+        self.warnings += applying.warnings
 
     def _result(self, made: Plan, observed: Observed, image: WantedImage | None = None) -> dict[str, Any]:
         container: dict[str, Any] = {}
@@ -194,9 +217,20 @@ class Task:
             "actions": [text(action) for action in made.actions],
             "diff": {"before": made.before, "after": made.after},
             "container": container,
-            "warnings": image.warnings if image else [],
+            "warnings": [*(image.warnings if image else ()), *self.warnings],
             **({"timings": timings} if timings else {}),
         }
+
+    def _wait_healthy(self) -> dict[str, Any]:
+        """Wait for that; the container as it is then."""
+        from .healthwait import wait_healthy
+        from .inspect import inspect
+
+        record = self.record
+        if record is None:
+            raise ContainerError(f"there is no container {self.name} to wait for", step="wait", obj=self.name)
+        wait_healthy(record, float(self.parameters.get("healthy_wait_timeout") or 0))
+        return inspect(record, observe(self.state, record), mask=True)
 
     def _wait(self) -> dict[str, Any]:
         """Wait for the container's end; what it wrote and its exit code. The lock is not held meanwhile."""
@@ -215,17 +249,6 @@ class Task:
                 f"container {self.name} was removed by another task while this one waited for its end",
                 step="wait",
                 obj=self.name,
-    def _wait_healthy(self) -> dict[str, Any]:
-        """Wait for that; the container as it is then."""
-        from .healthwait import wait_healthy
-        from .inspect import inspect
-
-        record = self.record
-        if record is None:
-            raise ContainerError(f"there is no container {self.name} to wait for", step="wait", obj=self.name)
-        wait_healthy(record, float(self.parameters.get("healthy_wait_timeout") or 0))
-        return inspect(record, observe(self.state, record), mask=True)
-
                 hint="Run the task again",
             )
         if record.spec["options"].get("auto_remove"):

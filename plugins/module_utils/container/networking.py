@@ -49,9 +49,12 @@ def attachments(state: StateDir, spec: Mapping[str, Any]) -> list[dict[str, Any]
     return found
 
 
-def check(state: StateDir, spec: Mapping[str, Any], before: Record | None) -> None:
+def check(
+    state: StateDir, spec: Mapping[str, Any], before: Record | None, leaving: frozenset[str] = frozenset()
+) -> None:
     """Raise where the container with *spec* could not be connected; nothing is changed. *before* has its name now.
 
+    What the containers in the directories *leaving* have does not count.
     A network, a plugin, an address in its subnet, a free port of the host: NetworkError, ContainerError.
     """
     from ..network import cni
@@ -60,7 +63,8 @@ def check(state: StateDir, spec: Mapping[str, Any], before: Record | None) -> No
     if netmode.kind(options) == netmode.JOINED:
         _source(state, netmode.mode(options), spec["name"])
         return
-    others = {path: found for path, found in record.live(state).items() if before is None or path != before.path}
+    own = {*leaving, *([before.path] if before is not None else ())}
+    others = {path: found for path, found in record.live(state).items() if path not in own}
     for entry in attachments(state, spec):
         network = networks.known(state, entry["network"])
         cni.check_plugins(network, cni.directories())

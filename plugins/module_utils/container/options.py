@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from ..image.options import REGISTRY
-from . import healthvalues, netvalues, values
+from . import healthvalues, netvalues, updatevalues, values
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -244,13 +244,14 @@ TASK: dict[str, dict[str, Any]] = {
     "kill_signal": {"type": "str"},
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
     "comparisons": {"type": "dict"},
+    "update": updatevalues.OPTION,
 }
 
 # The registry's and the state directory's options have documentation fragments of their own.
 SHARED: dict[str, dict[str, Any]] = {
     **REGISTRY,
-    "root": {"type": "path"},
     **healthvalues.FLAT,
+    "root": {"type": "path"},
 }
 
 
@@ -280,11 +281,11 @@ def normalise(parameters: Mapping[str, Any]) -> dict[str, Any]:
     for name, row in TABLE.items():
         value = parameters.get(name)
         try:
-            declared[name] = row.canonical(value)
             if name == "healthcheck":
                 value = healthvalues.folded(parameters)
             if value is None:
                 continue
+            declared[name] = row.canonical(value)
         except ValueError as error:
             raise ContainerError(f"{name}: {error}", step="options", obj=name) from error
     return declared

@@ -150,6 +150,20 @@ def leftovers(state: StateDir, name: str) -> list[str]:
     return found
 
 
+def all_leftovers(state: StateDir) -> dict[str, list[str]]:
+    """:func:`leftovers` of every name that has any."""
+    current = set()
+    for name in names(state):
+        with contextlib.suppress(FileNotFoundError):
+            current.add(os.readlink(os.path.join(state.containers, name)))
+    found: dict[str, list[str]] = {}
+    for path in directories(state):
+        if os.path.basename(path) not in current:
+            with contextlib.suppress(FileNotFoundError):
+                found.setdefault(os.readlink(os.path.join(path, "name")), []).append(path)
+    return found
+
+
 def make(state: StateDir, spec: dict[str, Any]) -> Record:
     """Make the directory of a new container; no name leads to it yet, and a crash may lose it before settle()."""
     state.ensure(state.containers)
@@ -267,30 +281,30 @@ def write_status(record: Record, status: str, pid: int, started: int, exit_code:
 
 def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
     """What the monitor needs of the options, in the form it reads (container/monitor.py)."""
+    from . import health, signals, spec
+
     options: Mapping[str, Any] = record.spec["options"]
     values = {
+        **health.monitor_settings(record),
         "policy": options.get("restart_policy", "no"),
         "retries": options.get("restart_retries", 0),
         "remove": int(remove_at_end and options.get("auto_remove", False)),
     }
+    if options.get("on_unhealthy"):
+        values["on_unhealthy"] = options["on_unhealthy"]
+        values["stop_signal"] = signals.number(spec.stop_signal(options, record.spec["image"]["config"]))
+        values["stop_timeout"] = spec.setting(options, "stop_timeout")
     for name, key in (("max-size", "max_size"), ("max-file", "max_file")):
         if name in options.get("log_options", {}):
             values[key] = options["log_options"][name]
     text = "".join(f"{key}={value}\n" for key, value in values.items())
     # Not durably: no monitor outlives a crash of the host, and every start writes it anew.
-    from . import health, signals, spec
-
     write_atomic(os.path.join(record.path, "monitor.conf"), text.encode(), durable=False)
 
-        **health.monitor_settings(record),
 
 def request_stop(record: Record) -> None:
     """Tell the monitor, and whoever looks later, that the container is meant to be stopped."""
     write_atomic(os.path.join(record.path, "stop"), b"")
-    if options.get("on_unhealthy"):
-        values["on_unhealthy"] = options["on_unhealthy"]
-        values["stop_signal"] = signals.number(spec.stop_signal(options, record.spec["image"]["config"]))
-        values["stop_timeout"] = spec.setting(options, "stop_timeout")
 
 
 def stop_requested(record: Record) -> bool:

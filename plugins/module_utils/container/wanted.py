@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ..image.options import REGISTRY
+from ..kernel.errors import Error
 from .errors import ContainerError
 from .plan import Wanted
 
@@ -15,21 +17,73 @@ if TYPE_CHECKING:
 
     from ..image.ensure import Plan
     from ..image.progress import Tracker
-    from ..image.store import Image
+    from ..image.request import ImageRequest
+    from ..image.store import Image, Store
     from ..statedir import StateDir
+
+# The options that say which image is meant, and how it comes here.
+_OF_THE_IMAGE = ("image", "pull", "platform", *REGISTRY)
+
+
+class Images:
+    """What the tasks of a set have found out about images: each is planned, and brought, once for all of them."""
+
+    def __init__(self) -> None:
+        self.plans: dict[str, Plan] = {}
+        self.failures: dict[str, Error] = {}
+        self.progress: Tracker | None = None
+
+    def plan(self, parameters: Mapping[str, Any], store: Store) -> Plan:
+        """What is to be done for the image that *parameters* name. Raises ImageError, the same for all who ask."""
+        from ..image import ensure
+
+        key = repr([parameters.get(name) for name in _OF_THE_IMAGE])
+        if key in self.failures:
+            raise self.failures[key]
+        if key not in self.plans:
+            try:
+                self.plans[key] = ensure.plan(_request(parameters), store)
+            except Error as error:
+                self.failures[key] = error
+                raise
+        return self.plans[key]
+
+    def bring(self, state: StateDir) -> list[str]:
+        """Pull and unpack what the plans say, and remember what registries said; what was done. Raises ImageError.
+
+        Whoever asks afterwards finds the images here, with nothing to be done.
+        """
+        from ..image import ensure
+        from ..image.store import Store
+
+        done = []
+        for made in self.plans.values():
+            done += [str(action) for action in made.actions]
+            if made.actions or made.verified or made.same_origin:
+                made.image = ensure.apply(made, Store(state), self.progress)
+                made.actions, made.resolved, made.same_origin = [], None, ""
+        return done
+
+    def close(self) -> None:
+        for made in self.plans.values():
+            made.close()
 
 
 class WantedImage:
     """The image named by a task; what follows from the pull policy is found out at once, and nothing is changed.
 
+    images    what other tasks have found out, which then also says how the image comes here
     progress  who is told what a pull does, None for nobody
     Raises ImageError, for a registry that has to be asked and does not answer too.
     """
 
-    def __init__(self, state: StateDir, parameters: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> None:
-        from ..image import ensure
-        from ..image.auth import Access
-        from ..image.module import verify_of
+    def __init__(
+        self,
+        state: StateDir,
+        parameters: Mapping[str, Any],
+        recorded: Mapping[str, Any] | None,
+        images: Images | None = None,
+    ) -> None:
         from ..image.store import Store
 
         self.store = Store(state)
@@ -38,31 +92,22 @@ class WantedImage:
         self.progress: Tracker | None = None
         self._image: Image | None = None
         self.name = str(parameters.get("image") or "")
+        self.shared = images is not None
         if not self.name:
             return
-        access = Access(
-            parameters.get("username"),
-            parameters.get("password"),
-            parameters.get("authfile"),
-            parameters.get("validate_certs", True),
-            parameters.get("ca_path"),
-            parameters.get("mirrors"),
-        )
-        request = ensure.ImageRequest(
-            self.name,
-            pull=parameters.get("pull") or "missing",
-            platform=parameters.get("platform"),
-            access=access,
-            verify=verify_of(parameters.get("verify")),
-            require_digest=bool(parameters.get("require_digest")),
-        )
-        self.made = ensure.plan(request, self.store)
-        if recorded is not None and self.made.registry is not None and self.made.resolved is None and self.made.actions:
-            # It is not here, but the container may be made from that very image: only its id can tell.
+        self.made = (images or Images()).plan(parameters, self.store)
+        self._resolve()
+
+    def _resolve(self) -> None:
+        """Where the image is not here, but the container may be made from that very one: only its id can tell."""
+        made = self.made
+        if self.recorded is None or made is None or made.registry is None or made.resolved is not None:
+            return
+        if made.actions:
             from ..image.request import wanted_platform
             from ..image.resolve import resolve
 
-            self.made.resolved = resolve(self.made.registry, wanted_platform(request), self.store, self.made.origin)
+            made.resolved = resolve(made.registry, wanted_platform(made.request), self.store, made.origin)
 
     @property
     def wanted(self) -> Wanted | None:
@@ -75,6 +120,12 @@ class WantedImage:
         if self.made.image is not None and not any(action.startswith("pulled") for action in actions):
             return Wanted(self.name, self.made.image.id, self.made.image.digest, actions)
         return Wanted(self.name, "", "", actions)
+
+    def known_config(self) -> Mapping[str, Any] | None:
+        """The ``config`` of the config of the image that the task names, where that is here already."""
+        if self.made is None or self.made.image is None:
+            return None
+        return self.made.image.config.get("config") or {}
 
     @property
     def warnings(self) -> list[str]:
@@ -105,11 +156,27 @@ class WantedImage:
             ensure.apply(self.made, self.store)
 
     def close(self) -> None:
-        if self.made is not None:
+        if self.made is not None and not self.shared:
             self.made.close()
-    def known_config(self) -> Mapping[str, Any] | None:
-        """The ``config`` of the config of the image that the task names, where that is here already."""
-        if self.made is None or self.made.image is None:
-            return None
-        return self.made.image.config.get("config") or {}
 
+
+def _request(parameters: Mapping[str, Any]) -> ImageRequest:
+    from ..image.auth import Access
+    from ..image.module import verify_of
+    from ..image.request import ImageRequest
+
+    return ImageRequest(
+        str(parameters["image"]),
+        pull=parameters.get("pull") or "missing",
+        platform=parameters.get("platform"),
+        access=Access(
+            parameters.get("username"),
+            parameters.get("password"),
+            parameters.get("authfile"),
+            parameters.get("validate_certs", True),
+            parameters.get("ca_path"),
+            parameters.get("mirrors"),
+        ),
+        verify=verify_of(parameters.get("verify")),
+        require_digest=bool(parameters.get("require_digest")),
+    )

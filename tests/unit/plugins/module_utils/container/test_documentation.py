@@ -7,7 +7,8 @@ import os
 
 import pytest
 import yaml
-from ansible_collections.agentless.oci.plugins.module_utils.container import options
+from ansible_collections.agentless.oci.plugins.doc_fragments import containers
+from ansible_collections.agentless.oci.plugins.module_utils.container import fleetoptions, options
 
 PLUGINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "plugins")
 
@@ -46,6 +47,20 @@ def test_the_documentation_says_what_the_table_says(documented):
     same(options.argument_spec(), documented, "")
 
 
+def test_the_documentation_of_a_set_says_what_its_table_says():
+    own = {
+        **load("modules/oci_containers.py")["DOCUMENTATION"]["options"],
+        **load("doc_fragments/root.py")["DOCUMENTATION"]["options"],
+        **yaml.safe_load(containers.ModuleDocFragment.DOCUMENTATION)["options"],
+    }
+    same(fleetoptions.argument_spec(), own, "")
+    of_one = own["containers"]["suboptions"]
+    assert "V(started)." in of_one["state"]["description"][-1]
+    text = str(of_one)
+    for name in fleetoptions.of_a_member():
+        assert f"O({name}" not in text, "refers to an option of another module"
+
+
 def test_what_is_changed_in_place_is_said(documented):
     for name, row in options.TABLE.items():
         text = " ".join(documented[name]["description"])
@@ -56,6 +71,11 @@ def test_examples_use_only_options_there_are():
     names = set(options.argument_spec())
     for task in load("modules/oci_container.py")["EXAMPLES"]:
         assert set(task["agentless.oci.oci_container"]) <= names
+    for task in load("modules/oci_containers.py")["EXAMPLES"]:
+        given = task["agentless.oci.oci_containers"]
+        assert set(given) <= set(fleetoptions.argument_spec())
+        for container in [*given["containers"], given.get("defaults", {})]:
+            assert set(container) <= set(fleetoptions.of_a_member())
 
 
 def test_every_name_users_of_the_peers_know_is_an_alias_or_a_name():
