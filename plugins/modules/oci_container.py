@@ -638,6 +638,8 @@ container:
       description:
         - Whether it runs (C(Status), C(Running), C(Pid)), since when, and how it ended (C(ExitCode), C(OOMKilled)).
           With a health check what it says (C(Health)).
+        - C(OOMKilled) is true if it ended after a process of it was killed for lack of memory. The next task says so,
+          too, as the reason in RV(actions) if it starts the container again, else by a warning.
       type: dict
       returned: success
     Config:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from ..cgroup import killed
 from ..kernel.errors import Error
 from ..statedir import StateDir
 from . import checks, netchecks, netmode, options, records
@@ -41,9 +42,10 @@ def run(module: Any, entry: str) -> None:
         module.fail_json(msg=f"{name} on {os.uname().nodename}: {error.strerror}{where}")
     for warning in result.pop("warnings"):
         module.warn(f"{name}: {warning}")
+    why = result.pop("killed", "")
     if result.get("rc"):
         module.fail_json(
-            msg=f"{name} on {os.uname().nodename}: the container ended with exit code {result['rc']}", **result
+            msg=f"{name} on {os.uname().nodename}: the container ended with exit code {result['rc']}{why}", **result
         )
     module.exit_json(**result)
 
@@ -101,12 +103,15 @@ class Task:
             made, observed, image = self._plan()
             if image is not None:
                 image.close()
-            return self._result(made, observed, image)
+            result = self._result(made, observed, image)
+            result["warnings"] += self._kill_news(made).warnings
+            return result
         with contextlib.ExitStack() as waiting:
             with records.container_lock(self.state, self.name):
                 self._clear_leftovers()
                 self.record = records.load(self.state, self.name)
                 made, observed, image = self._plan()
+                news = self._kill_news(made)
                 try:
                     if made.actions:
                         self._apply(made, observed, image)
@@ -116,6 +121,8 @@ class Task:
                     if image is not None:
                         image.close()
                 result = self._result(made, observed, image)
+                result["warnings"] += news.warnings
+                news.told()
                 waits = self.parameters.get("detach", True) is False
                 if waits and self.record is not None:
                     waiting.enter_context(records.awaited(self.record))
@@ -179,6 +186,14 @@ class Task:
 
             known = self.record.spec if self.record else {"id": ""}
             check(self.state, {**known, "name": self.name, "options": made.options}, self.record, self.leaving)
+
+    def _kill_news(self, made: Plan) -> killed.News:
+        """What is to be told of the container that is there, unless an action tells it or it goes."""
+        tells = any(action.verb == "start" and action.detail for action in made.actions)
+        if self.record is None or tells or self.request.state == "absent":
+            return killed.News("", None, 0)
+        kill = killed.of_status(records.read_status(self.record))
+        return killed.News(self.record.path, kill, self.record.spec["options"].get("memory", 0))
 
     def _apply(self, made: Plan, observed: Observed, image: WantedImage | None) -> None:
         from .apply import Apply
@@ -254,7 +269,9 @@ class Task:
         if record.spec["options"].get("auto_remove"):
             with records.container_lock(self.state, self.name):
                 destroy(self.state, record)
-        return {"stdout": stdout, "stderr": stderr, "rc": status["exit_code"]}
+        limit = record.spec["options"].get("memory", 0)
+        why = f", {killed.reason(limit)}" if status.get("oom_killed") else ""
+        return {"stdout": stdout, "stderr": stderr, "rc": status["exit_code"], "killed": why}
 
 
 def _memory_total() -> int:
