@@ -209,7 +209,8 @@ class Snapshot(Cgroup):
         for suffix in ("_recursive", ""):  # the sums over the groups below came with Linux 5.2
             moved = self.text("blkio", f"blkio.throttle.io_service_bytes{suffix}")
             if moved is not None:
-                return usage.parse_blkio(moved, self.text("blkio", f"blkio.throttle.io_serviced{suffix}") or "")
+                serviced = self.text("blkio", f"blkio.throttle.io_serviced{suffix}") if ":" in moved else ""
+                return usage.parse_blkio(moved, serviced or "")
         return None
 
     def _table(self) -> tuple[Row, ...]:
