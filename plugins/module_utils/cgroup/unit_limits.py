@@ -30,6 +30,7 @@ from .systemd_properties import (
     round_quota,
 )
 from .systemd_units import is_slice
+from .v2 import has_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _TRANSIENT = "/run/systemd/transient"
 class UnitLimits(Cgroup):
     """The group of *unit*, whose object on *bus* is *path_of_object*; all methods raise CgroupError."""
 
-    __slots__ = ("_bus", "_object", "_told", "transient", "unit")
+    __slots__ = ("_bus", "_object", "_told", "running", "transient", "unit")
 
     def __init__(self, unit: str, object_path: bytes, group: str, hierarchy: Hierarchy, bus: Bus) -> None:
         super().__init__(group, hierarchy, "unit")
@@ -60,19 +61,20 @@ class UnitLimits(Cgroup):
         self._object = object_path
         self._told: dict[str, Any] = {}
         self.transient = bool(bus.property(object_path, "Unit", "Transient"))
+        # The property: systemd may make the group of a unit that it does not start, when it is told its limits.
+        self.running = bus.property(object_path, "Unit", "ActiveState") not in ("inactive", "failed")
 
     # ---- where it is
 
     def directories(self) -> list[str]:
         """Those it has: under v1 systemd makes a unit's group only in the hierarchies that the unit needs."""
-        return [directory for directory in super().directories() if os.path.isdir(directory)]
+        return [directory for directory in super().directories() if self.running and os.path.isdir(directory)]
 
     def paths(self) -> dict[str, str]:
         return {controller: directory for controller, directory in super().paths().items() if os.path.isdir(directory)}
 
-    def running(self) -> bool:
-        """Whether it has a group now."""
-        return bool(self.directories())
+    def freezer(self) -> tuple[str, bool] | None:
+        return super().freezer() if self.running else None
 
     def has(self, controller: str, file: str) -> bool:
         directory = self.directory(controller)
@@ -85,7 +87,7 @@ class UnitLimits(Cgroup):
     def plan(self, resources: Mapping[str, Any], raw: Mapping[str, Any] | None = None) -> list[Change]:
         """As of any group, a unit without one compared by its properties. Quotas are in whole percents of a CPU."""
         found = super().plan(self._rounded(resources), raw)
-        if not self.running():
+        if not self.running:
             alone = [change.file for change in found if not properties_of(change.file)]
             if alone:
                 raise CgroupError(
@@ -107,21 +109,23 @@ class UnitLimits(Cgroup):
         directory = self.directory(row.controller)
         if directory is None:
             return None
-        text = read_if_there(f"{directory}/{row.file}")
+        text = read_if_there(f"{directory}/{row.file}") if self.running else None
         if text is not None:
             return text
         # The unit does not run, or its controller is off until systemd is told of a limit that needs it.
         text = file_text(row.file, self._tells)
         if text is not None:
             return text if self._foreseen(directory, row.file) else None
-        return None if os.path.isdir(directory) else self._expected(row, directory)
+        if self.running and has_files(self.hierarchy, directory, row.controller):
+            return None
+        return self._expected(row, directory)
 
     def read_raw(self, files: Iterable[str], pending: Iterable[Change] = ()) -> dict[str, str | None]:
         found = super().read_raw(files, pending)
         known = {change.file for change in pending}
         for file in found.keys() - known:
             directory = self.directory(file.partition(".")[0])
-            if directory and not os.path.exists(f"{directory}/{file}"):
+            if directory and not (self.running and os.path.exists(f"{directory}/{file}")):
                 found[file] = file_text(file, self._tells) if self._foreseen(directory, file) else None
         return found
 
@@ -154,7 +158,7 @@ class UnitLimits(Cgroup):
             if file in after or file in rows:
                 return after[file] if file in after else self._content(rows[file])
             directory = self.directory(file.partition(".")[0])
-            text = read_if_there(f"{directory}/{file}") if directory else None
+            text = read_if_there(f"{directory}/{file}") if directory and self.running else None
             return file_text(file, self._tells) if text is None else text
 
         found = limit_properties(rows, content, self._bus.version())
@@ -241,7 +245,7 @@ class UnitLimits(Cgroup):
                 obj=self.unit,
                 hint=f"Start them in it, with systemd-run --slice={self.unit}, or move them into one of its units",
             )
-        if not self.running():
+        if not self.running:
             raise CgroupError(
                 f"cannot move processes into {self.unit}: it is not running", step="processes", hint="Start it first"
             )

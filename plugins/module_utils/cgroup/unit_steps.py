@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .unit_limits import UnitLimits
 
 
+# Option → others that are read from the same control file
+_SAME = {"cpu_quota": ("cpus", "cpu_period"), "cpu_shares": ("cpu_weight",), "io_weight": ("blkio_weight",)}
+
+
 class UnitSteps:
     """What has to be done for *options* to hold for *unit*. All methods raise CgroupError."""
 
@@ -41,7 +45,7 @@ class UnitSteps:
             )
         self._resources, self._raw = ({}, {}) if self._absent else resources_of(options, unit)
         validate(self._resources)
-        if self._resources.get("devices") and not unit.running():
+        if self._resources.get("devices") and not unit.running:
             raise CgroupError(
                 f"cannot set the devices of {unit.unit}: it is not running", step="devices", hint="Start it"
             )
@@ -92,8 +96,11 @@ class UnitSteps:
     def foreseen(self) -> dict[str, Any]:
         """The limits once the steps are done; without those that go back to what we do not know."""
         found = limits_of(self._unit, self._raw, self._changes)
-        gone = {option_of(DROP_INS[os.path.basename(path)]) for path in self._unit.drop_ins()} if self._absent else ()
-        return {name: value for name, value in found.items() if name not in gone}
+        gone = (
+            {option_of(DROP_INS[os.path.basename(path)]) for path in self._unit.drop_ins()} if self._absent else set()
+        )
+        ways = {other for option in gone for other in _SAME.get(option, ())}
+        return {name: value for name, value in found.items() if name not in gone | ways}
 
     def exists_after(self) -> bool:
         return True
@@ -134,7 +141,7 @@ class UnitSteps:
 
     def _there(self, change: Change) -> bool:
         directory = self._unit.directory(change.controller)
-        return directory is not None and os.path.exists(f"{directory}/{change.file}")
+        return directory is not None and self._unit.running and os.path.exists(f"{directory}/{change.file}")
 
     def _lacks(self, name: str, untold: set[str]) -> bool:
         return name in untold or not self._unit.persists(name)
