@@ -32,6 +32,8 @@ A host's containers:
   networks                list the networks, and which containers are connected to them
   stats [--no-stream] [--format table|json] [NAME]…
                           what containers use, live
+  exec [-it] [-u USER] [-w DIR] [-e NAME=VALUE] NAME COMMAND …
+                          run a program in a container
   images                  list the images
   pull [-q] [--creds USER[:PASSWORD]] [--authfile FILE] [--platform OS/ARCH] [--tls-verify=false]
     [--mirror HOST]… [--verify KEY] [--require-digest] REF

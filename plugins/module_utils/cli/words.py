@@ -78,6 +78,10 @@ def sort(verb: str, syntax: Syntax, argv: Sequence[str]) -> Words:
         if not word.startswith("-") or word == "-":
             words.arguments.append(word)
             continue
+        letters = [syntax.short.get(f"-{letter}") for letter in word[1:]]
+        if len(letters) > 1 and all(letter in syntax.flags for letter in letters):  # -it
+            words.flags.update(str(letter) for letter in letters)
+            continue
         name, equals, value = word.partition("=")
         name = syntax.short.get(name, name)
         if name in syntax.flags:

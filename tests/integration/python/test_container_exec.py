@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -93,20 +95,17 @@ def test_check_mode_runs_nothing(host, inside):
     assert inside("true", name="none", creates="/x", check=True)["changed"] is True
 
 
-@pytest.mark.parametrize(
-    ("argv", "given", "words"),
-    [
+def test_what_cannot_be_run(inside):
+    for argv, given, words in (
         (["nothing-here"], {}, "the image has no program nothing-here"),
         (["true"], {"name": "none"}, "there is no container none"),
         (["true"], {"user": "nobody-here"}, "no user 'nobody-here'"),
         ([], {"command": "echo 'x"}, "command: No closing quotation"),
         ([], {"command": " "}, "there is no command"),
         (["true"], {"chdir": "/etc/passwd"}, "cannot enter the working directory /etc/passwd"),
-    ],
-)
-def test_what_cannot_be_run(inside, argv, given, words):
-    with pytest.raises(Error, match=words):
-        inside(*argv, **given)
+    ):
+        with pytest.raises(Error, match=words):
+            inside(*argv, **given)
 
 
 def test_containers_that_do_not_run(host, inside):
@@ -131,3 +130,22 @@ def test_a_user_namespace_of_its_own(host, inside):
     host.run(name="private", command=WAIT, userns_mode="private")
     done = inside("sh", "-c", "id -u; id -G; cat /proc/self/uid_map | wc -l", name="private", user="app")
     assert done["stdout"].splitlines() == ["1000", "1000 2000", "1"]
+
+
+def test_aoci_exec_by_name(host, inside):
+    shell = "id -u; pwd; echo $A; exit 4"
+    for words, code, stdout, stderr in (
+        (["-u", "app", "-w", "/tmp", "-e", "A=b", "web", "sh", "-c", shell], 4, "1000 /tmp b", ""),
+        (["-i", "web", "cat"], 0, "input", ""),
+        (["web", "cat"], 0, "", ""),
+        (["-t", "web", "sh", "-c", "tty"], 0, "/dev/pts/0", ""),
+        (["-it", "web", "sh", "-c", "stty -echo; read line; test -t 0 && exit 7"], 7, "input", ""),
+        (["web", "nothing"], 127, "", "aoci: the image has no program nothing"),
+        (["web", "/etc/passwd"], 126, "", "aoci: /etc/passwd in the image is not executable"),
+        (["webb", "true"], 125, "", "aoci: there is no container webb. 'aoci containers' lists them."),
+        (["--process", "x", "web", "true"], 125, "", "aoci: --process is for the ids"),
+    ):
+        argv = [sys.executable, "-I", "-S", entry.__file__, "--root", host.root, "exec", *words]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, input="input\n")
+        seen = "input" if words[0] == "-it" else " ".join(done.stdout.split())  # there it may be echoed, or not
+        assert (done.returncode, seen, done.stderr[: len(stderr)]) == (code, stdout, stderr), words
