@@ -172,8 +172,8 @@ options:
     description:
       - Whether process 1 of the container is an init, and the program its child. It reaps processes that nobody waits
         for, and passes all signals on to the program; the container ends with the program, and its exit code.
-      - Nothing has to be installed for it on x86_64 and aarch64. On other machines, and with O(runtime), it is the host's
-        C(catatonit), C(docker-init) or C(tini), of which one must be there.
+      - Nothing has to be installed for it on x86_64 and aarch64. On other machines, and with O(runtime), it is the
+        host's C(catatonit), C(docker-init) or C(tini), of which one must be there.
     type: bool
   runtime:
     description:
@@ -479,10 +479,24 @@ options:
     description:
       - Seconds that the container has to end before it is killed, V(10) by default. Changed in place.
     type: int
+  log_driver:
+    description:
+      - Where what the container writes goes. Changed in place.
+      - With V(k8s-file), the default, into files of lines C(TIME STREAM F|P TEXT), with V(json-file) into files in
+        Docker's format, in which bytes that are not UTF-8 are lost.
+      - With V(journald) to the host's journal, with the fields that podman and Docker have (C(CONTAINER_NAME),
+        C(CONTAINER_ID), C(CONTAINER_ID_FULL), C(CONTAINER_TAG), C(IMAGE_NAME), C(SYSLOG_IDENTIFIER) …). While journald is
+        not there, it is lost.
+      - With V(none) it is not kept. Of O(detach=false) RV(stdout) and RV(stderr) are empty then.
+    type: str
+    choices: [k8s-file, json-file, journald, none]
   log_options:
     description:
       - Options of the log. C(max-size) is the size at which a new file is begun, V(10m) by default, V(0) for never;
         C(max-file) how many files are kept, V(5) by default. Changed in place.
+      - For V(json-file) and V(journald), C(labels) are names of labels, with commas between, that go along with each
+        entry, and C(tag) is a text that does. It may have V({{.Name}}), V({{.ID}}), V({{.FullID}}), V({{.ImageName}}),
+        V({{.ImageID}}) and V({{.ImageFullID}}) in it.
     type: dict
     aliases: [log_opt]
   restart_policy:

@@ -127,13 +127,17 @@ def _logs(argv: list[str], state: StateDir) -> int:
     from ..container.observe import monitor_pid
 
     record = record_of(state, chosen.name)
-    directory = os.path.join(record.path, "log")
+    kept = os.path.join(record.path, "log", logs.NAME)
+    if record.spec["options"].get("log_driver") == "none" and not os.path.exists(kept):
+        raise ContainerError(
+            f"what container {record.name} writes is not kept", step="logs", obj=record.name, hint="See log_driver"
+        )
     if chosen.follow:
-        found = logs.follow(directory, chosen.tail, lambda: not monitor_pid(record.path))
+        found = logs.follow(record, chosen.tail, lambda: not monitor_pid(record.path))
     elif chosen.tail is not None:
-        found = iter(logs.tail(logs.entries(directory), chosen.tail))
+        found = iter(logs.tail(logs.entries(record), chosen.tail))
     else:
-        found = logs.entries(directory)
+        found = logs.entries(record)
     outputs = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
     begun: dict[str, bool] = {}
     try:

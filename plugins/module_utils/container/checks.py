@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ..cgroup.units import format_bytes
-from . import netchecks
+from . import logoptions, netchecks
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -57,6 +57,7 @@ def check_options(options: Mapping[str, Any], *, detach: bool = True) -> None:
     _check_memory(options)
     _check_mounts(options)
     netchecks.check(options)
+    logoptions.check(options)
     both = [name for name in options.get("capabilities", ()) if name in options.get("cap_drop", ()) and name != "ALL"]
     if both:
         _contradiction(f"capabilities: {', '.join(both)}", "cap_drop of the same")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from . import health, netmode, records, spec
+from . import health, logoptions, netmode, records, spec
 from .netinspect import network_settings
 from .stamps import NEVER
 
@@ -33,7 +33,9 @@ def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[s
         "Created": record.spec["created"],
         "Image": image["id"],
         "ImageDigest": image["digest"],
-        "LogPath": os.path.join(record.path, "log/container.log"),
+        "LogPath": os.path.join(record.path, "log/container.log")
+        if spec.setting(options, "log_driver") in logoptions.FILES
+        else "",
         "RestartCount": status.get("restart_count", 0),
         "State": _state(observed, status, _health(record, observed)),
         "Config": config,
@@ -170,7 +172,7 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
         },
         "AutoRemove": options.get("auto_remove", False),
         "LogConfig": {
-            "Type": "k8s-file",
+            "Type": spec.setting(options, "log_driver"),
             "Config": {name: str(value) for name, value in options.get("log_options", {}).items()},
         },
     }

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading what a container wrote (the format is container/monitor.py's)."""
+"""Reading what a container wrote: from its files (container/logsink.py has the formats), or from the journal."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
+    from .journal import JournalReader
+    from .records import Record
+
 NAME = "container.log"
-_POLL = 0.1  # seconds between two looks at a log that is followed
 
 # time (RFC 3339, text), stream ("stdout", "stderr"), full (whether the line ended here), text (bytes, no newline)
 Entry = namedtuple("Entry", "time stream full text")
 
 
 def parse(line: bytes) -> Entry | None:
-    """One line of the log; None for one that a crash cut short."""
+    """One line of the log, in either format; None for one that a crash cut short."""
+    if line.startswith(b"{"):
+        return _parse_json(line)
     fields = line.rstrip(b"\n").split(b" ", 3)
     if len(fields) != 4 or fields[2] not in (b"F", b"P") or not line.endswith(b"\n"):
         return None
@@ -30,8 +34,21 @@ def parse(line: bytes) -> Entry | None:
     )
 
 
+def _parse_json(line: bytes) -> Entry | None:
+    import json
+
+    try:
+        found = json.loads(line)
+        text = found["log"].encode()
+        return Entry(found["time"], found["stream"], text.endswith(b"\n"), text.removesuffix(b"\n"))
+    except (ValueError, KeyError):
+        return None
+
+
 class Reader:
     """Reads a log from where it stopped the last time, through any number of rotations in between."""
+
+    poll = 0.1  # seconds between two looks at a log that is followed
 
     def __init__(self, directory: str) -> None:
         self.path = os.path.join(directory, NAME)
@@ -81,9 +98,20 @@ class Reader:
         return opened
 
 
-def entries(directory: str) -> Iterator[Entry]:
-    """Everything that is in the log now."""
-    return Reader(directory).new()
+def reader(record: Record) -> Reader | JournalReader:
+    """What reads the log of *record*, wherever its driver puts it; where nothing is kept, what was kept before."""
+    from .logoptions import JOURNALD
+
+    if record.spec["options"].get("log_driver") == JOURNALD:
+        from .journal import JournalReader
+
+        return JournalReader(record.id)
+    return Reader(os.path.join(record.path, "log"))
+
+
+def entries(record: Record) -> Iterator[Entry]:
+    """Everything that is in the log now. Raises ContainerError without a journalctl for the journal."""
+    return reader(record).new()
 
 
 def tail(found: Iterator[Entry], count: int) -> list[Entry]:
@@ -98,25 +126,25 @@ def tail(found: Iterator[Entry], count: int) -> list[Entry]:
     return list(kept) if count else []
 
 
-def collect(directory: str, since: str) -> tuple[str, str]:
-    """(stdout, stderr) written at or after the time *since*, as text."""
+def collect(record: Record, since: str) -> tuple[str, str]:
+    """(stdout, stderr) written at or after the time *since*, as text; empty where nothing is kept."""
     streams: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-    for entry in entries(directory):
+    for entry in entries(record):
         if entry.time >= since and entry.stream in streams:
             streams[entry.stream].append(entry.text + (b"\n" if entry.full else b""))
     stdout, stderr = (b"".join(parts).decode("utf-8", "replace") for parts in streams.values())
     return stdout, stderr
 
 
-def follow(directory: str, count: int | None, ended: Callable[[], bool]) -> Iterator[Entry]:
+def follow(record: Record, count: int | None, ended: Callable[[], bool]) -> Iterator[Entry]:
     """The last *count* lines (None: all), then what comes, until *ended* says so."""
     import time
 
-    reader = Reader(directory)
-    yield from reader.new() if count is None else tail(reader.new(), count)
+    source = reader(record)
+    yield from source.new() if count is None else tail(source.new(), count)
     while True:
         final = ended()  # asked first: what was written before the end is read after it
-        yield from reader.new()
+        yield from source.new()
         if final:
             return
-        time.sleep(_POLL)
+        time.sleep(source.poll)

@@ -11,7 +11,7 @@ import os
 from ..cgroup import killed
 from ..kernel.errors import Error
 from ..statedir import StateDir
-from . import checks, netchecks, netmode, options, records
+from . import checks, logoptions, netchecks, netmode, options, records
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
@@ -159,6 +159,7 @@ class Task:
             self._check_network(made, observed)
         if verbs & {*_MAKING, "update"}:
             checks.check_machine(made.options, _memory_total())
+            logoptions.check_on_host(made.options)
         if verbs & _MAKING:
             checks.check_makeable(made.options)
         if self.record and {"replace", "start"} <= verbs and self.wishes.order == START_FIRST:
@@ -257,7 +258,7 @@ class Task:
             raise ContainerError(f"there is no container {self.name} to wait for", step="wait", obj=self.name)
         wait_for_end(record)
         status = records.read_status(record)
-        stdout, stderr = collect(os.path.join(record.path, "log"), status.get("started_at", ""))
+        stdout, stderr = collect(record, status.get("started_at", ""))
         known = records.load(self.state, self.name)
         if not status or known is None or known.id != record.id:
             raise ContainerError(

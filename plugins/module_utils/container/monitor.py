@@ -9,15 +9,16 @@ imports modules written in C alone, and what needs more (deleting, starting) run
 
 Files in the container's directory that belong to it:
 
-    monitor.conf   policy, retries, max_size, max_file, remove, health… (container/health.py), on_unhealthy,
-                   stop_signal, stop_timeout as ``key=value`` lines; read at the start, and again at SIGHUP
+    monitor.conf   policy, retries, remove, health… (container/health.py), on_unhealthy, stop_signal, stop_timeout,
+                   max_size, max_file, log_driver, log_extra, log_socket (container/logoptions.py) as ``key=value``
+                   lines; read at the start, and again at SIGHUP
     monitor.lock   has a record lock of fcntl(2) on it for as long as the monitor lives: unlike flock(2)'s it is not
                    inherited by children, and tells who holds it
     stop           exists while somebody wants the container stopped
     status.json    status (running, restarting, exited), pid, exit_code, started_at, finished_at, oom_killed,
                    restart_count, oom_ends and oom_at (cgroup/killed.py)
     health.json    how the health check stands (container/probe.py)
-    log/           container.log, container.log.1 … : lines ``TIME stdout|stderr F|P TEXT``
+    log/           container.log, container.log.1 … (container/logsink.py)
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ import time
 
 if __package__:
     from . import restart
-    from .logsink import MAX_FILE, MAX_SIZE, Log, exists, log_lines, write
+    from .logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists, write
     from .stamps import NEVER, timestamp
 else:  # started by container/start.py: this file's folder is on the path, its package is not loaded
     import restart  # type: ignore[import-not-found, no-redef, unused-ignore]
-    from logsink import MAX_FILE, MAX_SIZE, Log, exists, log_lines, write  # type: ignore[import-not-found, no-redef, unused-ignore]
+    from logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists, write  # type: ignore[import-not-found, no-redef, unused-ignore]
     from stamps import NEVER, timestamp  # type: ignore[import-not-found, no-redef, unused-ignore]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .logsink import Sink
     from .probe import Probe
 
 CHUNK = 65536
@@ -87,7 +89,8 @@ class Monitor:
         numbers = [int(argument) for argument in arguments[7:]]
         self.pid, self.started, self.lock, self.stdin, out_read, self.out, err_read, self.err = numbers[:8]
         self.streams = {out_read: b"stdout", err_read: b"stderr"}
-        self.log = Log(self.directory + "/log", MAX_SIZE, MAX_FILE)
+        self.log: Sink = Nothing()
+        self.log_settings: list[str] = []
         self.restarts = 0  # in a row: what the policy counts
         self.restart_count = 0  # since the task started it: what inspect shows
         self.oom_ends = self.oom_at = 0  # since then: how often it ended for lack of memory, and when last
@@ -123,8 +126,7 @@ class Monitor:
         found = read_config(_read(self.directory + "/monitor.conf"))
         self.policy, self.retries = found.get("policy", "no"), int(found.get("retries", 0))
         self.remove = found.get("remove") == "1"
-        self.log.max_size = int(found.get("max_size", MAX_SIZE))
-        self.log.max_file = int(found.get("max_file", MAX_FILE))
+        self._configure_log(found)
         self.on_unhealthy = found.get("on_unhealthy", "")
         self.stop_signal = int(found.get("stop_signal", _signal.SIGTERM))
         self.stop_timeout = float(found.get("stop_timeout", 10))
@@ -135,6 +137,29 @@ class Monitor:
         elif self.probe is not None:
             self.probe.abandon()
             self.probe = None
+
+    def _configure_log(self, found: dict[str, str]) -> None:
+        names = ("log_driver", "log_extra", "log_socket", "max_size", "max_file")
+        settings = [found.get(name, "") for name in names]
+        if settings == self.log_settings:
+            return
+        driver, extra, socket, max_size, max_file = settings
+        made: Sink
+        if driver == "none":
+            made = Nothing()
+        elif driver == "journald":
+            if __package__:
+                from .journalsink import Journal
+            else:
+                from journalsink import Journal  # type: ignore[import-not-found, no-redef, unused-ignore]
+            made = Journal(socket, bytes.fromhex(extra))
+        else:
+            marks = bytes.fromhex(extra) if driver == "json-file" else None
+            made = Log(self.directory + "/log", int(max_size or MAX_SIZE), int(max_file or MAX_FILE), marks)
+        if self.log_settings:
+            self.log.end()
+            self.log.close()
+        self.log, self.log_settings = made, settings
 
     def _new_probe(self) -> Probe:
         if __package__:
@@ -183,7 +208,7 @@ class Monitor:
                 data = posix.read(fd, CHUNK)
             except BlockingIOError:
                 return
-            self.log.write(log_lines(data, self.streams[fd], timestamp(time.time_ns()).encode()))
+            self.log.add(self.streams[fd], data, time.time_ns())
             if once:
                 return
 
@@ -256,7 +281,7 @@ class Monitor:
                 if finished - self.started >= restart.STEADY * 1e9:
                     self.restarts = 0
                 self._drain_all()
-                self.log.sync()
+                self.log.end()
             self.configure()
             again = not self.down and (
                 restart.should_restart(self.policy, exit_code, self.restarts, self.retries, self.stopped())

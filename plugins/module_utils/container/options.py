@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from ..image.options import REGISTRY
-from . import healthvalues, netvalues, updatevalues, values
+from . import healthvalues, logoptions, netvalues, updatevalues, values
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -215,7 +215,15 @@ _ROWS = (
         choices=("none", "restart", "kill", "stop"),
         default="none",
     ),
-    _option("log_options", "dict", values.log_options, MONITOR, DICT, aliases=("log_opt",), default={}),
+    _option(
+        "log_driver",
+        "str",
+        str,
+        MONITOR,
+        choices=logoptions.DRIVERS,
+        default=logoptions.K8S_FILE,
+    ),
+    _option("log_options", "dict", logoptions.log_options, MONITOR, DICT, aliases=("log_opt",), default={}),
     _option(
         "restart_policy",
         "str",

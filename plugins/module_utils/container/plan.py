@@ -242,7 +242,7 @@ def _state_changes(before: dict[str, Any], after: dict[str, Any], now: str, then
 
 def monitor_reads(changed: tuple[str, ...]) -> bool:
     """Whether the monitor has to read its settings again after *changed* options were recorded."""
-    return any(TABLE[name].update == MONITOR or name == "auto_remove" for name in changed)
+    return any(TABLE[name].update == MONITOR or name in ("auto_remove", "labels") for name in changed)
 
 
 def network_changes(options: Iterable[str]) -> bool:

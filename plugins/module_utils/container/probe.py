@@ -16,15 +16,16 @@ import select
 import time
 
 if __package__:
+    from .logsink import quoted
     from .stamps import timestamp
 else:  # as in monitor.py
+    from logsink import quoted  # type: ignore[import-not-found, no-redef, unused-ignore]
     from stamps import timestamp  # type: ignore[import-not-found, no-redef, unused-ignore]
 
 STARTING, HEALTHY, UNHEALTHY = "starting", "healthy", "unhealthy"
 PAUSED = 75  # healthrun.py's exit code when the container is paused: nothing was checked
 _LOGGED = 5  # checks that are remembered
 _OUTPUT = 4096  # bytes of each one's output
-_ESCAPES = {**{number: f"\\u{number:04x}" for number in range(32)}, 34: '\\"', 92: "\\\\"}
 
 
 def judge(status: str, streak: int, exit_code: int, starting_up: bool, retries: int) -> tuple[str, int]:
@@ -38,11 +39,6 @@ def judge(status: str, streak: int, exit_code: int, starting_up: bool, retries: 
         return status, streak
     streak += 1
     return UNHEALTHY if streak >= retries else status, streak
-
-
-def quoted(text: str) -> str:
-    """*text* as a string of JSON."""
-    return '"' + text.translate(_ESCAPES) + '"'
 
 
 def _kill(pid: int) -> None:

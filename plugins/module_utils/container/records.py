@@ -281,11 +281,12 @@ def write_status(record: Record, status: str, pid: int, started: int, exit_code:
 
 def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
     """What the monitor needs of the options, in the form it reads (container/monitor.py)."""
-    from . import health, signals, spec
+    from . import health, logoptions, signals, spec
 
     options: Mapping[str, Any] = record.spec["options"]
     values = {
         **health.monitor_settings(record),
+        **logoptions.monitor_settings(record),
         "policy": options.get("restart_policy", "no"),
         "retries": options.get("restart_retries", 0),
         "remove": int(remove_at_end and options.get("auto_remove", False)),
@@ -294,9 +295,6 @@ def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
         values["on_unhealthy"] = options["on_unhealthy"]
         values["stop_signal"] = signals.number(spec.stop_signal(options, record.spec["image"]["config"]))
         values["stop_timeout"] = spec.setting(options, "stop_timeout")
-    for name, key in (("max-size", "max_size"), ("max-file", "max_file")):
-        if name in options.get("log_options", {}):
-            values[key] = options["log_options"][name]
     text = "".join(f"{key}={value}\n" for key, value in values.items())
     # Not durably: no monitor outlives a crash of the host, and every start writes it anew.
     write_atomic(os.path.join(record.path, "monitor.conf"), text.encode(), durable=False)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from ..kernel import procfs
@@ -96,6 +95,6 @@ def last_output(record: Record) -> str:
     """The last lines that the container has written, in one line."""
     from . import logs
 
-    found = logs.tail(logs.entries(os.path.join(record.path, "log")), _LAST_LINES)
+    found = logs.tail(logs.entries(record), _LAST_LINES)
     text = b"".join(entry.text + (b"\n" if entry.full else b"") for entry in found).decode("utf-8", "replace")
     return " | ".join(text.splitlines())[-_LAST_CHARACTERS:]

@@ -380,19 +380,3 @@ def signal_name(value: str) -> str:
     if name not in signal.Signals.__members__:
         raise ValueError(f"there is no signal {value!r}")
     return name
-
-
-def log_options(value: Mapping[Any, Any]) -> dict[str, int]:
-    """``max-size`` in bytes (0: never rotate) and ``max-file``, how many files are kept, the current one included."""
-    result = {}
-    for name, setting in value.items():
-        if name in ("max-size", "max_size"):
-            result["max-size"] = size_or_unlimited(setting) or 0
-            result["max-size"] = max(result["max-size"], 0)
-        elif name in ("max-file", "max_file"):
-            if not str(setting).isdigit() or not 1 <= int(setting) <= 1000:
-                raise ValueError(f"max-file must be a number from 1 to 1000, not {setting!r}")
-            result["max-file"] = int(setting)
-        else:
-            raise ValueError(f"there is no option {name!r}; max-size and max-file are supported")
-    return result

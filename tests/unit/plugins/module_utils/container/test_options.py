@@ -79,6 +79,7 @@ M = 1 << 20
         ("stop_signal", "15", "SIGTERM"),
         ("log_options", {"max-size": "10m", "max_file": 3}, {"max-size": 10 * M, "max-file": 3}),
         ("log_options", {"max-size": -1}, {"max-size": 0}),
+        ("log_options", {"tag": "{{.Name}}/x", "labels": "b,a, b"}, {"tag": "{{.Name}}/x", "labels": "a,b"}),
         ("sysctls", {"net.core.somaxconn": 512}, {"net.core.somaxconn": "512"}),
     ],
 )
@@ -143,7 +144,8 @@ def test_canonical_values(name, value, canonical):
         ("runtime", "-x", "neither the name of a program nor an absolute path"),
         ("stop_signal", "SIGNIFICANT", "there is no signal"),
         ("stop_signal", "99", "there is no signal"),
-        ("log_options", {"tag": "x"}, "there is no option 'tag'"),
+        ("log_options", {"path": "x"}, "there is no option 'path'"),
+        ("log_options", {"tag": "{{.Nonsense}}"}, "has something else in braces"),
         ("log_options", {"max-file": 0}, "from 1 to 1000"),
     ],
 )
