@@ -37,6 +37,8 @@ MODULES = {
     "oci_container": "container.module",
     "oci_containers": "container.fleet",
     "oci_container_exec": "container.execute",
+    "oci_container_info": "container.info",
+    "oci_host_info": "cli.host_info",
     "oci_image": "image.module",
     "oci_image_info": "image.info",
     "oci_network": "network.module",
