@@ -88,6 +88,7 @@ from .cli import (
 )
 from .container import (
     apply,
+    boot,
     bundle,
     bundlefile,
     checks,

@@ -485,8 +485,8 @@ options:
       - With V(k8s-file), the default, into files of lines C(TIME STREAM F|P TEXT), with V(json-file) into files in
         Docker's format, in which bytes that are not UTF-8 are lost.
       - With V(journald) to the host's journal, with the fields that podman and Docker have (C(CONTAINER_NAME),
-        C(CONTAINER_ID), C(CONTAINER_ID_FULL), C(CONTAINER_TAG), C(IMAGE_NAME), C(SYSLOG_IDENTIFIER) …). While journald is
-        not there, it is lost.
+        C(CONTAINER_ID), C(CONTAINER_ID_FULL), C(CONTAINER_TAG), C(IMAGE_NAME), C(SYSLOG_IDENTIFIER) …). While journald
+        is not there, it is lost.
       - With V(none) it is not kept. Of O(detach=false) RV(stdout) and RV(stderr) are empty then.
     type: str
     choices: [k8s-file, json-file, journald, none]
@@ -503,7 +503,10 @@ options:
     description:
       - Whether the container is started again when it ends by itself. Changed in place.
       - With V(on-failure) only if its exit code is not 0, and at most O(restart_retries) times in a row.
-      - With V(always) and V(unless-stopped) each time.
+      - With V(always) and V(unless-stopped) each time, and when the host has started; with V(unless-stopped) not if it
+        was stopped on purpose before. Where systemd is process 1 the task installs a unit for that,
+        C(agentless-oci-containers.service); elsewhere the host's init has to call
+        C(/var/lib/agentless-oci/core/entry.py boot) with Python.
       - Restarts in a row wait longer and longer, from 0.1 to 60 seconds. The default is V(no).
     type: str
     choices: ["no", on-failure, always, unless-stopped]

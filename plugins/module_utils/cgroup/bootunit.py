@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs ``boot limits`` when the machine starts: a unit of ours under systemd.
+"""What runs ``boot STAGE`` when the machine starts: a unit of ours under systemd for each stage.
 
 It calls the core through the link ``core`` of the state directory (corelink.py): copies come and go with the versions
 of the collection, the link stays.
@@ -23,8 +23,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..statedir import StateDir
 
+LIMITS, CONTAINERS = "limits", "containers"  # the stages
+
 _UNITS = "/etc/systemd/system"
-_TARGET = "sysinit.target"
+# Stage → the target that wants its unit.
+_TARGET = {LIMITS: "sysinit.target", CONTAINERS: "multi-user.target"}
 _STABLE = "/usr/bin/python3"
 
 
@@ -38,28 +41,53 @@ def command(state: StateDir) -> list[str]:
     return [python, "-I", "-S", os.path.join(state.core, "entry.py"), *where, "boot"]
 
 
-def unit(state: StateDir) -> str:
+def unit(state: StateDir, stage: str = LIMITS) -> str:
     """The name of the unit; each state directory has its own."""
     if state.root == DEFAULT_ROOT:
-        return "agentless-oci-limits.service"
-    return f"agentless-oci-limits-{hashlib.sha256(os.fsencode(state.root)).hexdigest()[:12]}.service"
+        return f"agentless-oci-{stage}.service"
+    return f"agentless-oci-{stage}-{hashlib.sha256(os.fsencode(state.root)).hexdigest()[:12]}.service"
 
 
-def named(state: StateDir) -> str:
+def named(state: StateDir, stage: str = LIMITS) -> str:
     """What :func:`install` makes, in the words of a report."""
-    return unit(state) if os.path.isdir(BOOTED) else f"{state.core}, for this host's init to call"
+    return unit(state, stage) if os.path.isdir(BOOTED) else f"{state.core}, for this host's init to call"
 
 
-def unit_text(state: StateDir) -> str:
-    """The unit's file. It runs before sysinit.target, and so before all services but those of the early boot."""
-    words = " ".join(_quoted(word) for word in [*command(state), "limits"])
+def unit_text(state: StateDir, stage: str = LIMITS) -> str:
+    """The unit's file."""
+    words = " ".join(_quoted(word) for word in [*command(state), stage])
+    return (_limits_text if stage == LIMITS else _containers_text)(state, words)
+
+
+def _containers_text(state: StateDir, words: str) -> str:
+    """It runs with the services. The containers' monitors belong to it, and end with it when the host goes down."""
+    return f"""\
+# Made by agentless.oci.oci_container for restart_policy always and unless-stopped.
+[Unit]
+Description=Containers that start with the host
+RequiresMountsFor={_quoted(state.root)}
+After=network.target {unit(state, LIMITS)}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+TasksMax=infinity
+ExecStart={words}
+
+[Install]
+WantedBy={_TARGET[CONTAINERS]}
+"""
+
+
+def _limits_text(state: StateDir, words: str) -> str:
+    """It runs before sysinit.target, and so before all services but those of the early boot."""
     return f"""\
 # Made by agentless.oci.cgroup_limit for its persistent limits, and removed with the last of them.
 [Unit]
 Description=Persistent limits of control groups
 DefaultDependencies=no
 RequiresMountsFor={_quoted(state.root)}
-Before={_TARGET} shutdown.target
+Before={_TARGET[LIMITS]} shutdown.target
 Conflicts=shutdown.target
 
 [Service]
@@ -67,7 +95,7 @@ Type=oneshot
 ExecStart={words}
 
 [Install]
-WantedBy={_TARGET}
+WantedBy={_TARGET[LIMITS]}
 """
 
 
@@ -76,45 +104,45 @@ def _quoted(word: str) -> str:
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
 
 
-def wanted(state: StateDir, core: str) -> bool:
+def wanted(state: StateDir, core: str, stage: str = LIMITS) -> bool:
     """Whether something is missing of what :func:`install` makes; under another init only the link is."""
     if core and not os.path.exists(os.path.join(state.core, "entry.py")):
         return True
     if not os.path.isdir(BOOTED):
         return False
-    file, enabled = _files(state)
+    file, enabled = _files(state, stage)
     try:
-        return read_text(file) != unit_text(state) or os.readlink(enabled) != file
+        return read_text(file) != unit_text(state, stage) or os.readlink(enabled) != file
     except FileNotFoundError:
         return True
 
 
-def install(state: StateDir, core: str) -> None:
+def install(state: StateDir, core: str, stage: str = LIMITS) -> None:
     """Have :func:`command` run at every boot from *core*, the host's copy. Durable; raises OSError."""
     if core and not os.path.exists(os.path.join(state.core, "entry.py")):
         point(state, core)
     if os.path.isdir(BOOTED):
-        file, enabled = _files(state)
-        write_atomic(file, unit_text(state).encode(), 0o644)
+        file, enabled = _files(state, stage)
+        write_atomic(file, unit_text(state, stage).encode(), 0o644)
         os.makedirs(os.path.dirname(enabled), mode=0o755, exist_ok=True)
         link(file, enabled)
         fsync_directory(_UNITS)
 
 
-def present(state: StateDir) -> bool:
+def present(state: StateDir, stage: str = LIMITS) -> bool:
     """Whether there is a unit to remove."""
-    return any(os.path.lexists(path) for path in _files(state))
+    return any(os.path.lexists(path) for path in _files(state, stage))
 
 
-def remove(state: StateDir) -> None:
+def remove(state: StateDir, stage: str = LIMITS) -> None:
     """The end of :func:`install`'s unit."""
-    for path in reversed(_files(state)):
+    for path in reversed(_files(state, stage)):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
             fsync_directory(os.path.dirname(path))
 
 
-def _files(state: StateDir) -> tuple[str, str]:
+def _files(state: StateDir, stage: str) -> tuple[str, str]:
     """The unit, and the link that enables it."""
-    name = unit(state)
-    return f"{_UNITS}/{name}", f"{_UNITS}/{_TARGET}.wants/{name}"
+    name = unit(state, stage)
+    return f"{_UNITS}/{name}", f"{_UNITS}/{_TARGET[stage]}.wants/{name}"

@@ -44,5 +44,11 @@ def _limits(state: StateDir) -> list[Error | OSError]:
     return apply_all(state)
 
 
-STAGES: dict[str, Callable[[StateDir], list[Error | OSError]]] = {"limits": _limits}
+def _containers(state: StateDir) -> list[Error | OSError]:
+    from ..container.boot import start_all
+
+    return start_all(state, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "entry.py"))
+
+
+STAGES: dict[str, Callable[[StateDir], list[Error | OSError]]] = {"limits": _limits, "containers": _containers}
 """Name → what carries it out and gives what went wrong; in the order in which one builds on another."""

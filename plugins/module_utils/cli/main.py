@@ -42,7 +42,8 @@ A host's containers:
   check [--repair]        verify every blob and layer; pull and unpack again what is damaged
   save [-o FILE] REF …    write images to an archive
   load [-i PATH] [NAME]   bring the images of an archive
-  boot [limits]           bring back what is to outlive a reboot; for the host's init to call
+  boot [limits] [containers]
+                          bring back what is to outlive a reboot; for the host's init to call
 
 An OCI runtime (runtime-spec 1.3), for other tools:
   create [-b BUNDLE] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--no-pivot] ID

@@ -92,6 +92,11 @@ class Apply:
         finally:
             if self.created is not None:
                 self.created.abandon()
+        if self.record is not None and self.record.spec["options"].get("restart_policy", "no") != "no":
+            from . import boot
+
+            if boot.comes_back(self.record.spec["options"]):
+                boot.keep(self.state, self.entry)
         return self.record
 
     @property

@@ -72,6 +72,10 @@ def test_the_unit_calls_what_does_not_change_its_name(state):
     assert "--root" not in bootunit.unit_text(StateDir("/var/lib/agentless-oci"))
     assert bootunit.unit(state) != bootunit.unit(StateDir(state.root + "2"))
     assert '"/srv/50%%"' in bootunit.unit_text(StateDir("/srv/50%"))
+    containers = bootunit.unit_text(state, bootunit.CONTAINERS)
+    assert '"boot" "containers"' in containers
+    assert "WantedBy=multi-user.target" in containers
+    assert bootunit.unit(state, bootunit.CONTAINERS) != bootunit.unit(state)
 
 
 @pytest.mark.parametrize(
