@@ -24,7 +24,7 @@ options:
       - A string instead of the dictionary is the test alone, as podman has it. It may begin with C(CMD) or
         C(CMD-SHELL), or be a JSON list.
       - Checks are run as the container's own user, with its environment, and within its limits. A paused container is
-        not checked. RV(container.State) has the state and the last five results in C(Health), as with Docker.
+        not checked. C(State.Health) of the returned container has the state and the last five results, as with Docker.
       - Changed in place. The container is C(starting) again then.
     type: raw
     aliases: [health_cmd]

@@ -487,7 +487,7 @@ options:
       - With V(journald) to the host's journal, with the fields that podman and Docker have (C(CONTAINER_NAME),
         C(CONTAINER_ID), C(CONTAINER_ID_FULL), C(CONTAINER_TAG), C(IMAGE_NAME), C(SYSLOG_IDENTIFIER) …). While journald
         is not there, it is lost.
-      - With V(none) it is not kept. Of O(detach=false) RV(stdout) and RV(stderr) are empty then.
+      - With V(none) it is not kept, and a task that waits for the container's end returns nothing of it.
     type: str
     choices: [k8s-file, json-file, journald, none]
   log_options:
