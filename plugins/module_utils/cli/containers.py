@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ..container import records
+from ..container import inside, records
 from ..container.errors import ContainerError
 from ..container.observe import observe
 from ..statedir import StateDir
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..container.logs import Entry
-    from ..container.records import Record
 
 
 def run(argv: list[str], root: str | None) -> int:
@@ -32,20 +31,6 @@ def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     import argparse
 
     return argparse.ArgumentParser(prog=f"aoci {verb}", description=description)
-
-
-def record_of(state: StateDir, name: str) -> Record:
-    """The container called *name*, or whose id begins with it."""
-    record = records.load(state, name) if "/" not in name and not name.startswith(".") else None
-    if record is None:
-        every = (records.load(state, known) for known in records.names(state))
-        found = [other for other in every if other is not None and other.id.startswith(name)]
-        record = found[0] if name and len(found) == 1 else None
-    if record is None:
-        raise ContainerError(
-            f"there is no container {name}", step="find", obj=name, hint="'aoci containers' lists them"
-        )
-    return record
 
 
 def _containers(argv: list[str], state: StateDir) -> int:
@@ -111,7 +96,7 @@ def _inspect(argv: list[str], state: StateDir) -> int:
 
     from ..container.inspect import inspect
 
-    found = [record_of(state, name) for name in chosen.names]
+    found = [inside.find(state, name) for name in chosen.names]
     sys.stdout.write(json.dumps([inspect(record, observe(state, record)) for record in found], indent=2) + "\n")
     return 0
 
@@ -126,7 +111,7 @@ def _logs(argv: list[str], state: StateDir) -> int:
     from ..container import logs
     from ..container.observe import monitor_pid
 
-    record = record_of(state, chosen.name)
+    record = inside.find(state, chosen.name)
     kept = os.path.join(record.path, "log", logs.NAME)
     if record.spec["options"].get("log_driver") == "none" and not os.path.exists(kept):
         raise ContainerError(

@@ -10,10 +10,9 @@ import sys
 import time
 
 from ..cgroup.units import format_bytes
-from ..container import records
+from ..container import inside, records
 from ..container.sample import report, take
 from ..statedir import StateDir
-from .containers import record_of
 from .parsing import parser
 from .progress import size, terminal_size
 from .words import table
@@ -41,7 +40,7 @@ def run(argv: list[str], root: str | None) -> int:
     options.add_argument("names", metavar="NAME", nargs="*")
     chosen = options.parse_args(argv[1:])
     state = StateDir(root)
-    named = [record_of(state, name).name for name in chosen.names]
+    named = [inside.find(state, name).name for name in chosen.names]
     # A table that nobody watches is wanted once; a program that reads JSON may want to go on.
     once = chosen.no_stream or (chosen.format == "table" and not sys.stdout.isatty())
     looks = _looks(state, named, shows_ended=chosen.all or bool(named), interval=chosen.interval)
