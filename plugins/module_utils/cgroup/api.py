@@ -307,6 +307,11 @@ class Cgroup:
 
         return expected(self.hierarchy, row, directory, directory[: -len(self.path)])
 
+    def foreseen(self, file: str) -> bool:
+        """Whether a group with the controller of *file* would have it on this machine."""
+        directory = self.directory(file.partition(".")[0])
+        return directory is not None and self._foreseen(directory, file)
+
     def _foreseen(self, directory: str, file: str) -> bool:
         """Whether a group made as *directory* would have *file*."""
         from .foresee import foreseen

@@ -41,7 +41,7 @@ def missing(group: Cgroup, row: Row | Change) -> CgroupError:
         else:
             message = f"{where}: the {row.controller} controller is not mounted (cgroup {hierarchy.mode})"
             hint = f"Mount it: mount -t cgroup -o {row.controller} cgroup /sys/fs/cgroup/{row.controller}"
-    elif row.controller not in hierarchy.v1 and row.controller not in enabled(directory):
+    elif row.controller not in hierarchy.v1 and row.controller not in enabled(directory) and group.foreseen(row.file):
         message = f"{where}: the {row.controller} controller is not enabled for this group"
         hint = "A group above it holds processes, which keeps controllers from its children: move them to a child"
     else:
@@ -50,7 +50,9 @@ def missing(group: Cgroup, row: Row | Change) -> CgroupError:
         hint = f"Leave {name} out"
         if row.file in ("memory.memsw.limit_in_bytes", "memory.swap.max"):
             hint += ", or boot with swapaccount=1"
-        elif row.file in V2_FILES:
+        elif row.file == "io.weight":
+            hint += ", or declare blkio_weight for disks that are scheduled by bfq"
+        elif row.file in V2_FILES and version == "v1":
             hint += ", or boot with systemd.unified_cgroup_hierarchy=1"
     return CgroupError(message, step=row.controller, obj=row.file, errno=errno.ENOENT, hint=hint)
 

@@ -108,6 +108,9 @@ def _quota(pair: str) -> Iterator[tuple[str, str, Any, int]]:
 
 def _weight(weight: str, idle: str) -> Iterator[tuple[str, str, Any, int]]:
     """An idle group has the weight 0, in the kernel's words and in systemd's."""
+    # One that is idle until this is carried out will have the default.
+    if idle == "0" and weight == "0":
+        weight = str(_UNSET["CPUWeight"])
     if idle == "1" or weight == "0":
         yield "CPUWeight", "t", 0, _IDLE_SINCE
     elif weight:

@@ -185,12 +185,12 @@ def _verb(verb: str) -> Callable[[list[str], str | None], int]:
         from ..container.runtimes import run as other_runtime
 
         return other_runtime
-    if verb not in _MODULES:
-        raise Error(f"there is no verb {verb!r}", hint="'aoci help' lists them")
     if verb == "health-run":
         from ..container.healthrun import run as health_run
 
         return health_run
+    if verb not in _MODULES:
+        raise Error(f"there is no verb {verb!r}", hint="'aoci help' lists them")
     package = __name__.rpartition(".")[0]
     module = __import__(f"{package}.{_MODULES[verb]}", fromlist=["run"])
     run: Callable[[list[str], str | None], int] = module.run

@@ -196,6 +196,7 @@ def spawn(host, *containers, **given):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     task.stdin.write(json.dumps(parameters(host, *containers, **given)))
     task.stdin.close()
@@ -219,7 +220,10 @@ def test_killed_at_any_moment_the_next_run_puts_it_in_order(host):
         ]
         task = spawn(host, *wanted, purge=True)
         time.sleep(chance.uniform(0.1, 0.8))
-        task.send_signal(signal.SIGKILL)
+        if chance.random() < 0.5:
+            task.send_signal(signal.SIGKILL)  # those that work for it go on to the end of what they do
+        else:
+            os.killpg(task.pid, signal.SIGKILL)  # and here they do not
         task.communicate()
         if chance.random() < 0.5:
             fleet.Fleet(parameters(host, *wanted, purge=True), entry.__file__).run()
