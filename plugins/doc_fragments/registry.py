@@ -55,9 +55,9 @@ options:
         reached, lacks something or sends something else than it should, the next is asked, at last the registry.
       - O(username) and O(password) are for the registry only. Credentials for a mirror come from O(authfile).
       - Images are pushed to the registry itself.
-      - Only this option says so. Mirrors and the rest of C(/etc/containers/registries.conf) are not read, so that the same
-        task does the same on every host. What a host's C([[registry.mirror]]) has, write here, or for all tasks into
-        C(module_defaults).
+      - Only this option says so. Mirrors and the rest of C(/etc/containers/registries.conf) are not read, so that the
+        same task does the same on every host. What a host's C([[registry.mirror]]) has, write here, or for all tasks
+        into C(module_defaults).
     type: dict
   verify:
     description:

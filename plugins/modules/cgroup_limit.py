@@ -58,8 +58,8 @@ options:
         It must exist and need not be running. A slice need not exist.
       - Limits are told to systemd, which applies them at once and whenever it starts the unit, until the next boot or,
         with O(persistent), for good. It counts CPU quotas in whole percents of a CPU, rounded up.
-      - A limit that systemd has no property for, such as one of O(conf), is written to the group of the running unit and
-        goes with it.
+      - A limit that systemd has no property for, such as one of O(conf), is written to the group of the running unit
+        and goes with it.
     type: str
   pid:
     description:
@@ -88,8 +88,8 @@ options:
     default: false
   persistent:
     description:
-      - Whether the limits declared here come back after a reboot. With V(true) the group is made again with them, before
-        services start; of a systemd unit systemd keeps them, as C(systemctl set-property) without C(--runtime).
+      - Whether the limits declared here come back after a reboot. With V(true) the group is made again with them,
+        before services start; of a systemd unit systemd keeps them, as C(systemctl set-property) without C(--runtime).
       - V(false) ends that for all limits of the group or unit. Those in force stay until the reboot.
       - Without it, what comes back after a reboot does so with the value declared here, and what does not, does not.
       - Under systemd C(agentless-oci-limits.service) makes the groups; it is installed with the first one and removed
@@ -227,7 +227,6 @@ limits:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup import limits
-
 
 # What AnsibleModule takes; the action plugin validates with it, too.
 MODULE = {

@@ -266,8 +266,8 @@ options:
     aliases: [dns_search]
   etc_hosts:
     description:
-      - Further names for C(/etc/hosts), a dictionary from host names to addresses. V(host-gateway) is the host's address
-        as the container sees it. Changed in place.
+      - Further names for C(/etc/hosts), a dictionary from host names to addresses. V(host-gateway) is the host's
+        address as the container sees it. Changed in place.
     type: dict
     aliases: [add_hosts, extra_hosts]
   mac_address:
@@ -745,7 +745,6 @@ rc:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
 from ansible_collections.agentless.oci.plugins.module_utils.container.options import argument_spec
-
 
 # What AnsibleModule takes; the action plugin validates with it, too.
 MODULE = {

@@ -141,8 +141,8 @@ options:
     type: dict
   force:
     description:
-      - Disconnect the containers that are in the way. The next run of M(agentless.oci.oci_container) connects them to the
-        changed network.
+      - Disconnect the containers that are in the way. The next run of M(agentless.oci.oci_container) connects them to
+        the changed network.
       - Without it a network that containers are connected to is neither removed nor changed, and the task fails.
     type: bool
     default: false
@@ -281,7 +281,6 @@ actions:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.agentless.oci.plugins.module_utils import core
 from ansible_collections.agentless.oci.plugins.module_utils.network.options import ARGUMENT_SPEC
-
 
 # What AnsibleModule takes; the action plugin validates with it, too.
 MODULE = {"argument_spec": ARGUMENT_SPEC, "supports_check_mode": True}

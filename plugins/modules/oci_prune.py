@@ -65,8 +65,8 @@ options:
   images:
     description:
       - Whether to remove images that no container uses.
-      - What pulls have left that were killed, cut off or out of space goes with them, counts as space reclaimed, and has to
-        be fetched anew if they are repeated.
+      - What pulls have left that were killed, cut off or out of space goes with them, counts as space reclaimed, and
+        has to be fetched anew if they are repeated.
     type: bool
     default: false
     aliases: [image]

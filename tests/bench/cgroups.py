@@ -5,8 +5,9 @@
 
 usage: sudo python3 -I -S tests/bench/cgroups.py
 
-All change every time but the memory nodes, of which most machines have one. Ours is what a task of cgroup_limit does, Ansible left out: it reads what is there, decides,
-writes, and reads it all again. The programs are measured with their start.
+All change every time but the memory nodes, of which most machines have one. Ours is what a task of cgroup_limit does,
+Ansible left out: it reads what is there, decides, writes, and reads it all again. The programs are measured with their
+start.
 """
 
 from __future__ import annotations
