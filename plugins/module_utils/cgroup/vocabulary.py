@@ -92,7 +92,7 @@ def _check_contradictions(given: Mapping[str, Any]) -> None:
 
 
 def _put(limit: Limit, value: Any, resources: dict[str, Any], raw: dict[str, str]) -> None:
-    if value == "" or (limit.low != 0 and type(value) is int and value == 0):
+    if value == "" or (limit.low != 0 and not isinstance(value, (bool, str)) and value == 0):
         raise CgroupError(
             f"{limit.option}: {value!r} is no limit", step=limit.option, hint="Leave it out, or write max"
         )

@@ -17,9 +17,9 @@ from .errors import NetworkError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Any
+    from typing import Any, Union
 
-    Net = ipaddress.IPv4Network | ipaddress.IPv6Network
+    Net = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 # Where other programs keep their networks: CNI's own place, podman's (both of its kinds).
 _OTHERS = ("/etc/cni/net.d", "/etc/containers/networks")
