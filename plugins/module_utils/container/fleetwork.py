@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from .fleetschedule import Schedule
 
 _ASK_AGAIN = 50  # milliseconds between two looks whether a condition holds
-_AT_ONCE_PER_PROCESSOR = 2
+# Creating takes a processor's time; stopping, and waiting for health, take none.
+_PER_PROCESSOR, _LEAST = 2, 8
 
 
 def at_once(given: int | None) -> int:
     """How many containers are worked on at once: as many as *given*, else by the processors this process may use."""
-    return given or _AT_ONCE_PER_PROCESSOR * len(os.sched_getaffinity(0))
+    return given or max(_LEAST, _PER_PROCESSOR * len(os.sched_getaffinity(0)))
 
 
 def work(
