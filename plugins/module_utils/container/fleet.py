@@ -179,7 +179,7 @@ class Fleet:
             except Error as error:
                 problems.setdefault(str(error), []).append(name)
         if problems:
-            raise ContainerError("; ".join(f"{', '.join(names)}: {why}" for why, names in problems.items()))
+            raise ContainerError(_listed([f"{', '.join(names)}: {why}" for why, names in problems.items()]))
         fleetplan.check_together(self.plans)
         for name, (made, observed, image) in seen.items():
             self.results[name] = self.tasks[name].result(made, observed, image)
@@ -290,4 +290,9 @@ class Fleet:
         for name, why in schedule.untouched.items():
             reasons.setdefault(why, []).append(name)
         parts += [f"{', '.join(names)} left untouched: {why}" for why, names in reasons.items()]
-        return "; ".join(parts)
+        return _listed(parts)
+
+
+def _listed(reasons: list[str]) -> str:
+    """*reasons*, some of them sentences with a full stop, as one sentence."""
+    return "; ".join([*(reason.rstrip(".") for reason in reasons[:-1]), reasons[-1]])
