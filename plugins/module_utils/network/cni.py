@@ -16,7 +16,7 @@ from .errors import NetworkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 DIRECTORIES = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
@@ -88,14 +88,19 @@ def check_plugins(conflist: Mapping[str, Any], places: Sequence[str]) -> None:
             find(ipam["type"], places)
 
 
-def add(conflist: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """Connect: ADD of every plugin in order; the last one's result. Raises NetworkError."""
+def add(conflist: Mapping[str, Any], call: Call, each: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Connect: ADD of every plugin in order; the last one's result. Raises NetworkError.
+
+    *each* is told every result before the next plugin runs: plugins that know addresses from there alone find what
+    they did only by it.
+    """
     result: dict[str, Any] = {}
     for plugin in conflist["plugins"]:
         answer = _execute("ADD", plugin, _configuration(conflist, plugin, call, result), call)
         if not isinstance(answer, dict):
             raise NetworkError(f"the CNI plugin {plugin['type']} gave no result", step="ADD", obj=plugin["type"])
         result = answer
+        each(result)
     return result
 
 

@@ -58,8 +58,7 @@ def remove(state: StateDir, path: str) -> None:
     if not os.path.isdir(directory):
         return
     with locked(_lock(state)):
-        with contextlib.suppress(OSError):  # nothing is mounted there, or nothing is there
-            syscalls.umount2(path, c.MNT_DETACH)
+        _unmount(path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         with contextlib.suppress(FileNotFoundError):
@@ -96,12 +95,19 @@ def _keep(state: StateDir, path: str, mount: Callable[[str], None]) -> None:
             if not _is_mounted(state.netns):
                 syscalls.mount(state.netns, state.netns, None, c.MS_BIND)
                 syscalls.mount(None, state.netns, None, c.MS_SHARED)
+            _unmount(path)  # what a container had of which the record is lost
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             mount(path)
         except OSError as error:
             raise NetworkError.of(
                 error, f"a network namespace cannot be kept at {path}", step="namespace", obj=path
             ) from error
+
+
+def _unmount(path: str) -> None:
+    with contextlib.suppress(OSError):  # nothing is mounted there, or nothing is there
+        while True:
+            syscalls.umount2(path, c.MNT_DETACH)
 
 
 def _is_mounted(path: str) -> bool:

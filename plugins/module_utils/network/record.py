@@ -16,6 +16,7 @@
         conflist     as it was executed, since the network may have been changed since
         runtime      the values of capabilities, the ports that were chosen among them
         result       of ADD; null while it is under way
+        partial      while it is: the result of the last plugin that was done
 
     kept         network → ips and ports it had last, to have the same again
 

@@ -152,9 +152,9 @@ class Sandbox:
         try:
             self._add(entry, fixed, lock)
         except NetworkError:
-            if not fixed or want["ips"]:
-                raise
-            self._add(entry, [], lock)  # the address it had last is another's now, or not of this network any more
+            # The address it had last is another's now, or not of this network any more; or the container has left
+            # something here that nobody remembers, and what was taken back just now was that.
+            self._add(entry, want["ips"], lock)
         record.save(self.directory, self.document)
 
     def _add(self, entry: dict[str, Any], fixed: list[str], lock: int) -> None:
@@ -162,16 +162,23 @@ class Sandbox:
         if fixed:
             entry["runtime"]["ips"] = fixed
         try:
-            entry["result"] = cni.add(entry["conflist"], self._call(entry, lock))
+            done = cni.add(entry["conflist"], self._call(entry, lock), lambda result: self._note(entry, result))
+            entry.update({"result": done, "partial": None})
         except NetworkError as error:
             try:
-                cni.delete(entry["conflist"], self._call(entry, lock), {})
+                cni.delete(entry["conflist"], self._call(entry, lock), entry.get("partial") or {})
             except NetworkError as failure:
                 error.message += f"; nor could it be taken back: {failure.message}"
             raise
 
+    def _note(self, entry: dict[str, Any], result: dict[str, Any]) -> None:
+        """Record what one plugin of an ADD gave: a DEL after we were killed needs it."""
+        if entry.get("partial") != result:
+            entry["partial"] = result
+            record.save(self.directory, self.document)
+
     def _detach(self, entry: dict[str, Any], lock: int) -> None:
-        cni.delete(entry["conflist"], self._call(entry, lock), entry["result"] or {})
+        cni.delete(entry["conflist"], self._call(entry, lock), entry["result"] or entry.get("partial") or {})
         self.document["attachments"].remove(entry)
         if entry["result"] is not None:
             self.document["kept"][entry["wanted"]["network"]] = {

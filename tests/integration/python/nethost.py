@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 
 import leftovers
 from ansible_collections.agentless.oci.plugins.module_utils import entry
@@ -105,6 +106,11 @@ class NetHost(Host):
     """What a task sees, on a host of its own."""
 
     def __init__(self, root: str, rootfs: str) -> None:
+        self.environment = {"PATH": os.environ["PATH"]}  # of every task
+        self._boot(root)
+        super().__init__(root, rootfs)
+
+    def _boot(self, root: str) -> None:
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "sh", "-c", SETUP],
             stdin=subprocess.PIPE,
@@ -115,7 +121,22 @@ class NetHost(Host):
         assert self.holder.stdout is not None
         said = self.holder.stdout.readline()
         assert said == b"ready\n", self.holder.stderr.read()
-        super().__init__(root, rootfs)
+
+    def reboot(self):
+        """Everything that runs ends at once; namespaces, interfaces, rules go; the next boot has another id."""
+        for pid in leftovers.processes(self.root):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        self.until(lambda: not leftovers.processes(self.root))
+        self.end()
+        for group in leftovers.cgroups_of(self.root):
+            leftovers._remove_cgroup(group)
+        shutil.rmtree(os.path.join(self.root, "run/netns"), ignore_errors=True)
+        self._boot(self.root)
+        number = os.path.join(self.root, "boot_id")
+        with open(number, "w", encoding="ascii") as file:
+            file.write(f"{uuid.uuid4()}\n")
+        self.sh(f"mount --bind {number} /proc/sys/kernel/random/boot_id")
 
     def end(self):
         self.holder.stdin.close()
@@ -139,6 +160,7 @@ class NetHost(Host):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=self.environment,
         )
         process.stdin.write(json.dumps({"kind": kind, "parameters": parameters, "check": check}))
         process.stdin.close()
@@ -207,7 +229,7 @@ class NetHost(Host):
         for directory, _below, names in os.walk(os.path.join(self.root, "run/leases")):
             found += [os.path.join(directory, name) for name in names if name[0].isdigit()]
         with open(f"/proc/{self.holder.pid}/mountinfo", encoding="utf-8") as file:
-            found += [line for line in file if self.root in line]
+            found += [line for line in file if self.root in line and "boot_id" not in line]
         return found + self._below("run/netns")
 
     def _below(self, directory):
