@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.container import records
 
 IMAGE = "localhost/tests/busybox:1"
@@ -48,3 +49,13 @@ def test_a_task_without_a_change_imports_nothing_that_it_does_not_need(host):
     assert actions == []
     assert set(core) & set(COSTLY) == set()
     assert set(everything) & {"requests", "http.client", "tarfile", "subprocess", "threading", "zlib"} == set()
+
+
+@pytest.mark.parametrize("mode", ["none", "host"])
+def test_without_networks_nothing_of_the_network_layer_is_imported(host, mode):
+    for expected in (["created container web", "started"], []):
+        actions, core, _all = imported(host, network_mode=mode)
+        assert actions == expected
+        assert [name for name in core if name.startswith("network.") or name == "container.networking"] == []
+    document = os.path.join(host.root, "containers/web/network.json")
+    assert not os.path.exists(document)  # so the monitor, too, has nothing to give back
