@@ -93,6 +93,7 @@ options:
   memory_oom_group:
     description:
       - Whether all processes of the group are killed together when one has to be for memory. Only on cgroup v2.
+      - Of a systemd unit systemd sets it again by C(OOMPolicy) of the unit; declare that there.
     type: bool
   oom_killer:
     description:

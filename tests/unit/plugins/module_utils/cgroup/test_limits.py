@@ -286,3 +286,17 @@ def test_an_idle_group_ends_its_weight_first(v2):
         ("cpu.weight", "300", "100"),
         ("cpu.idle", "0", "1"),
     ]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_the_kernel_lacks_on_v2_is_not_a_matter_of_booting_or_enabling(v2, tmp_path, enabled):
+    """A second group tells what this kernel's controllers have."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "cgroup.controllers").write_text("io\n", encoding="ascii")
+    (directory,) = v2.directories()
+    os.unlink(f"{directory}/io.latency")
+    if not enabled:
+        with open(f"{directory}/cgroup.controllers", "w", encoding="ascii") as file:
+            file.write("cpu\n")
+    with pytest.raises(CgroupError, match=r"io controller \(cgroup v2\) has no io\.latency\. Leave io_latency out\.$"):
+        v2.plan(*vocabulary.resources_of({"io_latency": ["8:0:1ms"]}, v2))

@@ -92,6 +92,7 @@ def test_the_properties_of_a_scope_and_of_a_slice():
         ({"cpu.weight": "59"}, 239, {"CPUWeight": 59}),
         ({"cpu.weight": "0", "cpu.idle": "1"}, 251, {}),
         ({"cpu.weight": "0", "cpu.idle": "1"}, 252, {"CPUWeight": 0}),
+        ({"cpu.weight": "0", "cpu.idle": "0"}, 252, {"CPUWeight": 100}),
         ({"cpu.max": "50000 100000"}, 241, {"CPUQuotaPerSecUSec": 500000}),
         ({"cpu.max": "33333 100000"}, 242, {"CPUQuotaPerSecUSec": 340000, "CPUQuotaPeriodUSec": 100000}),
         ({"cpu.max": "1000 50000"}, 242, {"CPUQuotaPerSecUSec": 20000, "CPUQuotaPeriodUSec": 50000}),
