@@ -230,6 +230,7 @@ from .kernel import (
     syscalls,
 )
 from .network import (
+    bridge,
     cni,
     conflist,
     errors,
@@ -241,7 +242,6 @@ from .network import (
     options,
     ports,
     record,
-    rules,
     sandbox,
     subnets,
 )

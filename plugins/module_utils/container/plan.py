@@ -108,6 +108,8 @@ def plan(
         if name not in options:
             del kept[name]
     updates = _updates(changed, observed, wanted, request, recorded["image"])
+    if not run and "networks" in updates and "networks" not in changed:
+        updates.remove("networks")  # what is to stop need not be connected first
     for option, now, declared in observed.drift:
         if option in updates and option not in changed:
             before[option], after[option] = now, declared

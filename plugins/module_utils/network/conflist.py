@@ -204,6 +204,15 @@ def without_default_route(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "plugins": plugins}
 
 
+def usable_addresses(document: Mapping[str, Any], addresses: list[str]) -> list[str]:
+    """*addresses*, if the network has a place for all of them still; else none."""
+    try:
+        check_addresses(document, addresses)
+    except NetworkError:
+        return []
+    return list(addresses)
+
+
 def check_addresses(document: Mapping[str, Any], addresses: list[str]) -> None:
     """Raise NetworkError where the network has no place for a container's fixed *addresses*."""
     name = document["name"]

@@ -9,9 +9,8 @@ import os
 import shutil
 
 from ..kernel.errors import Error
-from ..kernel.rtnetlink import Rtnetlink
 from ..statedir import StateDir
-from . import cni, conflist, networks, options, record, rules
+from . import bridge, cni, conflist, networks, options, record
 from .errors import NetworkError
 from .sandbox import Sandbox
 
@@ -115,16 +114,7 @@ def _disconnect(
 
 def _take_down(state: StateDir, existing: Mapping[str, Any]) -> None:
     """Remove what the plugins leave of a network that nobody is connected to: its bridge, its rules, its leases."""
-    bridge = conflist.bridge_of(existing)
-    if bridge and not conflist.ours(existing).get("raw"):
-        link = Rtnetlink()
-        try:
-            for found in link.links().values():
-                if found.name == bridge:
-                    link.delete(found.index)
-        finally:
-            link.close()
-        rules.forget_bridge(bridge)
+    bridge.remove(existing)
     shutil.rmtree(os.path.join(state.leases, str(existing["name"])), ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ import contextlib
 import os
 
 from ..kernel.files import locked
-from . import cni, conflist, hosts, namespace, networks, ports, record
+from . import bridge, cni, conflist, hosts, namespace, networks, ports, record
 from .errors import NetworkError
 from .look import missing
 
@@ -148,7 +148,7 @@ class Sandbox:
                 self.document["directories"] = places
                 self.document["attachments"].append(entry)
                 record.save(self.directory, self.document)
-        fixed = want["ips"] or (kept.get("ips", []) if conflist.has_capability(network, "ips") else [])
+        fixed = want["ips"] or conflist.usable_addresses(network, kept.get("ips", []))
         try:
             self._add(entry, fixed, lock)
         except NetworkError:
@@ -166,7 +166,8 @@ class Sandbox:
             entry.update({"result": done, "partial": None})
         except NetworkError as error:
             try:
-                cni.delete(entry["conflist"], self._call(entry, lock), entry.get("partial") or {})
+                self._delete(entry, lock)
+                self._remove_unused_bridge(entry)
             except NetworkError as failure:
                 error.message += f"; nor could it be taken back: {failure.message}"
             raise
@@ -178,7 +179,7 @@ class Sandbox:
             record.save(self.directory, self.document)
 
     def _detach(self, entry: dict[str, Any], lock: int) -> None:
-        cni.delete(entry["conflist"], self._call(entry, lock), entry["result"] or entry.get("partial") or {})
+        self._delete(entry, lock)
         self.document["attachments"].remove(entry)
         if entry["result"] is not None:
             self.document["kept"][entry["wanted"]["network"]] = {
@@ -186,6 +187,29 @@ class Sandbox:
                 "ports": entry["runtime"].get("portMappings", []),
             }
         record.save(self.directory, self.document)
+
+    def _delete(self, entry: dict[str, Any], lock: int) -> None:
+        """DEL; a second time where the first fails, which has done most of it.
+
+        The bridge plugin stumbles over a rule of masquerading that an ADD did not come to make; it has removed the
+        interface and given the address back by then, and does not look for the rule again.
+        """
+        result = entry["result"] or entry.get("partial") or {}
+        try:
+            cni.delete(entry["conflist"], self._call(entry, lock), result)
+        except NetworkError:
+            cni.delete(entry["conflist"], self._call(entry, lock), result)
+
+    def _remove_unused_bridge(self, entry: dict[str, Any]) -> None:
+        """Remove the bridge of an ADD that failed, unless another container is on it.
+
+        One that lost its only port before it got an address has no hardware address any more, and the plugin cannot
+        give it one: it would fail for ever.
+        """
+        name = entry["wanted"]["network"]
+        with networks.lock(self.state):  # nobody comes to belong to it meanwhile
+            if not set(record.members(self.state, name)) - {self.directory}:
+                bridge.remove(entry["conflist"])
 
     def _call(self, entry: dict[str, Any], lock: int) -> cni.Call:
         kept = self.document["namespace"]
