@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the suites under tests/suites/, in a whole run two at a time, and adds up what they found.
+"""Runs the suites under tests/suites/, in a whole run some at a time, and adds up what they found.
 
 A suite is a program. It gets a folder of its own in ``AGENTLESS_OCI_TEST_DIR``, a state directory in it, and leaves
 there ``results`` (lines ``passed|failed|skipped NAME reason…``) or ``*.xml`` (JUnit). A suite that fails stops no
@@ -34,9 +34,9 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUITES_DIR = os.path.join(CHECKOUT, "tests", "suites")
 # Cheap and telling ones first.
 SUITES = ("static", "unit", "system", "targets", "pythons", "molecule", "package", "v2", "sanity")
-# In a whole run these go on beside the others, one after the other: they leave this machine's containers alone. The
-# longest first: it has machines of its own and mostly waits for them.
-BESIDE = ("v2", "static", "unit", "package", "sanity")
+# In a whole run these lanes go on beside the other suites: they leave containers of this machine alone. v2 has machines
+# of its own and often waits for them.
+BESIDE = (("static", "unit", "package", "sanity"), ("v2",))
 
 
 class Result(NamedTuple):
@@ -261,25 +261,26 @@ def main() -> int:
     work = tempfile.mkdtemp(prefix="aoci-tests-")
     results: list[Result] = []
     started = time.monotonic()
-    beside: Lane | None = None
+    beside: list[Lane] = []
     try:
         if not chosen.suites:
-            beside = Lane(BESIDE, work)
-            beside.start()
-        for suite in chosen.suites or [name for name in SUITES if name not in BESIDE]:
+            beside = [Lane(suites, work) for suites in BESIDE]
+            for lane in beside:
+                lane.start()
+        for suite in chosen.suites or [name for name in SUITES if not any(name in lane for lane in BESIDE)]:
             print(f"== {suite}", flush=True)
             begin = time.monotonic()
             found = run_suite(suite, os.path.join(work, suite), arguments)
             results += found
             print(f"   {suite}: {counts(found)} ({time.monotonic() - begin:.0f} s)", flush=True)
-        for suite, found, seconds in beside.results() if beside else ():
+        for suite, found, seconds in (entry for lane in beside for entry in lane.results()):
             results += found
             print(f"   {suite}: {counts(found)} ({seconds:.0f} s)", flush=True)
     except Interrupted as signalled:
         results.append(Result("failed", "run", f"interrupted by {signalled}"))
     finally:
-        if beside is not None:
-            beside.stop()
+        for lane in beside:
+            lane.stop()
         leftovers.sweep(work)
         _remove_bytecode()
 

@@ -131,14 +131,14 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 # inventory.yml: containers of another host as hosts
-caches:
-  hosts:
-    cache:
-  vars:
-    ansible_connection: agentless.oci.oci
-    ansible_oci_host: web1.example.com
-    ansible_oci_host_user: admin
-    ansible_oci_host_become: true
+# caches:
+#   hosts:
+#     cache:
+#   vars:
+#     ansible_connection: agentless.oci.oci
+#     ansible_oci_host: web1.example.com
+#     ansible_oci_host_user: admin
+#     ansible_oci_host_become: true
 
 # a task of a play on hosts, in a container that each of them has
 - name: Ask redis

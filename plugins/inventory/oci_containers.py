@@ -62,8 +62,8 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-# oci_containers.yml: everything that runs
-plugin: agentless.oci.oci_containers
+# oci_containers.yml with this one line: everything that runs
+# plugin: agentless.oci.oci_containers
 
 # shop.oci_containers.yml: the shop's containers, in groups by their tier (tier_web, …) and of redis
 plugin: agentless.oci.oci_containers

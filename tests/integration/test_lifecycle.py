@@ -302,12 +302,11 @@ import sys
 sys.path.insert(0, {os.path.join(CHECKOUT, "plugins", "module_utils")!r})
 import entry
 entry.register()
-from aoci.cgroup.api import open_cgroup
-from aoci.cgroup.module import carry_out, make_plan
-group = open_cgroup("/{runtime.prefix}/batch")
-limits = {{"pids": {{"limit": 77}}}}
-options = {{"state": "present", "name": None, "processes": None}}
-carry_out(group, make_plan(group, options, limits, {{}}), limits, {{}})
+from aoci.cgroup import limits
+from aoci.cgroup.module import result
+names = [*limits.argument_spec(), "name", "unit", "pid", "processes", "persistent"]
+place = {{"path": "/{runtime.prefix}/batch", "state": "present", "kill": False, "root": {runtime.run_dir!r}}}
+result({{**dict.fromkeys(names), **place, "pids_limit": "77"}}, False)
 """
         subprocess.run([*runtime.python, "-c", script], check=True)
         assert runtime("delete", "--force", "box").returncode == 0

@@ -25,6 +25,7 @@ from ..kernel import syscalls
 from ..kernel.errors import Error
 from ..kernel.files import locked
 from ..kernel.mounts import mount_overlay
+from ..runtime.errors import RuntimeFault
 from ..statedir import StateDir
 from . import bundle, bundlefile, records, runtimes, userns
 from .errors import ContainerError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..runtime.config import Config
+    from ..runtime.state import State
 
 _OTHERS_TIME = 10.0  # seconds
 _BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(sys.argv[2:])"
@@ -94,7 +96,7 @@ def _make(state: StateDir, path: str, report: int, config: Config | None, *, new
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(path, "health.json"))  # whoever waits must not take what was for what is
     started = time.time_ns()
-    created = runtime.create(os.path.join(record.path, "bundle"), record.id, (stdin, out, err), config)
+    created = _create(runtime, record, (stdin, out, err), config, new=new)
     try:
         _send(report, {"created": created.pid})
         if os.read(report, 64) != b"start\n":
@@ -140,6 +142,27 @@ def _last_line(pipe: int) -> str:
     except BlockingIOError:
         return ""
     return said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+
+
+def _create(
+    runtime: runtimes.OwnRuntime,
+    record: records.Record,
+    stdio: tuple[int, int, int],
+    config: Config | None,
+    *,
+    new: bool,
+) -> State:
+    """Create the container, if need be against a start that a monitor had begun before it was killed."""
+    end = time.monotonic() + _OTHERS_TIME
+    while True:
+        try:
+            return runtime.create(os.path.join(record.path, "bundle"), record.id, stdio, config)
+        except RuntimeFault as error:
+            if new or error.step != "cgroup" or time.monotonic() > end:
+                raise
+        time.sleep(0.05)
+        runtime.delete(record.id)
+        _remove_cgroup(record)
 
 
 def _remove_cgroup(record: records.Record) -> None:

@@ -70,7 +70,7 @@ def test_the_first_task_brings_the_core_and_the_next_use_it(ansible):
     ("arguments", "environment"),
     [
         ((), {"ANSIBLE_PIPELINING": "False"}),
-        (("-B", "20", "-P", "1"), {}),
+        (("-B", "90", "-P", "1"), {}),
         (("-e", "ansible_python_interpreter=auto_silent"), {}),
     ],
     ids=["without pipelining", "in the background", "before Ansible knows the interpreter"],

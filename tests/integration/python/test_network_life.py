@@ -39,7 +39,7 @@ def test_two_containers_find_each_other_by_name_and_reach_each_other(net):
     again = net.run(command=WAIT, network_mode="bridge")
     assert (again["actions"], again["diff"]) == ([], {"before": {}, "after": {}})
     net.task(name="db", state="absent")
-    assert "db" not in net.inside(pid, "cat /etc/hosts")
+    assert "db" not in net.inside(pid, "cat /etc/hosts").split()
     net.task(state="absent")
     assert net.traces() == []
 
@@ -74,9 +74,13 @@ def test_a_port_from_outside_of_the_host(net):
     net.run(command=server("from-web"), published_ports=["8080:80"])
     net.sh(
         "mkdir -p /tmp/nethost-outside; ip link add out0 type veth peer name out1; ip addr add 192.0.2.1/24 dev out0;"
-        "ip link set out0 up; unshare -n sleep 30 & sleep 0.3; ip link set out1 netns $!;"
+        "ip link set out0 up; unshare -n sleep 30 & "
+        "while [ $(readlink /proc/$!/ns/net) = $(readlink /proc/$$/ns/net) ]; do sleep 0.02; done;"
+        "ip link set out1 netns $!;"
         "nsenter -t $! -n sh -c 'ip addr add 192.0.2.2/24 dev out1; ip link set out1 up';"
-        "nsenter -t $! -n busybox nc -w 3 192.0.2.1 8080 > " + net.root + "/said; kill $!; ip link del out0"
+        "nsenter -t $! -n busybox nc -w 3 192.0.2.1 8080 > "
+        + net.root
+        + "/said; kill $!; ip link del out0 2>/dev/null || true"
     )
     with open(net.root + "/said", encoding="utf-8") as file:
         assert file.read() == "from-web\n"

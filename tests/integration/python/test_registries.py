@@ -124,7 +124,9 @@ def test_a_push_mounts_what_another_repository_has(guarded, tokens, state_dir):
     assert [action.verb for action in made.actions] == ["pulled image", "tagged image", "pushed image"]
     assert [one.status for one in guarded.asked("POST", "mount=")] == [401, 201, 201]  # a token for both is needed
     assert guarded.asked("PUT", "/blobs/") == guarded.asked("PATCH") == []
-    assert sorted(tokens.seen[-1][2]) == ["repository:team/app:pull", "repository:team/copy:pull,push"]
+    # The registry says in which order it likes its actions, and that differs from one time to the next.
+    asked = {scope.rpartition(":")[0]: set(scope.rpartition(":")[2].split(",")) for scope in tokens.seen[-1][2]}
+    assert asked == {"repository:team/app": {"pull"}, "repository:team/copy": {"pull", "push"}}
     assert not task(state_dir, name, access=LOGIN, tags=[copy], push=True)[0].actions
 
 
