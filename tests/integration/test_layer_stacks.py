@@ -31,7 +31,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import changesets
 from changesets import Entry
 
-EXAMPLES = int(os.environ.get("AGENTLESS_OCI_LAYER_STACKS", "2000"))
+EXAMPLES = int(os.environ.get("AGENTLESS_OCI_LAYER_STACKS", "1000"))
 
 # acl(5) as the kernel stores it: version 2, then tag, permissions, id: user::rwx group::r-x other::---
 DEFAULT_ACL = struct.pack("<I", 2) + b"".join(

@@ -192,7 +192,7 @@ def test_eight_at_once_through_a_bad_network(names, proxy, state_dir):
 def test_killed_at_any_moment_the_next_run_goes_on(names, proxy, state_dir):
     moments = random.Random(7)
     proxy.rule = lambda seen: Fault(rate=12_000_000) if seen.method == "GET" else None
-    rounds = 16
+    rounds = 10
     for _round in range(rounds):
         process = pulls(names[0])
         time.sleep(moments.uniform(0.05, 0.8))

@@ -25,7 +25,7 @@ def test_a_task_killed_at_any_moment_leaves_what_the_next_repairs(net):
     whole = time.monotonic() - began
     net.task(state="absent")
     generator = random.Random(7)
-    rounds = int(os.environ.get("AGENTLESS_OCI_TEST_KILLS", "25"))
+    rounds = int(os.environ.get("AGENTLESS_OCI_TEST_KILLS", "8"))
     for number in range(rounds):
         given = {**GIVEN, "image": "localhost/tests/busybox:1"}
         if number % 3 == 1:  # while a container is replaced, or changed in place
