@@ -11,7 +11,7 @@ import os
 from ..cgroup import killed
 from ..kernel.errors import Error
 from ..statedir import StateDir
-from . import checks, logoptions, netchecks, netmode, options, records
+from . import checks, comparing, logoptions, netchecks, netmode, options, records
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
@@ -86,7 +86,7 @@ class Task:
             state=parameters["state"],
             image=parameters.get("image") or "",
             declared=options.normalise(parameters),
-            comparisons=options.comparisons(parameters.get("comparisons")),
+            comparisons=comparing.comparisons(parameters.get("comparisons")),
             recreate=bool(parameters.get("recreate")),
             restart=bool(parameters.get("restart")),
         )

@@ -13,58 +13,16 @@ against ``104857600``) taken out and nothing else altered: two values mean the s
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from ..image.options import REGISTRY
 from . import healthvalues, logoptions, netvalues, updatevalues, values
 from .errors import ContainerError
+from .optionrow import DICT, LIMITS, LIST, MONITOR, NETWORK, RECORD, SET, Option
+from .optionrow import option as _option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
-
-# What a change of an option means for a container that exists.
-RECREATE = "recreate"  # a new container takes its place
-LIMITS = "limits"  # written to the running container's cgroup
-RECORD = "record"  # only what is recorded changes: the next task that needs the value reads it there
-MONITOR = "monitor"  # the monitor reads it again
-NETWORK = "network"  # the running container is connected anew, and its /etc/hosts and resolv.conf are written
-
-# How two canonical values compare under ``comparisons: {option: allow_more_present}``.
-VALUE, LIST, SET, DICT = "value", "list", "set", "dict"
-
-
-class Option(
-    namedtuple("Option", "name type canonical update compare aliases choices elements default suboptions key")
-):
-    """One row of the table.
-
-    canonical(value)  the canonical form; raises ValueError with the reason, without the option's name
-    update            RECREATE, LIMITS, RECORD, MONITOR or NETWORK
-    compare           VALUE, LIST (order matters), SET (of strings, or of dicts told apart by *key*) or DICT
-    default           the canonical value that means the same as leaving the option out
-    """
-
-    __slots__ = ()
-
-
-def _option(
-    name: str,
-    type_: str,
-    canonical: Callable[[Any], Any],
-    update: str = RECREATE,
-    compare: str = VALUE,
-    *,
-    aliases: tuple[str, ...] = (),
-    choices: tuple[str, ...] = (),
-    elements: str = "",
-    default: Any = None,
-    suboptions: dict[str, Any] | None = None,
-    key: str = "",
-) -> Option:
-    return Option(name, type_, canonical, update, compare, aliases, choices, elements, default, suboptions, key)
-
 
 _MOUNT_SUBOPTIONS: dict[str, Any] = {
     "target": {"type": "str", "required": True, "aliases": ["dest", "destination", "dst"]},
@@ -302,54 +260,3 @@ def normalise(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def without_defaults(declared: Mapping[str, Any]) -> dict[str, Any]:
     """*declared* less the values that mean the same as leaving the option out."""
     return {name: value for name, value in declared.items() if value != TABLE[name].default}
-
-
-def equal(name: str, desired: Any, recorded: Any, comparison: str = "strict") -> bool:
-    """Whether *recorded* satisfies *desired* under one of ``strict``, ``ignore``, ``allow_more_present``.
-
-    None stands for an option left out.
-    """
-    row = TABLE[name]
-    desired = row.default if desired is None else desired
-    recorded = row.default if recorded is None else recorded
-    if comparison == "ignore" or desired == recorded:
-        return True
-    if comparison == "allow_more_present" and desired is not None and recorded is not None:
-        if row.compare == DICT:
-            return all(item in recorded and recorded[item] == value for item, value in desired.items())
-        if row.compare == SET:
-            return all(item in recorded for item in desired)
-        if row.compare == LIST:
-            rest = iter(recorded)
-            return all(item in rest for item in desired)
-    return False
-
-
-def comparisons(declared: Mapping[str, Any] | None) -> dict[str, str]:
-    """The comparison of every option, from the task's ``comparisons``; raises ContainerError for what makes no sense.
-
-    ``"*"`` stands for every option that is not named.
-    """
-    chosen = dict(declared or {})
-    aliases = {alias: row.name for row in TABLE.values() for alias in row.aliases}
-    result = dict.fromkeys([*TABLE, "image"], "strict")
-    wildcard = chosen.pop("*", "strict")
-    if wildcard not in ("strict", "ignore"):
-        raise ContainerError(f'comparisons: "*" must be strict or ignore, not {wildcard!r}', step="options")
-    result = dict.fromkeys(result, wildcard)
-    for given, how in chosen.items():
-        name = aliases.get(given, given)
-        if name not in result:
-            raise ContainerError(f"comparisons: there is no option {given!r}", step="options", obj=str(given))
-        if how not in ("strict", "ignore", "allow_more_present"):
-            raise ContainerError(
-                f"comparisons: {given} must be strict, ignore or allow_more_present, not {how!r}", step="options"
-            )
-        if how == "allow_more_present" and (name == "image" or TABLE[name].compare == VALUE):
-            raise ContainerError(
-                f"comparisons: {given} is a single value; allow_more_present is for lists and dictionaries",
-                step="options",
-                obj=str(given),
-            )
-        result[name] = how
-    return result

@@ -12,8 +12,10 @@ from collections import namedtuple
 
 from ..cgroup import killed
 from . import netmode
+from .comparing import equal
 from .errors import ContainerError
-from .options import LIMITS, MONITOR, NETWORK, RECREATE, TABLE, equal
+from .optionrow import LIMITS, MONITOR, NETWORK, RECREATE
+from .options import TABLE
 from .resources import can_lift
 from .spec import desired_options
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .observe import Observed
 
 # What the task wants. ``declared`` canonical options, ``image`` the name it gives ("" for none), ``comparisons`` of
-# every option (options.comparisons).
+# every option (comparing.comparisons).
 Request = namedtuple("Request", "name state image declared comparisons recreate restart")
 
 # The image the container shall be made from, as far as it is known before it is pulled: name as declared, id and

@@ -8,7 +8,7 @@ import os
 import pytest
 import yaml
 from ansible_collections.agentless.oci.plugins.doc_fragments import containers
-from ansible_collections.agentless.oci.plugins.module_utils.container import fleetoptions, options
+from ansible_collections.agentless.oci.plugins.module_utils.container import fleetoptions, optionrow, options
 
 PLUGINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "plugins")
 
@@ -27,9 +27,12 @@ def load(path):
 
 @pytest.fixture(scope="module")
 def documented():
-    own = load("modules/oci_container.py")["DOCUMENTATION"]["options"]
-    for fragment in ("health", "registry", "root"):
-        own = {**own, **load(f"doc_fragments/{fragment}.py")["DOCUMENTATION"]["options"]}
+    documentation = load("modules/oci_container.py")["DOCUMENTATION"]
+    own = documentation["options"]
+    for fragment in documentation["extends_documentation_fragment"]:
+        found = load(f"doc_fragments/{fragment.split('.')[2]}.py")["DOCUMENTATION"]
+        assert not set(own) & set(found.get("options", {})), fragment
+        own = {**own, **found.get("options", {})}
     return own
 
 
@@ -64,7 +67,7 @@ def test_the_documentation_of_a_set_says_what_its_table_says():
 def test_what_is_changed_in_place_is_said(documented):
     for name, row in options.TABLE.items():
         text = " ".join(documented[name]["description"])
-        assert ("Changed in place" in text) is (row.update != options.RECREATE), name
+        assert ("Changed in place" in text) is (row.update != optionrow.RECREATE), name
 
 
 def test_examples_use_only_options_there_are():

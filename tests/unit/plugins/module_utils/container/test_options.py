@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import options
+from ansible_collections.agentless.oci.plugins.module_utils.container import comparing, options
 from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
 
 G = 1 << 30
@@ -186,13 +186,13 @@ def test_defaults_mean_the_same_as_leaving_out():
     ],
 )
 def test_equal(name, desired, recorded, comparison, same):
-    assert options.equal(name, desired, recorded, comparison) is same
+    assert comparing.equal(name, desired, recorded, comparison) is same
 
 
 def test_comparisons_take_names_aliases_and_a_wildcard():
-    chosen = options.comparisons({"*": "ignore", "cap_add": "allow_more_present", "image": "strict"})
+    chosen = comparing.comparisons({"*": "ignore", "cap_add": "allow_more_present", "image": "strict"})
     assert (chosen["capabilities"], chosen["image"], chosen["env"]) == ("allow_more_present", "strict", "ignore")
-    assert set(options.comparisons(None).values()) == {"strict"}
+    assert set(comparing.comparisons(None).values()) == {"strict"}
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_comparisons_take_names_aliases_and_a_wildcard():
 )
 def test_comparisons_that_make_no_sense(given, reason):
     with pytest.raises(ContainerError, match=reason):
-        options.comparisons(given)
+        comparing.comparisons(given)
 
 
 def test_every_name_and_alias_is_there_once():

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import options, plan, resources
+from ansible_collections.agentless.oci.plugins.module_utils.container import comparing, options, plan, resources
 from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
 from ansible_collections.agentless.oci.plugins.module_utils.container.observe import ABSENT, Observed
 from hypothesis import given
@@ -21,7 +21,7 @@ KILLED = STOPPED._replace(killed=True)
 def request(declared=None, state="started", image="img:1", comparisons=None, **more):
     fields = {"recreate": False, "restart": False, **more}
     return plan.Request(
-        "web", state, image, options.normalise(declared or {}), options.comparisons(comparisons), **fields
+        "web", state, image, options.normalise(declared or {}), comparing.comparisons(comparisons), **fields
     )
 
 
@@ -236,7 +236,7 @@ def test_a_second_run_is_empty_and_the_first_does_what_was_declared(before, decl
     assert again.before == again.after == {}
     assert bool(made.actions) or recorded(before)["options"] == made.options
     for name, value in options.normalise(declared).items():
-        assert options.equal(name, value, made.options.get(name))
+        assert comparing.equal(name, value, made.options.get(name))
     for name in set(recorded(before)["options"]) - set(options.normalise(declared)):
         assert (name in made.options) is not whole
 
