@@ -205,6 +205,8 @@ from .image import (
     source,
     store,
     stored,
+    tarfields,
+    tarsparse,
     tarstream,
     tarwrite,
     transport,

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 
-from . import tarstream
+from . import tarfields, tarstream
 from .errors import ImageError
 
 TYPE_CHECKING = False
@@ -143,7 +143,7 @@ class TarArchive(Archive):
         try:
             for name, entry, offset in _members(fd):
                 self._add(name, entry, offset)
-        except tarstream.BadTar as error:
+        except tarfields.BadTar as error:
             self.close()
             raise self.broken(str(error)) from error
         except BaseException:
@@ -260,4 +260,4 @@ class _Seeking(tarstream.ByteSource):
     def skip(self, count: int) -> None:
         self.position += count
         if self.position > self._size:
-            raise tarstream.BadTar("the archive is cut off inside a file")
+            raise tarfields.BadTar("the archive is cut off inside a file")

@@ -12,7 +12,7 @@ import os
 import stat
 
 from .lower import DIR_FLAGS, is_whiteout
-from .tarstream import printable
+from .tarfields import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

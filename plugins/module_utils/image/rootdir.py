@@ -16,7 +16,7 @@ import stat
 
 from . import lower
 from .errors import ImageError
-from .tarstream import printable
+from .tarfields import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

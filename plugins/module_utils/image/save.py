@@ -17,7 +17,7 @@ from .digest import algorithm_of, canonical
 from .errors import ImageError
 from .source import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, ROOTFS
 from .stored import LAYOUT
-from .tarstream import BLOCK
+from .tarfields import BLOCK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

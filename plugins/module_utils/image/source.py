@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from . import archive, inflate, tarstream
+from . import archive, inflate, tarfields, tarstream
 from .errors import ImageError
 
 TYPE_CHECKING = False
@@ -110,7 +110,7 @@ def kind_of(path: str, stated: str = "auto") -> Kind:
             return Kind(path, archive.kind_of_members(_names(path, compression)), compression)
         finally:
             os.close(fd)
-    except (tarstream.BadTar, inflate.Damaged) as error:
+    except (tarfields.BadTar, inflate.Damaged) as error:
         raise _useless(path, f"{error}") from error
     except OSError as error:
         raise _useless(path, error.strerror or str(error)) from error

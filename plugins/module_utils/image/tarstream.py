@@ -13,13 +13,14 @@ import os
 import struct
 from zlib import adler32
 
+from . import tarsparse
+from .tarfields import BLOCK, MAX_EXTENDED, BadTar, decimal, limited, number, octal, padded, parse_time, printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-BLOCK = 512
-MAX_EXTENDED = 1 << 20  # bytes of one PAX header: xattrs are at most 64 KiB each
 MAX_LONG_NAME = 1 << 16
 
 REGULAR, HARDLINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
@@ -30,10 +31,6 @@ _XATTR = b"SCHILY.xattr."
 # name, (mode, uid, gid), size, mtime, checksum, type, linkname, magic, user and group names, devices, prefix
 _split = struct.Struct("100s 24s 12s 12s 8s 1s 100s 8s 64x 8s 8s 155s 12x").unpack
 _CACHED = 4096  # distinct fields whose numbers are kept; the files of one layer have few owners, modes and times
-
-
-class BadTar(Exception):
-    """The stream is no tar archive, or a damaged one."""
 
 
 class Entry:
@@ -152,20 +149,20 @@ def entries(source: ByteSource) -> Iterator[Entry]:
         name, owner, size_field, time, checksum, kind, linkname, magic, major, minor, prefix = _split(block)
         # Adler-32's lower half is one more than the sum of the bytes, modulo 65521: no half of a block reaches that.
         computed = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
-        if _octal(checksum) != computed - sum(checksum) + 8 * 32:
+        if octal(checksum) != computed - sum(checksum) + 8 * 32:
             _verify_signed_checksum(block)
-        size = _number(size_field, "size")
+        size = number(size_field, "size")
         if kind == b"x":
             pax, sparse_pairs = _read_pax(source, size)
             continue
         if kind == b"g":  # global headers hold comments and version marks; none of them concerns a file
-            _limited(size, MAX_EXTENDED, "global header")
-            source.skip(_padded(size))
+            limited(size, MAX_EXTENDED, "global header")
+            source.skip(padded(size))
             continue
         if kind == b"L" or kind == b"K":
-            _limited(size, MAX_LONG_NAME, "name")
-            value = source.exact(_padded(size))
-            if len(value) < _padded(size):
+            limited(size, MAX_LONG_NAME, "name")
+            value = source.exact(padded(size))
+            if len(value) < padded(size):
                 raise BadTar("the archive is cut off inside a long name")
             value = value[:size].partition(b"\0")[0]
             if kind == b"L":
@@ -180,11 +177,11 @@ def entries(source: ByteSource) -> Iterator[Entry]:
         entry.type = kind
         entry.mode, entry.uid, entry.gid = owners.get(owner) or _keep(owners, owner, _owner(owner))
         entry.size = entry.realsize = size
-        entry.mtime = times.get(time) or _keep(times, time, _number(time, "mtime", negative=True) * 1_000_000_000)
+        entry.mtime = times.get(time) or _keep(times, time, number(time, "mtime", negative=True) * 1_000_000_000)
         entry.linkname = linkname.partition(b"\0")[0] if linkname[0] else b""
         entry.major = entry.minor = 0
         if kind in (CHARACTER, BLOCK_DEVICE):
-            entry.major, entry.minor = _number(major, "device"), _number(minor, "device")
+            entry.major, entry.minor = number(major, "device"), number(minor, "device")
         entry.xattrs = {}
         entry.sparse = None
         if long_name:
@@ -195,16 +192,16 @@ def entries(source: ByteSource) -> Iterator[Entry]:
             _apply_pax(entry, pax)
         padded_size = entry.size
         if kind == b"S":
-            _old_gnu_sparse(source, block, entry)
+            tarsparse.old_gnu(source, block, entry)
         elif b"GNU.sparse.major" in pax or b"GNU.sparse.map" in pax or sparse_pairs:
-            _pax_sparse(source, entry, pax, sparse_pairs)
+            tarsparse.pax(source, entry, pax, sparse_pairs)
         if entry.type in (b"0", b"\0", b"7", b"S"):
             # An old archive marks a directory by its name alone.
             entry.type = DIRECTORY if entry.type == b"\0" and entry.name.endswith(b"/") else REGULAR
         elif entry.type not in (HARDLINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO):
             raise BadTar(f"the entry {printable(entry.name)} has the unknown type {entry.type!r}")
         if entry.type != REGULAR and entry.size and entry.type != HARDLINK:
-            source.skip(_padded(entry.size))
+            source.skip(padded(entry.size))
             padded_size = entry.size = 0
         elif entry.type == HARDLINK and entry.size:
             # POSIX lets a link carry its file's size without data; no writer of layers adds data.
@@ -212,12 +209,6 @@ def entries(source: ByteSource) -> Iterator[Entry]:
         pax, sparse_pairs, long_name, long_link = {}, [], b"", b""
         yield entry
         source.skip(-padded_size % BLOCK)
-
-
-def printable(name: bytes) -> str:
-    """*name* for a message: bytes that are no UTF-8, and control characters, escaped."""
-    text = name.decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)[:300]
 
 
 def _keep(cache: dict[bytes, Any], field: bytes, value: Any) -> Any:
@@ -228,59 +219,21 @@ def _keep(cache: dict[bytes, Any], field: bytes, value: Any) -> Any:
 
 
 def _owner(field: bytes) -> tuple[int, int, int]:
-    return _number(field[:8], "mode"), _number(field[8:16], "uid"), _number(field[16:], "gid")
-
-
-def _octal(field: bytes) -> int:
-    try:
-        return int(field.strip(b"\0 ") or b"0", 8)
-    except ValueError:
-        return -1
+    return number(field[:8], "mode"), number(field[8:16], "uid"), number(field[16:], "gid")
 
 
 def _verify_signed_checksum(block: bytes) -> None:
     """Historic writers summed signed characters. Raises BadTar when that does not fit either."""
     rest = block[:148] + block[156:]
-    if _octal(block[148:156]) != sum(rest) + 8 * 32 - 256 * sum(1 for byte in rest if byte > 127):
+    if octal(block[148:156]) != sum(rest) + 8 * 32 - 256 * sum(1 for byte in rest if byte > 127):
         raise BadTar("what should be a header of the archive is none (its checksum is wrong)")
-
-
-def _number(field: bytes, what: str, negative: bool = False) -> int:
-    first = field[0]
-    if first & 0x80:  # GNU base-256, big endian; 0xff marks a negative number
-        value = int.from_bytes(field, "big", signed=first == 0xFF)
-        if first != 0xFF:
-            value -= 0x80 << (8 * (len(field) - 1))
-    else:
-        text = field.strip(b"\0 ")
-        if not text:
-            return 0
-        try:
-            value = int(text, 8)
-        except ValueError:
-            try:
-                value = int(text.partition(b"\0")[0].strip() or b"0", 8)
-            except ValueError:
-                raise BadTar(f"a header of the archive has no number as {what}") from None
-    if value < 0 and not negative:
-        raise BadTar(f"a header of the archive has a negative {what}")
-    return value
-
-
-def _padded(size: int) -> int:
-    return size + -size % BLOCK
-
-
-def _limited(size: int, limit: int, what: str) -> None:
-    if size > limit:
-        raise BadTar(f"the archive has a {what} of {size} bytes; more than {limit} are not accepted")
 
 
 def _read_pax(source: ByteSource, size: int) -> tuple[dict[bytes, bytes], list[bytes]]:
     """Records of an extended header, and the values of GNU sparse 0.0's repeated keys in order."""
-    _limited(size, MAX_EXTENDED, "extended header")
-    data = source.exact(_padded(size))
-    if len(data) < _padded(size):
+    limited(size, MAX_EXTENDED, "extended header")
+    data = source.exact(padded(size))
+    if len(data) < padded(size):
         raise BadTar("the archive is cut off inside an extended header")
     records: dict[bytes, bytes] = {}
     pairs: list[bytes] = []
@@ -294,7 +247,8 @@ def _read_pax(source: ByteSource, size: int) -> tuple[dict[bytes, bytes], list[b
         if end > size or end <= space or data[end - 1 : end] != b"\n":
             raise BadTar("an extended header of the archive is damaged")
         key, equals, value = data[space + 1 : end - 1].partition(b"=")
-        if not equals:
+        # A name with a zero byte in it means another one to those who read on to its end than to those who do not.
+        if not equals or b"\0" in key or (key.endswith(b"path") and b"\0" in value):
             raise BadTar("an extended header of the archive is damaged")
         records[key] = value
         if key == b"GNU.sparse.offset" or key == b"GNU.sparse.numbytes":
@@ -305,107 +259,19 @@ def _read_pax(source: ByteSource, size: int) -> tuple[dict[bytes, bytes], list[b
 
 def _apply_pax(entry: Entry, pax: dict[bytes, bytes]) -> None:
     for key, value in pax.items():
+        if not value and not key.startswith(_XATTR):
+            continue  # an empty record takes back what an earlier one said (POSIX, pax): the header's own counts
         if key == b"path":
             entry.name = value
         elif key == b"linkpath":
             entry.linkname = value
         elif key == b"size":
-            entry.size = entry.realsize = _decimal(value, key)
+            entry.size = entry.realsize = decimal(value, key)
         elif key == b"uid":
-            entry.uid = _decimal(value, key)
+            entry.uid = decimal(value, key)
         elif key == b"gid":
-            entry.gid = _decimal(value, key)
+            entry.gid = decimal(value, key)
         elif key == b"mtime":
             entry.mtime = parse_time(value)
         elif key.startswith(_XATTR):
             entry.xattrs[key[len(_XATTR) :]] = value
-
-
-def _decimal(value: bytes, key: bytes) -> int:
-    if not value.isdigit():
-        raise BadTar(f"an extended header of the archive has no number as {printable(key)}")
-    return int(value)
-
-
-def parse_time(value: bytes) -> int:
-    """Nanoseconds from PAX's decimal seconds, without floating point's rounding."""
-    negative = value.startswith(b"-")
-    seconds, _dot, fraction = value.lstrip(b"-").partition(b".")
-    if not seconds.isdigit() or (fraction and not fraction.isdigit()):
-        raise BadTar("an extended header of the archive has no time as mtime")
-    nanoseconds = int(seconds) * 1_000_000_000 + int(fraction[:9].ljust(9, b"0"))
-    return -nanoseconds if negative else nanoseconds
-
-
-def _old_gnu_sparse(source: ByteSource, block: bytes, entry: Entry) -> None:
-    """The map of type S: four pairs in the header, 21 in each extension block."""
-    entry.realsize = _number(block[483:495], "size")
-    pairs = _pairs(block[386:482], 4)
-    extended = block[482]
-    while extended:
-        block = source.exact(BLOCK)
-        if len(block) < BLOCK:
-            raise BadTar("the archive is cut off inside a sparse file's map")
-        pairs += _pairs(block, 21)
-        extended = block[504]
-        _limited(len(pairs), 1 << 20, "sparse map")
-    entry.sparse = _checked_map(pairs, entry)
-
-
-def _pairs(data: bytes, count: int) -> list[tuple[int, int]]:
-    pairs = []
-    for index in range(count):
-        field = data[index * 24 : index * 24 + 24]
-        if not field.strip(b"\0 "):
-            break
-        pairs.append((_number(field[:12], "offset"), _number(field[12:], "length")))
-    return pairs
-
-
-def _pax_sparse(source: ByteSource, entry: Entry, pax: dict[bytes, bytes], repeated: list[bytes]) -> None:
-    """GNU sparse formats 0.0 (*repeated* keys), 0.1 (map in the header) and 1.0 (map in front of the data)."""
-    if b"GNU.sparse.name" in pax:
-        entry.name = pax[b"GNU.sparse.name"]
-    numbers: list[int]
-    if b"GNU.sparse.major" in pax and pax[b"GNU.sparse.major"] != b"0":
-        entry.realsize = _decimal(pax.get(b"GNU.sparse.realsize", b""), b"GNU.sparse.realsize")
-        numbers, used = _map_in_data(source, entry.size)
-        entry.size -= used
-    else:
-        entry.realsize = _decimal(pax.get(b"GNU.sparse.size", b""), b"GNU.sparse.size")
-        values = pax[b"GNU.sparse.map"].split(b",") if b"GNU.sparse.map" in pax else repeated
-        numbers = [_decimal(value, b"GNU.sparse.map") for value in values if value]
-    if len(numbers) % 2:
-        raise BadTar(f"the sparse file {printable(entry.name)} has a damaged map")
-    entry.sparse = _checked_map(list(zip(numbers[::2], numbers[1::2])), entry)
-
-
-def _map_in_data(source: ByteSource, size: int) -> tuple[list[int], int]:
-    """Format 1.0: decimal lines, padded to a block: the count of pairs, then the pairs. Also the bytes it took."""
-    text = b""
-    used = 0
-    wanted = -1
-    while True:
-        if used >= size or used > MAX_EXTENDED:
-            raise BadTar("a sparse file of the archive has a damaged map")
-        block = source.exact(BLOCK)
-        used += BLOCK
-        text += block
-        lines = text.split(b"\n")
-        if wanted < 0 and len(lines) > 1:
-            wanted = 2 * _decimal(lines[0], b"the count of a sparse map")
-        if wanted >= 0 and len(lines) > wanted + 1:
-            return [_decimal(line, b"a sparse map") for line in lines[1 : wanted + 1]], used
-
-
-def _checked_map(pairs: list[tuple[int, int]], entry: Entry) -> list[tuple[int, int]]:
-    end = 0
-    total = 0
-    for offset, length in pairs:
-        if offset < end or offset + length > entry.realsize:
-            raise BadTar(f"the sparse file {printable(entry.name)} has a damaged map")
-        end = offset + length
-        total += length
-    if total != entry.size:
-        raise BadTar(f"the sparse file {printable(entry.name)} has a map that does not fit its data")
-    return pairs

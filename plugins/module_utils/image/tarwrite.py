@@ -13,7 +13,7 @@ import os
 import stat
 
 from .errors import ImageError
-from .tarstream import BLOCK, printable
+from .tarfields import BLOCK, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

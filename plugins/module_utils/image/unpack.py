@@ -22,7 +22,8 @@ from .errors import ImageError
 from .inflate import Damaged, inflated
 from .readahead import ReadAhead
 from .rootdir import DEFAULT_ACL, MAX_DEPTH, MAX_PATH, RootDir, set_xattr
-from .tarstream import BadTar, ByteSource, Entry, printable
+from .tarfields import BadTar, printable
+from .tarstream import ByteSource, Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

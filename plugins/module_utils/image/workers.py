@@ -48,11 +48,14 @@ class Worker:
         return [self._jobs, self.results]
 
     def start(self, job: Any, message: dict[str, Any]) -> None:
-        """Hand *message* (see _work) to the process, for *job*, which is the caller's own."""
+        """Hand *message* (see _work) to the process, for *job*, which is the caller's own. Raises ImageError."""
         import json
 
         self.busy = job
-        os.write(self._jobs, json.dumps(message).encode() + b"\n")
+        try:
+            os.write(self._jobs, json.dumps(message).encode() + b"\n")
+        except BrokenPipeError:
+            raise _died() from None
 
     def result(self) -> tuple[Any, dict[str, Any]]:
         """(job, answer) when ``results`` is readable. Raises ImageError when the process died instead."""
@@ -62,11 +65,7 @@ class Worker:
         while not data.endswith(b"\n"):
             chunk = os.read(self.results, 65536)
             if not chunk:
-                raise ImageError(
-                    "the process that unpacks layers was killed",
-                    step="unpack",
-                    hint="Was the host out of memory? Run the task again; it continues from what is whole",
-                )
+                raise _died()
             data += chunk
         job, self.busy = self.busy, None
         return job, json.loads(data)
@@ -80,6 +79,14 @@ class Worker:
             os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.results)
+
+
+def _died() -> ImageError:
+    return ImageError(
+        "the process that unpacks layers died",
+        step="unpack",
+        hint="Was the host out of memory? Run the task again; it continues from what is whole",
+    )
 
 
 def start_workers(store: LayerStore, count: int) -> list[Worker]:
@@ -103,6 +110,7 @@ def _run(store: LayerStore, jobs: int, results: int, to_close: list[int]) -> NoR
     import gc
     import json
     import signal
+    import sys
 
     status = 1
     try:
@@ -116,6 +124,10 @@ def _run(store: LayerStore, jobs: int, results: int, to_close: list[int]) -> NoR
             for line in lines:
                 os.write(results, json.dumps(_work(store, json.loads(line))).encode() + b"\n")
         status = 0
+    except BrokenPipeError:
+        pass  # whoever gave the job is gone
+    except BaseException:  # noqa: BLE001  a fault of ours: shown as such
+        sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)
 

@@ -208,6 +208,31 @@ def test_killed_at_any_moment_the_next_run_goes_on(names, proxy, state_dir):
         assert size <= proxy.bytes_of(digest) <= size + rounds * IN_FLIGHT
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def test_one_that_unpacks_is_killed(names, proxy, state_dir):
+    """As the kernel does it where memory is short: the pull says so, and the next run goes on."""
+    proxy.rule = lambda seen: Fault(rate=4_000_000) if seen.method == "GET" else None
+    process = pulls(names[0])
+    end = time.monotonic() + 20
+    while not children(process.pid):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    os.kill(children(process.pid)[-1], signal.SIGKILL)
+    _out, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.startswith("aoci: the process that unpacks layers died. Was the host out of memory?")
+    blobs_are_whole(state_dir)
+    assert Store(StateDir(state_dir)).find(names[0]) is None
+    proxy.rule = lambda _seen: None
+    ends_well(pulls(names[0]))
+    check(state_dir, names[0])
+    assert unfinished(state_dir) == []
+
+
 def test_some_of_a_crowd_are_killed(names, proxy, state_dir):
     """Who waited for a blob that another was fetching takes over where that one was killed."""
     moments = random.Random(9)

@@ -175,6 +175,82 @@ def test_damaged_archives(data, said):
         read(data)
 
 
+def with_records(records, info=None):
+    """An archive of one member whose extended header has these records, whatever they are."""
+    body = b""
+    for key, value in records:
+        bare = len(key) + len(value) + 3
+        length = next(bare + digits for digits in range(1, 9) if len(str(bare + digits)) == digits)
+        body += b"%d %s=%s\n" % (length, key, value)
+    extended = member("extended", tarfile.XHDTYPE)
+    return archive([(extended, body), (info or member("f"), b"")], tarfile.USTAR_FORMAT)
+
+
+HUGE = b"9" * 5000  # int() of as many digits is an error of Python's
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([(b"uid", HUGE)], "has no number as uid"),
+        ([(b"size", b"%d" % (1 << 63))], "has no number as size"),
+        ([(b"mtime", HUGE)], "has no number as mtime"),
+        ([(b"mtime", b"1.5x")], "has no time as mtime"),
+        ([(b"path", b"harmless\0/../../evil")], "extended header of the archive is damaged"),
+        ([(b"linkpath", b"a\0b")], "extended header of the archive is damaged"),
+        ([(b"SCHILY.xattr.user.a\0b", b"c")], "extended header of the archive is damaged"),
+        ([(b"GNU.sparse.map", b"0,1"), (b"GNU.sparse.size", HUGE)], "has no number as GNU.sparse.size"),
+    ],
+)
+def test_records_that_say_what_cannot_be(records, said):
+    with pytest.raises(tarstream.BadTar, match=said):
+        read(with_records(records))
+
+
+@pytest.mark.parametrize(("offset", "width", "what"), [(108, 8, "uid"), (124, 12, "size"), (136, 12, "mtime")])
+def test_numbers_that_no_file_can_have(offset, width, what):
+    block = bytearray(broken(SMALL, offset, b"\x80" + b"\x7f" * (width - 1))[:512])
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    if width == 8:  # has room for no more than a file can have
+        assert read(bytes(block) + SMALL[512:])[0][0].uid == int.from_bytes(b"\x7f" * 7, "big")
+        return
+    with pytest.raises(tarstream.BadTar, match=f"has an impossible {what}"):
+        read(bytes(block) + SMALL[512:])
+
+
+def test_an_empty_record_leaves_what_the_header_says():
+    records = [(b"path", b""), (b"uid", b""), (b"mtime", b""), (b"SCHILY.xattr.user.empty", b"")]
+    [(entry, _content)] = read(with_records(records, member("f", uid=7, mtime=9)))
+    assert (entry.name, entry.uid, entry.mtime) == (b"f", 7, 9 * 10**9)
+    assert entry.xattrs == {b"user.empty": b""}  # an attribute may well be empty
+
+
+def sparse(pieces, size=None):
+    """A file of GNU's format 1.0 in *pieces*; *size* of its map is stated only."""
+    text = b"%d\n" % (len(pieces) if size is None else size)
+    text += b"".join(b"%d\n%d\n" % piece for piece in pieces)
+    content = text + bytes(-len(text) % 512) + bytes(sum(length for _offset, length in pieces))
+    records = [(b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), (b"GNU.sparse.realsize", b"%d" % (1 << 40))]
+    data = with_records(records)[:1024]
+    return data + archive([(member("f"), content)], tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.parametrize("count", [0, 1, 60_000])
+def test_a_sparse_file_in_many_pieces(count):
+    pieces = [(number << 20, 3) for number in range(count)]
+    [(entry, content)] = read(sparse(pieces))
+    assert (entry.sparse, len(content)) == (pieces, 3 * count)
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(2, "a damaged map"), (10**12, "is in 1000000000000 pieces"), (10**30, "has no number as")]
+)
+def test_a_map_that_claims_too_much(size, said):
+    with pytest.raises(tarstream.BadTar, match=said):
+        read(sparse([(0, 1)], size))
+
+
 def test_a_file_that_is_cut_off():
     source = tarstream.ByteSource(iter([SMALL[:800]]))
     with pytest.raises(tarstream.BadTar, match="cut off inside a file"):
