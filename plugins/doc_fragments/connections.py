@@ -16,7 +16,8 @@ options:
       - With V(bridge) it is connected to O(networks), or to the network C(bridge), which is made on first use; also
         C(default) and C(private), as Docker and podman call that.
       - With the name of a network made by M(agentless.oci.oci_network), or several separated by commas or as a list, it
-        is connected to those.
+        is connected to those. Settings may follow as podman has them, V(NAME:ip=10.91.7.10,mac=02:00:00:00:00:01) and
+        C(alias=NAME), as O(networks) says them.
       - With V(container:NAME) it uses the network of another container that runs, and its C(/etc/hosts) and
         C(/etc/resolv.conf). When the other one is started anew, the next run of this task restarts this one.
       - With V(ns:/PATH) it uses the network namespace that is kept there.
@@ -64,10 +65,21 @@ options:
       - Changed in place, the running container is connected anew and keeps its addresses.
     type: list
     elements: str
-    aliases: [ports, publish]
+    aliases: [ports, publish, published]
+  publish_all_ports:
+    description:
+      - Publish each port that the image or O(exposed_ports) name and O(published_ports) does not on a free port of the
+        host. V(all) as the only item of O(published_ports) is the same. Changed in place.
+    type: bool
+    aliases: [publish_all]
+  default_host_ip:
+    description:
+      - Address of the host for those of O(published_ports) that name none.
+    type: str
   exposed_ports:
     description:
-      - Ports that the container listens on, as V(80), V(53/udp) or V(8000-8010). Only recorded. Changed in place.
+      - Ports that the container listens on, as V(80), V(53/udp) or V(8000-8010). Recorded, and for
+        O(publish_all_ports). Changed in place.
     type: list
     elements: str
     aliases: [exposed, expose]
@@ -93,9 +105,28 @@ options:
   etc_hosts:
     description:
       - Further names for C(/etc/hosts), a dictionary from host names to addresses. V(host-gateway) is the host's
-        address as the container sees it. Changed in place.
-    type: dict
+        address as the container sees it. A list of V(NAME:ADDRESS) is the same. Changed in place.
+    type: raw
     aliases: [add_hosts, extra_hosts]
+  no_hosts:
+    description:
+      - Whether the container has the C(/etc/hosts) of its image, instead of one with its own name and those of the
+        containers on its networks.
+    type: bool
+  ip:
+    description:
+      - Address in the first network, as O(networks[].ipv4_address) of it.
+    type: str
+  ip6:
+    description:
+      - IPv6 address in the first network, as O(networks[].ipv6_address) of it.
+    type: str
+  network_aliases:
+    description:
+      - Further names for the container in all its networks, as O(networks[].aliases) of each.
+    type: list
+    elements: str
+    aliases: [network_alias]
   mac_address:
     description:
       - MAC address of the interface in the first network. Changed in place.

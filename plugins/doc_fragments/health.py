@@ -44,6 +44,9 @@ options:
     description: The same as C(start_period) of O(healthcheck).
     type: str
     aliases: [health_start_period]
+  no_healthcheck:
+    description: The same as V([NONE]) for the test of O(healthcheck).
+    type: bool
   on_unhealthy:
     description:
       - What is done when the container becomes unhealthy. Changed in place.

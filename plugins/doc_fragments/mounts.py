@@ -59,6 +59,15 @@ options:
       - Empty directories in memory, each a path in the container, with options of C(mount(8\)) behind a colon.
     type: list
     elements: str
+  read_only_tmpfs:
+    description:
+      - With O(read_only=true), whether C(/run), C(/tmp) and C(/var/tmp) are empty directories in memory, where nothing
+        else is declared for them.
+    type: bool
+  timezone:
+    description:
+      - Time zone, as V(Europe/Berlin), or V(local) for the host's. The host's file of it becomes C(/etc/localtime).
+    type: str
   read_only:
     description:
       - Whether the container's root file system can only be read.

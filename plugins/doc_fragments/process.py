@@ -18,14 +18,32 @@ options:
     description:
       - Entrypoint instead of the image's, a list or a string that is split into words. The image's command is not
         used then.
-      - An empty list takes the image's entrypoint away.
+      - An empty list takes the image's entrypoint away. A string that is a JSON list is that list.
     type: raw
   env:
     description:
       - Environment variables, on top of the image's.
-      - Values are strings. Whole numbers are taken as they are written; booleans, fractions and empty values must be
-        put in quotes, since they could be spelled in several ways.
+      - Values are strings. Whole numbers are taken as they are written. Booleans and fractions could be spelled in
+        several ways; they are taken as V(True) or V(1.1), with a warning to put them in quotes. Empty values must be in
+        quotes.
     type: dict
+  env_file:
+    description:
+      - Files on the managed host with further environment variables, in lines C(NAME=VALUE). O(env) goes before them,
+        a later file before an earlier one. Lines that begin with C(#) are left out; nothing is taken out of the value,
+        quotes are part of it.
+    type: list
+    elements: path
+    aliases: [env_files]
+  unsetenv:
+    description:
+      - Variables of the image that the container does not have.
+    type: list
+    elements: str
+  unsetenv_all:
+    description:
+      - Whether the container has none of the image's variables.
+    type: bool
   user:
     description:
       - User to run as, V(name), V(uid), V(name:group) or V(uid:gid). Names are those of the image. By default the
@@ -50,11 +68,25 @@ options:
       - Directory to run in, made if it does not exist. By default the image's.
     type: str
     aliases: [workdir]
+  umask:
+    description:
+      - Which permissions new files do not have, an octal number. The default is V(0022).
+    type: str
   labels:
     description:
       - Labels, on top of the image's. Values as with O(env). Changed in place.
     type: dict
     aliases: [label]
+  label_file:
+    description:
+      - Files on the managed host with further labels, in lines as of O(env_file). O(labels) goes before them.
+    type: list
+    elements: path
+  annotations:
+    description:
+      - Annotations for the runtime's configuration of the container.
+    type: dict
+    aliases: [annotation]
   interactive:
     description:
       - Keep standard input open, for programs that end when it is not.
@@ -76,22 +108,19 @@ options:
     type: str
   pid_mode:
     description:
-      - Whether the container sees its own processes only (V(private), the default) or the host's.
+      - Whether the container sees its own processes only (V(private), the default) or the host's (V(host)).
     type: str
-    choices: [private, host]
     aliases: [pid]
   ipc_mode:
     description:
-      - Whether System V IPC, POSIX message queues and C(/dev/shm) are the container's own (V(private), the default)
-        or the host's.
+      - Whether System V IPC, POSIX message queues and C(/dev/shm) are the container's own (V(private) or
+        V(shareable), the default) or the host's (V(host)).
     type: str
-    choices: [private, host]
     aliases: [ipc]
   uts:
     description:
-      - Whether the container has a host name of its own (V(private), the default) or the host's.
+      - Whether the container has a host name of its own (V(private), the default) or the host's (V(host)).
     type: str
-    choices: [private, host]
   userns_mode:
     description:
       - With V(private) the container has a user namespace of its own. Its users and groups 0 to 65535, root included,
@@ -108,9 +137,9 @@ options:
     aliases: [userns]
   cgroupns_mode:
     description:
-      - Whether the container sees its own cgroup as the root (V(private), the default) or where it lies on the host.
+      - Whether the container sees its own cgroup as the root (V(private), the default) or where it lies on the host
+        (V(host)).
     type: str
-    choices: [private, host]
     aliases: [cgroupns]
   capabilities:
     description:
@@ -136,6 +165,11 @@ options:
         takes it away, V(seccomp=/path.json) and V(seccomp={…}) put another in its place, in the JSON format that
         Docker has. The file is on the managed host, and a change of it replaces the container.
       - With O(privileged=true) there is no filter unless one is declared.
+      - V(apparmor=PROFILE) is a profile that is loaded on the host. V(label=type:NAME), and V(user), V(role), V(level)
+        and V(filetype) alike, are parts of an SELinux context; the others are C(system_u:system_r:container_t:s0). A
+        host whose kernel has no such module is an error. V(apparmor=unconfined) and V(label=disable) are so anyway.
+      - V(mask=/PATH:/PATH) hides files of C(/proc) and C(/sys), V(unmask=/PATH) or V(unmask=ALL) shows those that are
+        hidden or read-only otherwise; V(systempaths=unconfined) shows all, too.
     type: list
     elements: str
     aliases: [security_opt]

@@ -28,6 +28,12 @@ options:
     description:
       - How readily memory is swapped out, 0 to 100. Only on cgroup v1. Changed in place.
     type: int
+  oom_killer:
+    description:
+      - With V(true) the kernel does not kill the container's processes when its memory is used up; they wait. Only on
+        cgroup v1. Changed in place.
+    type: bool
+    aliases: [oom_kill_disable]
   cpus:
     description:
       - Number of processors worth of time the container may use, for example V(1.5). V(0) is no limit. Changed in
@@ -45,6 +51,16 @@ options:
     description:
       - Weight when processors are short, 2 to 262144; a group of its own has 1024. Changed in place.
     type: int
+  cpu_rt_period:
+    description:
+      - Period that O(cpu_rt_runtime) is counted in, in microseconds. Only on cgroup v1, where the kernel has it.
+        Changed in place.
+    type: int
+  cpu_rt_runtime:
+    description:
+      - Time in microseconds that realtime tasks may run in each period. Only on cgroup v1, where the kernel has it.
+        Changed in place.
+    type: int
   cpuset_cpus:
     description:
       - Processors the container may run on, for example V(0-2,4). Changed in place.
@@ -61,6 +77,42 @@ options:
     description:
       - Weight of block I/O, 10 to 1000. Changed in place.
     type: int
+  blkio_weight_device:
+    description:
+      - Weights of single devices, a dictionary from their paths or V(MAJOR:MINOR) to 10 to 1000, or a list of C(path)
+        and C(weight). Changed in place, but for a device that is left out.
+    type: raw
+  device_read_bps:
+    description:
+      - Most bytes that are read from a device each second, as a list of dictionaries with C(path) (or V(MAJOR:MINOR))
+        and C(rate), as V(1m), or of strings as V(/dev/sda:1m). Changed in place.
+    type: list
+    elements: raw
+  device_write_bps:
+    description:
+      - The same of bytes that are written. Changed in place.
+    type: list
+    elements: raw
+  device_read_iops:
+    description:
+      - The same of read operations. Changed in place.
+    type: list
+    elements: raw
+  device_write_iops:
+    description:
+      - The same of write operations. Changed in place.
+    type: list
+    elements: raw
+  cgroup_conf:
+    description:
+      - Control files of cgroup v2 that no other option stands for, by their names, as C(memory.high), with what is to
+        be written there. Changed in place, but for one that is left out.
+    type: dict
+  cgroup_parent:
+    description:
+      - The group above the container's, a path from the root of the hierarchies, or the name of a systemd slice as
+        V(batch.slice). Limits of that group hold for all in it. The default is V(/agentless-oci).
+    type: str
   oom_score_adj:
     description:
       - How likely the kernel ends the container when memory is short, -1000 (never) to 1000.
@@ -87,4 +139,11 @@ options:
     type: list
     elements: str
     aliases: [device]
+  device_cgroup_rules:
+    description:
+      - Devices that the container may use besides those, if it has a node of them, each as V(c 42:* rmw), type, numbers
+        and access.
+    type: list
+    elements: str
+    aliases: [device_cgroup_rule]
 """

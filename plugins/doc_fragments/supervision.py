@@ -17,6 +17,11 @@ options:
     description:
       - Seconds that the container has to end before it is killed, V(10) by default. Changed in place.
     type: int
+  stop_time:
+    description:
+      - Seconds that the container has to end where this task stops it, instead of O(stop_timeout).
+    type: float
+    aliases: [delete_time]
   log_driver:
     description:
       - Where what the container writes goes. Changed in place.
@@ -25,9 +30,10 @@ options:
       - With V(journald) to the host's journal, with the fields that podman and Docker have (C(CONTAINER_NAME),
         C(CONTAINER_ID), C(CONTAINER_ID_FULL), C(CONTAINER_TAG), C(IMAGE_NAME), C(SYSLOG_IDENTIFIER) …). While journald
         is not there, it is lost.
+      - V(local) is V(k8s-file).
       - With V(none) it is not kept, and a task that waits for the container's end returns nothing of it.
     type: str
-    choices: [k8s-file, json-file, journald, none]
+    choices: [k8s-file, json-file, journald, none, local]
   log_options:
     description:
       - Options of the log. C(max-size) is the size at which a new file is begun, V(10m) by default, V(0) for never;
@@ -46,8 +52,8 @@ options:
         C(agentless-oci-containers.service); elsewhere the host's init has to call
         C(/var/lib/agentless-oci/core/entry.py boot) with Python.
       - Restarts in a row wait longer and longer, from 0.1 to 60 seconds. The default is V(no).
+      - V(on-failure:3) is V(on-failure) with O(restart_retries=3).
     type: str
-    choices: ["no", on-failure, always, unless-stopped]
   restart_retries:
     description:
       - How often O(restart_policy=on-failure) tries in a row. V(0), the default, is without end. Changed in place.
@@ -56,5 +62,9 @@ options:
     description:
       - Remove the container when it has ended. Changed in place.
     type: bool
-    aliases: [rm]
+    aliases: [rm, remove]
+  cleanup:
+    description:
+      - With O(detach=false) the same as O(auto_remove).
+    type: bool
 """

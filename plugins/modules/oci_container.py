@@ -34,6 +34,7 @@ extends_documentation_fragment:
   - agentless.oci.supervision
   - agentless.oci.health
   - agentless.oci.registry
+  - agentless.oci.foreign
   - agentless.oci.root
 attributes:
   check_mode:
@@ -61,11 +62,12 @@ options:
       - With V(healthy) also its O(healthcheck) says that it is well. The task waits for that, at most
         O(healthy_wait_timeout) seconds, and fails with the output of the last check. A container that is unhealthy, but
         has not ended, may become healthy in that time.
-      - With V(present) it exists as declared. A new one is not started, one that is there goes on as it did.
+      - With V(present) it exists as declared. A new one is not started, one that is there goes on as it did. V(created)
+        is another word for it.
       - With V(stopped) it exists as declared and does not run.
       - With V(absent) there is no such container. One that runs is stopped first.
     type: str
-    choices: [absent, present, started, stopped, healthy]
+    choices: [absent, present, created, started, stopped, healthy]
     default: started
   image:
     description:
@@ -74,6 +76,20 @@ options:
       - A container is replaced when the image's id changes, not when only the name does.
       - Needed for a container that does not exist yet.
     type: str
+  image_name_mismatch:
+    description:
+      - What follows when the image is the same and only its name is another one. With V(recreate) the container is
+        replaced, with V(ignore) nothing happens. By default the new name is recorded.
+    type: str
+    choices: [recreate, ignore]
+  image_strict:
+    description:
+      - With V(true) the same as O(image_name_mismatch=recreate).
+    type: bool
+  ignore_image:
+    description:
+      - With V(true) the same as V(ignore) for C(image) in O(comparisons).
+    type: bool
   pull:
     description:
       - When to ask the registry for the image.
@@ -81,12 +97,24 @@ options:
       - With V(always) each time. With V(newer) too, but if the registry cannot be reached, the image that is there
         will do.
       - With V(never) not at all.
-    type: str
-    choices: [always, missing, never, newer]
+      - V(true) is V(always), and V(false) is V(missing).
+    type: raw
     default: missing
   platform:
     description:
       - Platform of the image, as in V(linux/arm64), instead of the host's.
+    type: str
+  arch:
+    description:
+      - Architecture of the image, the second part of O(platform).
+    type: str
+  os:
+    description:
+      - Operating system of the image, the first part of O(platform), with O(arch).
+    type: str
+  variant:
+    description:
+      - Variant of the architecture, the third part of O(platform), with O(arch).
     type: str
   recreate:
     description:
@@ -98,6 +126,12 @@ options:
       - Restart the container if it runs.
     type: bool
     default: false
+    aliases: [force_restart]
+  paused:
+    description:
+      - With V(true) the processes of the container that runs stand still, with V(false) they go on. Without it that is
+        left as it is. A container that is started anew goes on.
+    type: bool
   detach:
     description:
       - With V(false) the task waits until the container has ended, and returns what it wrote and its exit code. The

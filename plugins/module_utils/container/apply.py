@@ -42,6 +42,7 @@ class Apply:
 
     entry        path of the core's entry.py, for the monitor
     image        gives the image to make a container from, pulled where the plan says so
+    stop_time    seconds that a container has to end in, instead of its own stop_timeout
     wait         the task waits for the container's end: it removes it itself then
     wishes       how the container is replaced
     """
@@ -57,6 +58,7 @@ class Apply:
         *,
         kill_signal: str = "",
         force_kill: bool = False,
+        stop_time: float | None = None,
         wait: bool = False,
         wishes: Wishes = DEFAULT,
     ) -> None:
@@ -68,6 +70,7 @@ class Apply:
         self.image = image
         self.kill_signal = kill_signal
         self.force_kill = force_kill
+        self.stop_time = stop_time
         self.wait = wait
         self.wishes = wishes
         self.warnings: list[str] = []
@@ -84,6 +87,8 @@ class Apply:
             "start": self._start,
             "stop": lambda _plan: self._stop(),
             "restart": self._restart,
+            "pause": lambda _plan: self._pause(True),
+            "unpause": lambda _plan: self._pause(False),
             "remove": self._remove,
         }
         try:
@@ -278,12 +283,12 @@ class Apply:
         if self.observed.status in ("running", "paused"):
             from .bundle import cgroups_path
 
-            cgroup = open_cgroup(cgroups_path(record.name, record.id), owner="container")
+            cgroup = open_cgroup(cgroups_path(record.spec), owner="container")
             cgroup.apply(cgroup.plan(updated(plan.options, before)))
         record.spec["options"] = plan.options
         if self.observed.status in ("running", "paused") and not self.observed.lost:
             self._update_network(record, plan)
-        if self.request.image:
+        if "image" in plan.changed:
             record.spec["image"]["name"] = self.request.image
         records.save(record)
         self._update_bundle(record)
@@ -348,11 +353,17 @@ class Apply:
     def _stop(self, record: Record | None = None) -> None:
         from .stop import stop
 
-        stop(self.state, record or self._known, kill_signal=self.kill_signal, force=self.force_kill)
+        known = record or self._known
+        stop(self.state, known, kill_signal=self.kill_signal, force=self.force_kill, seconds=self.stop_time)
 
     def _restart(self, plan: Plan) -> None:
         self._stop()
         self._start(plan)
+
+    def _pause(self, paused: bool) -> None:
+        from ..runtime import lifecycle
+
+        (lifecycle.pause if paused else lifecycle.resume)(self.state.runtime, self._known.id)
 
     def _remove(self, _plan: Plan) -> None:
         self._destroy(self._known)

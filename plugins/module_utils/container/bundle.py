@@ -51,9 +51,9 @@ READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysr
 _INFINITY = (1 << 64) - 1  # RLIM_INFINITY, what -1 is in a number without sign (config.md, "rlimits")
 
 
-def cgroups_path(name: str, container_id: str) -> str:
+def cgroups_path(spec: Mapping[str, Any]) -> str:
     """Where the container's cgroup lies, below the root of every hierarchy."""
-    return f"/agentless-oci/{name}-{container_id[:12]}"
+    return f"{specs.setting(spec['options'], 'cgroup_parent')}/{spec['name']}-{spec['id'][:12]}"
 
 
 def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         )
     linux: dict[str, Any] = {
         "namespaces": _namespaces(options, host.netns),
-        "cgroupsPath": cgroups_path(spec["name"], spec["id"]),
+        "cgroupsPath": cgroups_path(spec),
         "resources": {**resources(options), "devices": _device_rules(options, host)},
         "devices": _devices(options, host),
     }
@@ -82,8 +82,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
     if options.get("sysctls"):
         linux["sysctl"] = dict(options["sysctls"])
     if not privileged:
-        linux["maskedPaths"] = list(MASKED_PATHS)
-        linux["readonlyPaths"] = list(READONLY_PATHS)
+        linux["maskedPaths"], linux["readonlyPaths"] = _hidden(options)
     capabilities = effective_capabilities(options, host.capabilities)
     seccomp = seccomp_for(options, capabilities, host.machine, host.release)
     if seccomp is not None:
@@ -94,10 +93,15 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         "process": _process(spec, args, user, capabilities),
         "root": {"path": "rootfs", "readonly": bool(options.get("read_only"))},
         "mounts": _mounts(options, host.etc),
-        "annotations": {**specs.labels(options, image), "org.opencontainers.image.ref.name": spec["image"]["name"]},
+        "annotations": {
+            **specs.labels(options, image),
+            "org.opencontainers.image.ref.name": spec["image"]["name"],
+            **options.get("annotations", {}),
+        },
         "linux": linux,
     }
     _init(options, host, document)
+    _label(options, document)
     if options.get("uts") != "host":
         document["hostname"] = specs.hostname(spec)
         if "domainname" in options:
@@ -118,6 +122,29 @@ def _init(options: Mapping[str, Any], host: Host, document: dict[str, Any]) -> N
     elif host.init:
         document["mounts"].append(_mount(initprogram.TARGET, "bind", host.init, ["bind", "ro"]))
         document["process"]["args"] = [initprogram.TARGET, "--", *document["process"]["args"]]
+
+
+def _hidden(options: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """(masked paths, read-only paths): the usual ones, as security_opts add to them and take from them."""
+    opts = options.get("security_opts", ())
+    shown = {item[len("unmask=") :] for item in opts if item.startswith("unmask=")}
+    masked = [path for path in MASKED_PATHS if path not in shown and "ALL" not in shown]
+    read_only = [path for path in READONLY_PATHS if path not in shown and "ALL" not in shown]
+    return [*masked, *(item[len("mask=") :] for item in opts if item.startswith("mask="))], read_only
+
+
+def _label(options: Mapping[str, Any], document: dict[str, Any]) -> None:
+    """AppArmor's profile or SELinux's context, where security_opts name one; the parts left out are podman's."""
+    opts = options.get("security_opts", ())
+    for item in opts:
+        if item.startswith("apparmor="):
+            document["process"]["apparmorProfile"] = item.partition("=")[2]
+    parts = dict(item[len("label=") :].split(":", 1) for item in opts if item.startswith("label="))
+    if parts:
+        user, level = parts.get("user", "system_u"), parts.get("level", "s0")
+        role, kind = parts.get("role", "system_r"), parts.get("type", "container_t")
+        document["process"]["selinuxLabel"] = f"{user}:{role}:{kind}:{level}"
+        document["linux"]["mountLabel"] = f"{user}:object_r:{parts.get('filetype', 'container_file_t')}:{level}"
 
 
 def _check_ids(user: User) -> None:
@@ -145,7 +172,12 @@ def _process(spec: Mapping[str, Any], args: list[str], user: User, capabilities:
         "env": [f"{name}={value}" for name, value in environment.items()],
         "cwd": options.get("working_dir") or image.get("WorkingDir") or "/",
         # The primary group among them: a set-group-id program must not be able to shake it off (CVE-2022-36109).
-        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups]},
+        "user": {
+            "uid": user.uid,
+            "gid": user.gid,
+            "additionalGids": [user.gid, *user.groups],
+            **({"umask": int(options["umask"], 8)} if "umask" in options else {}),
+        },
         # Inheritable and ambient stay empty (CVE-2022-24769).
         "capabilities": {"bounding": capabilities, "effective": effective, "permitted": effective},
         "noNewPrivileges": "no-new-privileges" in options.get("security_opts", ()),
@@ -210,7 +242,7 @@ def _mounts(options: Mapping[str, Any], etc: str) -> list[dict[str, Any]]:
     else:
         size = specs.setting(options, "shm_size")
         mounts["/dev/shm"] = _mount("/dev/shm", "tmpfs", "shm", [*nothing, "mode=1777", f"size={size}"])
-    for name in ("hosts", "hostname", "resolv.conf"):
+    for name in ("hosts", "hostname", "resolv.conf") if not options.get("no_hosts") else ("hostname", "resolv.conf"):
         mounts[f"/etc/{name}"] = _mount(f"/etc/{name}", "bind", f"{etc}/{name}", ["rbind", "rprivate"])
     declared = [*_volumes(options), *_declared_mounts(options), *_tmpfs(options), *_device_mounts(options)]
     for mount in declared:
@@ -294,4 +326,9 @@ def _device_rules(options: Mapping[str, Any], host: Host) -> list[dict[str, Any]
     for entry in options.get("devices", ()):
         type_, major, minor = host.devices[entry["source"]][:3]
         rules.append({"allow": True, "type": type_, "major": major, "minor": minor, "access": entry["permissions"]})
+    for rule in options.get("device_cgroup_rules", ()):
+        type_, numbers, access = rule.split(" ")
+        named = dict(zip(("major", "minor"), numbers.split(":")))
+        numbered = {key: int(number) for key, number in named.items() if number != "*"}
+        rules.append({"allow": True, "type": type_, **numbered, "access": access})
     return rules

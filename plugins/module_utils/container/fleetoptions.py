@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from . import options
+from . import foreign, options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Of oci_container's options those that make no sense for one of many.
-LEFT_OUT = ("root", "detach")
+# Of oci_container's options those that make no sense for one of many, and those of others' modules for one container.
+LEFT_OUT = ("root", "detach", "cleanup", *foreign.TABLE)
 
 
 def of_a_member() -> dict[str, dict[str, Any]]:

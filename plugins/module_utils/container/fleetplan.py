@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from . import netmode
+from . import netmode, spellings
 from .errors import ContainerError
 from .plan import text
 
@@ -49,6 +49,10 @@ def members(parameters: Mapping[str, Any], task_defaults: Mapping[str, Any]) -> 
         own = {**task_defaults, **shared, **given(container), "root": parameters.get("root")}
         own = {name: value for name, value in own.items() if name not in _OWN}
         name = str(own["name"])
+        try:
+            own = spellings.folded(own)[0]  # of what is to be warned of each container's own task will
+        except ContainerError as error:
+            raise _error(name, error.message, error.hint) from error
         if bool(own.get("username")) != bool(own.get("password")):
             raise _error(name, "username and password are needed together")
         found.append(Member(name, own, {**implied_needs(own), **needs(name, container.get("depends_on"))}))

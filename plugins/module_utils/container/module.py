@@ -11,7 +11,7 @@ import os
 from ..cgroup import killed
 from ..kernel.errors import Error
 from ..statedir import StateDir
-from . import checks, comparing, logoptions, netchecks, netmode, options, records
+from . import checks, comparing, logoptions, netchecks, netmode, options, records, spellings
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
@@ -72,12 +72,12 @@ class Task:
         With *timed* the result has the times of the layers that were pulled. *images* is what other tasks of a set have
         found out of images.
         """
+        parameters, self.warnings = spellings.folded(parameters)
         self.parameters = parameters
         self.entry = entry
         self.check_mode = check_mode
         self.timed = timed
         self.images = images
-        self.warnings: list[str] = []
         self.name = str(parameters["name"])
         checks.check_name(self.name)
         checks.check_task(parameters)
@@ -89,6 +89,8 @@ class Task:
             comparisons=comparing.comparisons(parameters.get("comparisons")),
             recreate=bool(parameters.get("recreate")),
             restart=bool(parameters.get("restart")),
+            paused=parameters.get("paused"),
+            mismatch=parameters.get("image_name_mismatch") or "",
         )
         self.wishes = wishes(parameters.get("update"))
         netchecks.check_declared(self.request.declared)
@@ -213,6 +215,7 @@ class Task:
             obtain,
             kill_signal=self.parameters.get("kill_signal") or "",
             force_kill=bool(self.parameters.get("force_kill")),
+            stop_time=self.parameters.get("stop_time"),
             wait=self.parameters.get("detach", True) is False,
             wishes=self.wishes,
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_CONNECTING = ("networks", "published_ports", "mac_address")
+_CONNECTING = ("networks", "published_ports", "publish_all_ports", "mac_address")
 _WHY = {
     netmode.NONE: "it has no network",
     netmode.HOST: "it uses the host's network as it is",

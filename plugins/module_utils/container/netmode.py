@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 NONE, HOST, JOINED, NETWORKS = "none", "host", "joined", "networks"
+_NEED_ONE = ("networks", "published_ports", "publish_all_ports")
 
 
 def mode(options: Mapping[str, Any]) -> str:
@@ -20,7 +21,7 @@ def mode(options: Mapping[str, Any]) -> str:
     declared = options.get("network_mode")
     if declared:
         return str(declared)
-    return "bridge" if options.get("networks") or options.get("published_ports") else DEFAULT_MODE
+    return "bridge" if any(options.get(name) for name in _NEED_ONE) else DEFAULT_MODE
 
 
 def kind(options: Mapping[str, Any]) -> str:
@@ -71,6 +72,22 @@ def wanted(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
 def ports(options: Mapping[str, Any]) -> list[dict[str, str]]:
     """The ports to publish, as network/ports.py has them."""
     return [split_port(port) for port in options.get("published_ports", ())]
+
+
+def published(spec: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The same, and with publish_all_ports each other port that the image or the task exposes, on any of the host."""
+    options = spec["options"]
+    found = ports(options)
+    if not options.get("publish_all_ports"):
+        return found
+    image = (spec.get("image") or {}).get("config") or {}
+    taken = {f"{port['container']}/{port['protocol']}" for port in found}
+    exposed = dict.fromkeys([*(image.get("ExposedPorts") or ()), *options.get("exposed_ports", ())])
+    for port in exposed:
+        number, _slash, protocol = port.partition("/")
+        if f"{number}/{protocol or 'tcp'}" not in taken:
+            found.append({"ip": "", "host": "", "container": number, "protocol": protocol or "tcp"})
+    return found
 
 
 def names(spec: Mapping[str, Any]) -> list[str]:

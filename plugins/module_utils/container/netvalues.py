@@ -213,9 +213,24 @@ def words(value: Iterable[object]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def etc_hosts(value: Mapping[Any, Any]) -> dict[str, str]:
-    """Host name → IP address, or ``host-gateway`` for the host itself."""
-    found = {}
-    for name, address in value.items():
-        found[hostname(text(name))] = "host-gateway" if address == "host-gateway" else _address(address)
+def etc_hosts(value: object) -> dict[str, str]:
+    """Host name → IP address, or ``host-gateway`` for the host itself; also a list of ``NAME:ADDRESS``."""
+    items: Iterable[tuple[object, object]]
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list) and all(":" in str(item) or "=" in str(item) for item in value):
+        items = [_host_line(text(item)) for item in value]
+    else:
+        raise ValueError("must be a dictionary from names to addresses, or a list of NAME:ADDRESS")
+    found: dict[str, str] = {}
+    for name, address in items:
+        one = "host-gateway" if address == "host-gateway" else _address(address)
+        if found.setdefault(hostname(text(name)), one) != one:
+            raise ValueError(f"{name} is given twice")
     return found
+
+
+def _host_line(item: str) -> tuple[str, str]:
+    """``NAME:ADDRESS`` or ``NAME=ADDRESS``; an IPv6 address may be in brackets."""
+    end = min(place for place in (item.find(":"), item.find("=")) if place >= 0)
+    return item[:end], item[end + 1 :].removeprefix("[").removesuffix("]")

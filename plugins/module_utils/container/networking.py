@@ -35,7 +35,7 @@ def attachments(state: StateDir, spec: Mapping[str, Any]) -> list[dict[str, Any]
     Raises NetworkError for a network that there is not.
     """
     found = netmode.wanted(spec)
-    published = netmode.ports(spec["options"])
+    published = netmode.published(spec)
     for entry in found:
         network = networks.known(state, entry["network"])
         if not conflist.is_internal(network):

@@ -14,14 +14,14 @@ against ``104857600``) taken out and nothing else altered: two values mean the s
 from __future__ import annotations
 
 from ..image.options import REGISTRY
-from . import healthvalues, logoptions, netvalues, updatevalues, values
+from . import foreign, healthvalues, limitvalues, logoptions, netvalues, securityvalues, spellings, updatevalues, values
 from .errors import ContainerError
 from .optionrow import DICT, LIMITS, LIST, MONITOR, NETWORK, RECORD, SET, Option
 from .optionrow import option as _option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 _MOUNT_SUBOPTIONS: dict[str, Any] = {
@@ -42,27 +42,36 @@ _NETWORK_SUBOPTIONS: dict[str, Any] = {
     "mac_address": {"type": "str"},
 }
 
+
+def _rates(name: str, canonical: Callable[[Any], Any]) -> Option:
+    return _option(name, "list", canonical, LIMITS, SET, elements="raw", default=[], key="path")
+
+
 _ROWS = (
     # process
     _option("command", "raw", values.argv, compare=LIST, default=[]),
     _option("entrypoint", "raw", values.entrypoint, compare=LIST),
     _option("env", "dict", values.string_dict, compare=DICT, default={}),
+    _option("unsetenv", "list", values.string_set, compare=SET, elements="str", default=[]),
+    _option("unsetenv_all", "bool", bool, default=False),
     _option("user", "str", values.text, default=""),
     _option("groups", "list", values.string_set, compare=SET, elements="str", aliases=("group_add",), default=[]),
     _option("hostname", "str", values.hostname),
     _option("domainname", "str", values.hostname),
     _option("working_dir", "str", values.absolute_path, aliases=("workdir",)),
+    _option("umask", "str", limitvalues.umask, default="0022"),
     _option("labels", "dict", values.string_dict, RECORD, DICT, aliases=("label",), default={}),
+    _option("annotations", "dict", values.string_dict, compare=DICT, aliases=("annotation",), default={}),
     _option("interactive", "bool", bool, default=False),
     _option("init", "bool", bool, default=False),
     _option("runtime", "str", values.runtime, default=""),
     # namespaces
     _option("network_mode", "raw", netvalues.network_mode, aliases=("network", "net"), default=netvalues.DEFAULT_MODE),
-    _option("pid_mode", "str", str, aliases=("pid",), choices=("private", "host"), default="private"),
-    _option("ipc_mode", "str", str, aliases=("ipc",), choices=("private", "host"), default="private"),
-    _option("uts", "str", str, choices=("private", "host"), default="private"),
+    _option("pid_mode", "str", values.namespace, aliases=("pid",), default="private"),
+    _option("ipc_mode", "str", values.namespace, aliases=("ipc",), default="private"),
+    _option("uts", "str", values.namespace, default="private"),
     _option("userns_mode", "str", str, aliases=("userns",), choices=("private", "host"), default="host"),
-    _option("cgroupns_mode", "str", str, aliases=("cgroupns",), choices=("private", "host"), default="private"),
+    _option("cgroupns_mode", "str", values.namespace, aliases=("cgroupns",), default="private"),
     # network
     _option(
         "networks",
@@ -82,14 +91,15 @@ _ROWS = (
         NETWORK,
         SET,
         elements="str",
-        aliases=("ports", "publish"),
+        aliases=("ports", "publish", "published"),
         default=[],
     ),
+    _option("publish_all_ports", "bool", bool, NETWORK, aliases=("publish_all",), default=False),
     _option(
         "exposed_ports",
         "list",
         netvalues.exposed_ports,
-        RECORD,
+        NETWORK,
         SET,
         elements="str",
         aliases=("exposed", "expose"),
@@ -107,21 +117,32 @@ _ROWS = (
         aliases=("dns_search",),
         default=[],
     ),
-    _option("etc_hosts", "dict", netvalues.etc_hosts, NETWORK, DICT, aliases=("add_hosts", "extra_hosts"), default={}),
+    _option("etc_hosts", "raw", netvalues.etc_hosts, NETWORK, DICT, aliases=("add_hosts", "extra_hosts"), default={}),
+    _option("no_hosts", "bool", bool, default=False),
     _option("mac_address", "str", netvalues.mac_address, NETWORK),
     # resources
     _option("memory", "str", values.size, LIMITS),
     _option("memory_reservation", "str", values.size, LIMITS),
     _option("memory_swap", "str", values.size_or_unlimited, LIMITS),
     _option("memory_swappiness", "int", values.integer(0, 100), LIMITS),
+    _option("oom_killer", "bool", bool, LIMITS, aliases=("oom_kill_disable",), default=False),
     _option("cpus", "float", values.cpus, LIMITS),
     _option("cpu_period", "int", values.integer(1000, 1_000_000), LIMITS),
     _option("cpu_quota", "int", values.cpu_quota, LIMITS),
     _option("cpu_shares", "int", values.integer(2, 262144), LIMITS),
+    _option("cpu_rt_period", "int", values.integer(1, 1_000_000), LIMITS),
+    _option("cpu_rt_runtime", "int", values.integer(0, 1_000_000), LIMITS),
     _option("cpuset_cpus", "str", values.cpuset, LIMITS),
     _option("cpuset_mems", "str", values.cpuset, LIMITS),
     _option("pids_limit", "int", values.pids_limit, LIMITS, default=-1),
     _option("blkio_weight", "int", values.integer(10, 1000), LIMITS),
+    _option("blkio_weight_device", "raw", limitvalues.weights, LIMITS, SET, default=[], key="path"),
+    _rates("device_read_bps", limitvalues.byte_rates),
+    _rates("device_write_bps", limitvalues.byte_rates),
+    _rates("device_read_iops", limitvalues.rates),
+    _rates("device_write_iops", limitvalues.rates),
+    _option("cgroup_conf", "dict", limitvalues.control_files, LIMITS, DICT, default={}),
+    _option("cgroup_parent", "str", limitvalues.cgroup_parent, default="/agentless-oci"),
     _option("oom_score_adj", "int", values.integer(-1000, 1000), default=0),
     _option("shm_size", "str", values.size, default=64 << 20),
     _option(
@@ -130,6 +151,15 @@ _ROWS = (
     _option("sysctls", "dict", values.sysctls, compare=DICT, aliases=("sysctl",), default={}),
     _option(
         "devices", "list", values.devices, compare=SET, elements="str", aliases=("device",), default=[], key="target"
+    ),
+    _option(
+        "device_cgroup_rules",
+        "list",
+        limitvalues.device_rules,
+        compare=SET,
+        elements="str",
+        aliases=("device_cgroup_rule",),
+        default=[],
     ),
     # mounts
     _option(
@@ -148,13 +178,21 @@ _ROWS = (
     _option("tmpfs", "list", values.tmpfs, compare=SET, elements="str", default=[], key="target"),
     _option("read_only", "bool", bool, default=False),
     # security
-    _option("capabilities", "list", values.capabilities, compare=SET, elements="str", aliases=("cap_add",), default=[]),
-    _option("cap_drop", "list", values.capabilities, compare=SET, elements="str", default=[]),
+    _option(
+        "capabilities",
+        "list",
+        securityvalues.capabilities,
+        compare=SET,
+        elements="str",
+        aliases=("cap_add",),
+        default=[],
+    ),
+    _option("cap_drop", "list", securityvalues.capabilities, compare=SET, elements="str", default=[]),
     _option("privileged", "bool", bool, default=False),
     _option(
         "security_opts",
         "list",
-        values.security_opts,
+        securityvalues.security_opts,
         compare=SET,
         elements="str",
         aliases=("security_opt",),
@@ -176,22 +214,21 @@ _ROWS = (
     _option(
         "log_driver",
         "str",
-        str,
+        values.choice(*logoptions.DRIVERS, synonyms={"local": logoptions.K8S_FILE}),
         MONITOR,
-        choices=logoptions.DRIVERS,
+        choices=(*logoptions.DRIVERS, "local"),
         default=logoptions.K8S_FILE,
     ),
     _option("log_options", "dict", logoptions.log_options, MONITOR, DICT, aliases=("log_opt",), default={}),
     _option(
         "restart_policy",
         "str",
-        str,
+        values.choice("no", "on-failure", "always", "unless-stopped", synonyms={"False": "no", "never": "no"}),
         MONITOR,
-        choices=("no", "on-failure", "always", "unless-stopped"),
         default="no",
     ),
     _option("restart_retries", "int", values.integer(0, 1_000_000), MONITOR, default=0),
-    _option("auto_remove", "bool", bool, RECORD, aliases=("rm",), default=False),
+    _option("auto_remove", "bool", bool, RECORD, aliases=("rm", "remove"), default=False),
 )
 
 TABLE: dict[str, Option] = {row.name: row for row in _ROWS}
@@ -199,14 +236,21 @@ TABLE: dict[str, Option] = {row.name: row for row in _ROWS}
 # Options of a task, not of the container: they say what to do and how, and are recorded nowhere.
 TASK: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["absent", "present", "started", "stopped", "healthy"], "default": "started"},
+    "state": {
+        "type": "str",
+        "choices": ["absent", "present", "created", "started", "stopped", "healthy"],
+        "default": "started",
+    },
     "image": {"type": "str"},
-    "pull": {"type": "str", "choices": ["always", "missing", "never", "newer"], "default": "missing"},
+    "image_name_mismatch": {"type": "str", "choices": ["recreate", "ignore"]},
+    "pull": {"type": "raw", "default": "missing"},
     "platform": {"type": "str"},
     "recreate": {"type": "bool", "default": False},
-    "restart": {"type": "bool", "default": False},
+    "restart": {"type": "bool", "default": False, "aliases": ["force_restart"]},
+    "paused": {"type": "bool"},
     "detach": {"type": "bool", "default": True},
     "healthy_wait_timeout": {"type": "float", "default": 300.0},
+    "stop_time": {"type": "float", "aliases": ["delete_time"]},
     "kill_signal": {"type": "str"},
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
     "comparisons": {"type": "dict"},
@@ -217,13 +261,14 @@ TASK: dict[str, dict[str, Any]] = {
 SHARED: dict[str, dict[str, Any]] = {
     **REGISTRY,
     **healthvalues.FLAT,
+    **spellings.SPEC,
     "root": {"type": "path"},
 }
 
 
 def argument_spec() -> dict[str, dict[str, Any]]:
     """What AnsibleModule takes. Options of the container have no defaults: leaving one out must be visible."""
-    spec = {**TASK, **SHARED}
+    spec = {**TASK, **SHARED, **foreign.argument_spec()}
     for row in TABLE.values():
         entry: dict[str, Any] = {"type": row.type}
         if row.aliases:

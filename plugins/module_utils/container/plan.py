@@ -16,7 +16,7 @@ from .comparing import equal
 from .errors import ContainerError
 from .optionrow import LIMITS, MONITOR, NETWORK, RECREATE
 from .options import TABLE
-from .resources import can_lift
+from .resources import can_change
 from .spec import desired_options
 
 TYPE_CHECKING = False
@@ -27,15 +27,18 @@ if TYPE_CHECKING:
     from .observe import Observed
 
 # What the task wants. ``declared`` canonical options, ``image`` the name it gives ("" for none), ``comparisons`` of
-# every option (comparing.comparisons).
-Request = namedtuple("Request", "name state image declared comparisons recreate restart")
+# every option (comparing.comparisons), ``paused`` None where it does not say, ``mismatch`` what another name of the
+# same image means: "recreate", "ignore", or "" to record it.
+Request = namedtuple(
+    "Request", "name state image declared comparisons recreate restart paused mismatch", defaults=(None, "")
+)
 
 # The image the container shall be made from, as far as it is known before it is pulled: name as declared, id and
 # digest ("" while unknown), actions what has to be done to have it (texts).
 Wanted = namedtuple("Wanted", "name id digest actions")
 
-# verb: pull, create, replace, update, stop, start, restart, remove. object: what it is done to. detail: why, for
-# people.
+# verb: pull, create, replace, update, stop, start, restart, pause, unpause, remove. object: what it is done to. detail:
+# why, for people.
 Action = namedtuple("Action", "verb object detail")
 
 # actions to carry out, options the container then has, what changed of them (names), before and after for the diff
@@ -48,6 +51,8 @@ _PAST = {
     "stop": "stopped",
     "start": "started",
     "restart": "restarted",
+    "pause": "paused",
+    "unpause": "unpaused",
     "remove": "removed container",
 }
 _RUNNING = ("running", "paused", "restarting")
@@ -92,24 +97,30 @@ def plan(
     reasons = [name for name in changed if _needs_new(name, options, recorded["options"])]
     if "network_mode" not in reasons and netmode.identity(options) != netmode.identity(recorded["options"]):
         reasons.append("network_mode")
-    if _image_differs(request, recorded["image"], wanted):
+    named_anew = _name_differs(request, recorded["image"], wanted)
+    if _image_differs(request, recorded["image"], wanted) or (named_anew and request.mismatch == "recreate"):
         reasons.insert(0, "image")
     if request.recreate:
         reasons.append("recreate")
     before, after = _changes(changed, recorded["options"], options)
-    if wanted is not None and request.comparisons["image"] != "ignore":
+    if wanted is not None and ("image" in reasons or named_anew):
         before, after = _image_changes(before, after, recorded["image"], wanted)
+    pausing = _pausing(request, observed, run, bool(reasons))
+    if pausing:
+        before["paused"], after["paused"] = observed.status == "paused", pausing[0].verb == "pause"
     _state_changes(before, after, observed.status, "running" if run else "stopped" if running else "")
     if reasons:
         actions = [*pulls, Action("replace", request.name, ", ".join(reasons))]
         if run:
             actions.append(Action("start", "", ""))
-        return Plan(tuple(actions), options, tuple(changed), before, after)
+        return Plan((*actions, *pausing), options, tuple(changed), before, after)
     kept = {**recorded["options"], **{name: options[name] for name in changed if name in options}}
     for name in changed:
         if name not in options:
             del kept[name]
-    updates = _updates(changed, observed, wanted, request, recorded["image"])
+    if named_anew:
+        changed.insert(0, "image")
+    updates = _updates(changed, observed, request)
     if not run and "networks" in updates and "networks" not in changed:
         updates.remove("networks")  # what is to stop need not be connected first
     for option, now, declared in observed.drift:
@@ -119,6 +130,7 @@ def plan(
     if updates:
         actions.append(Action("update", ", ".join(updates), ""))
     actions += _life(request, observed, run, recorded["options"].get("memory", 0))
+    actions += pausing
     return Plan(tuple(actions), kept, tuple(changed), before, after)
 
 
@@ -145,6 +157,7 @@ def _new(request: Request, wanted: Wanted | None) -> Plan:
     actions.append(Action("create", request.name, ""))
     if request.state in ("started", "healthy"):
         actions.append(Action("start", "", ""))
+        actions += [Action("pause", "", "")] if request.paused else []
     after = {"state": "running" if request.state in ("started", "healthy") else "created", "image": wanted.name}
     after.update({name: _shown(name, value) for name, value in options.items()})
     return Plan(tuple(actions), options, tuple(options), {"state": "absent"}, after)
@@ -155,7 +168,7 @@ def _needs_new(name: str, options: Mapping[str, Any], recorded: Mapping[str, Any
     update = TABLE[name].update
     if name == "network_mode":
         return netmode.mode(options) != netmode.mode(recorded)  # or it says what was meant already
-    return bool(update == RECREATE or (update == LIMITS and name not in options and not can_lift(name)))
+    return bool(update == RECREATE or (update == LIMITS and not can_change(name, options, recorded)))
 
 
 def _image_differs(request: Request, recorded: Mapping[str, Any], wanted: Wanted | None) -> bool:
@@ -166,17 +179,16 @@ def _image_differs(request: Request, recorded: Mapping[str, Any], wanted: Wanted
     return not wanted.digest or wanted.digest != recorded["digest"]
 
 
-def _updates(
-    changed: list[str],
-    observed: Observed,
-    wanted: Wanted | None,
-    request: Request,
-    image: Mapping[str, Any],
-) -> list[str]:
-    """The options to update in place: what changed, what drifted, and the image's name where only that differs."""
+def _name_differs(request: Request, recorded: Mapping[str, Any], wanted: Wanted | None) -> bool:
+    """Whether the image goes by another name, and that is not to be ignored."""
+    if wanted is None or request.comparisons["image"] == "ignore" or request.mismatch == "ignore":
+        return False
+    return bool(wanted.name != recorded["name"])
+
+
+def _updates(changed: list[str], observed: Observed, request: Request) -> list[str]:
+    """The options to update in place: what changed, the image's name among it, and what drifted."""
     updates = list(changed)
-    if wanted is not None and request.comparisons["image"] != "ignore" and wanted.name != image["name"]:
-        updates.insert(0, "image")
     for option, _now, _declared in observed.drift:
         if option not in updates and request.comparisons.get(option) != "ignore":
             updates.append(option)
@@ -199,6 +211,18 @@ def _life(request: Request, observed: Observed, run: bool, memory: int) -> list[
     if not observed.monitor:
         return [Action("restart", "", "nothing supervised it")]
     return []
+
+
+def _pausing(request: Request, observed: Observed, run: bool, replaced: bool) -> list[Action]:
+    """What comes last where the task says whether the container is to stand still."""
+    if request.paused is None or not run:
+        return []
+    begins = replaced or observed.status not in ("running", "paused") or bool(_life(request, observed, run, 0))
+    if request.paused:
+        known = observed.status == "paused" and not begins
+        comes = request.state in ("started", "healthy") or observed.status in ("running", "paused")
+        return [Action("pause", "", "")] if not known and comes else []
+    return [Action("unpause", "", "")] if observed.status == "paused" and not begins else []
 
 
 # -- the diff -----------------------------------------------------------------------------------------------------
@@ -246,14 +270,9 @@ def _state_changes(before: dict[str, Any], after: dict[str, Any], now: str, then
 
 def monitor_reads(changed: tuple[str, ...]) -> bool:
     """Whether the monitor has to read its settings again after *changed* options were recorded."""
-    return any(TABLE[name].update == MONITOR or name in ("auto_remove", "labels") for name in changed)
+    return any(name in ("auto_remove", "labels", "image") or TABLE[name].update == MONITOR for name in changed)
 
 
 def network_changes(options: Iterable[str]) -> bool:
     """Whether one of *options* is a matter of the container's connections."""
     return any(name in TABLE and TABLE[name].update == NETWORK for name in options)
-
-
-def limits_change(changed: tuple[str, ...]) -> bool:
-    """Whether *changed* options touch the cgroup."""
-    return any(TABLE[name].update == LIMITS for name in changed)

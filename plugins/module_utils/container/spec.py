@@ -77,11 +77,12 @@ def hostname(spec: Mapping[str, Any]) -> str:
 
 
 def environment(options: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
-    """The image's environment with the declared one on top."""
+    """The image's environment, less what is unset, with the declared one on top."""
     result = {}
-    for item in config.get("Env") or ():
+    for item in config.get("Env") or () if not options.get("unsetenv_all") else ():
         name, _equals, value = item.partition("=")
-        result[name] = value
+        if name not in options.get("unsetenv", ()):
+            result[name] = value
     result.update(options.get("env", {}))
     return result
 

@@ -167,7 +167,7 @@ def _create(
 
 def _remove_cgroup(record: records.Record) -> None:
     """Remove a group that nobody accounts for any more: the runtime would take it for somebody else's, and leave it."""
-    group = open_cgroup(bundle.cgroups_path(record.name, record.id), owner="container")
+    group = open_cgroup(bundle.cgroups_path(record.spec), owner="container")
     if group.exists():
         group.kill(signal.SIGKILL)
         group.remove()

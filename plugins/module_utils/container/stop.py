@@ -28,11 +28,14 @@ _LAST_WORDS = 60.0  # seconds for the monitor to write the log's rest and clean 
 CGROUP_PARENT = "/agentless-oci"
 
 
-def stop(state: StateDir, record: Record, *, kill_signal: str = "", force: bool = False) -> None:
+def stop(
+    state: StateDir, record: Record, *, kill_signal: str = "", force: bool = False, seconds: float | None = None
+) -> None:
     """Stop the container and wait until nothing of it runs, its monitor included. Stopped already is fine.
 
     force        do not ask: SIGKILL, or *kill_signal*, at once
     kill_signal  what *force* sends
+    seconds      how long it has to end, instead of its stop_timeout
     Raises ContainerError when its process does not end.
     """
     options = record.spec["options"]
@@ -44,7 +47,8 @@ def stop(state: StateDir, record: Record, *, kill_signal: str = "", force: bool 
         name = (kill_signal or "SIGKILL") if force else spec.stop_signal(options, record.spec["image"]["config"])
         with contextlib.suppress(WrongState, NoSuchContainer):  # it ended by itself just now
             lifecycle.kill(state.runtime, record.id, signals.number(name))
-        if not procfs.wait_exit(live.pid, live.start_time, float(spec.setting(options, "stop_timeout"))):
+        patience = spec.setting(options, "stop_timeout") if seconds is None else seconds
+        if not procfs.wait_exit(live.pid, live.start_time, float(patience)):
             with contextlib.suppress(WrongState, NoSuchContainer):
                 lifecycle.kill(state.runtime, record.id, signal.SIGKILL, all_processes=True)
     _wait_for_monitor(record)

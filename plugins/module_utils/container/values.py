@@ -4,7 +4,7 @@
 """From what users write to canonical values.
 
 Every function takes one value as Ansible hands it over and returns its canonical form, or raises ValueError with
-the reason. Nothing here looks at the host, but for the seccomp profile that security_opts names.
+the reason. Nothing here looks at the host.
 """
 
 from __future__ import annotations
@@ -89,21 +89,28 @@ def argv(value: object) -> list[str]:
     if not isinstance(value, list):
         raise ValueError("must be a string or a list")
     for word in value:
-        if isinstance(word, (bool, float, dict, list)) or word is None:
+        if isinstance(word, (dict, list)) or word is None:
             raise ValueError(f"{word!r} is not a string; put it in quotes")
     return [text(word) for word in value]
 
 
 def entrypoint(value: object) -> list[str]:
-    """As :func:`argv`; an empty list, or an empty string, takes the image's entrypoint away."""
+    """As :func:`argv`, or a JSON list; an empty list, or an empty string, takes the image's entrypoint away."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        import json
+
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return argv(value)  # a program called [
     return [] if value == [""] else argv(value)
 
 
 def string_dict(value: Mapping[Any, Any]) -> dict[str, str]:
-    """A dictionary of strings. Whole numbers are taken as they are printed; other types have no one spelling."""
+    """A dictionary of strings. Numbers and booleans are taken as Python prints them (spellings.py warns of it)."""
     result = {}
     for name, item in value.items():
-        if isinstance(item, (bool, float, dict, list)) or item is None:
+        if isinstance(item, (dict, list)) or item is None:
             raise ValueError(f"the value of {name} is not a string; put it in quotes")
         key = text(name)
         if not key or "=" in key:
@@ -137,6 +144,29 @@ def hostname(value: str) -> str:
 
 def _is_label(part: str) -> bool:
     return part.replace("-", "").replace("_", "").isalnum() and part.isascii() and not part.startswith("-")
+
+
+def namespace(value: str) -> str:
+    """``private`` or ``host``; what others of the same namespace may be called (``shareable``) is ``private``."""
+    word = text(value)
+    if word in ("private", "shareable", ""):
+        return "private"
+    if word != "host":
+        raise ValueError(f"{word!r} is not supported; private and host are")
+    return word
+
+
+def choice(*words: str, synonyms: Mapping[str, str]) -> Callable[[object], str]:
+    """A check for one of *words*; of *synonyms* each becomes the word that it stands for."""
+
+    def check(value: object) -> str:
+        word = text(value)
+        word = synonyms.get(word, word)
+        if word not in words:
+            raise ValueError(f"{word!r} is not one of {', '.join(words)}")
+        return word
+
+    return check
 
 
 def size(value: object) -> int | None:
@@ -308,68 +338,8 @@ def _octal(value: str) -> str:
     return f"{int(value, 8):o}"
 
 
-def capabilities(value: Iterable[str]) -> list[str]:
-    """Names of capabilities(7) with or without ``CAP_``, in either case as the kernel's headers and Docker have
-    them, or ``ALL``."""
-    from ..kernel.capabilities import NAMES
-
-    result = set()
-    for item in value:
-        name = str(item).upper()
-        name = name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}"
-        if name != "ALL" and name[4:] not in NAMES:
-            raise ValueError(f"there is no capability {item!r}")
-        result.add(name)
-    return sorted(result)
-
-
-def security_opts(value: Iterable[str]) -> list[str]:
-    """``no-new-privileges`` (also ``no-new-privileges:true``) and ``seccomp=unconfined``, a file or a text.
-
-    A seccomp profile is canonical as its text, also where it is declared by the file that holds it: a changed file
-    is a changed option. ``seccomp=default`` says nothing.
-    """
-    result = set()
-    for item in value:
-        name, separator, setting = _split_option(str(item))
-        if name == "no-new-privileges" and setting in ("", "true", "false"):
-            if setting != "false":
-                result.add(name)
-        elif name == "seccomp" and separator:
-            if setting != "default":
-                result.add(f"seccomp={_seccomp(setting)}")
-        else:
-            raise ValueError(f"{item!r} is not supported; no-new-privileges and seccomp=PROFILE are")
-    if len([item for item in result if item.startswith("seccomp=")]) > 1:
-        raise ValueError("seccomp is given twice")
-    return sorted(result)
-
-
-def _split_option(item: str) -> tuple[str, str, str]:
-    """``NAME=SETTING``, or ``NAME:SETTING`` as Docker once wrote it."""
-    places = [place for place in (item.find("="), item.find(":")) if place >= 0]
-    if not places:
-        return item, "", ""
-    return item[: min(places)], item[min(places)], item[min(places) + 1 :]
-
-
-def _seccomp(setting: str) -> str:
-    if setting == "unconfined":
-        return setting
-    if not setting.startswith(("/", "{")):
-        raise ValueError(f"seccomp={setting} is neither unconfined nor an absolute path nor a JSON object")
-    import json
-
-    from .seccomp import load_profile
-
-    try:
-        return json.dumps(load_profile(setting), sort_keys=True, separators=(",", ":"))
-    except Error as error:
-        raise ValueError(error.message) from error
-
-
 def signal_name(value: str) -> str:
-    """``SIGTERM`` from ``TERM``, ``sigterm`` or ``15``."""
+    """``SIGTERM`` from ``TERM``, ``sigterm`` or ``15``; ``SIGRTMIN+3`` as init systems want it."""
     name = str(value).strip().upper()
     if name.isdigit():
         try:
@@ -377,6 +347,9 @@ def signal_name(value: str) -> str:
         except ValueError:
             raise ValueError(f"there is no signal {value}") from None
     name = name if name.startswith("SIG") else f"SIG{name}"
+    base, number = name[:9], name[9:]
+    if base in ("SIGRTMIN+", "SIGRTMAX-") and number.isdigit() and int(number) <= signal.SIGRTMAX - signal.SIGRTMIN:
+        return name
     if name not in signal.Signals.__members__:
         raise ValueError(f"there is no signal {value!r}")
     return name

@@ -238,3 +238,45 @@ def test_limits_are_in_the_bundle():
 def test_an_image_without_a_command():
     with pytest.raises(ContainerError, match=r"image img has no command to run\. Declare command or entrypoint"):
         build({}, image={"Env": []})
+
+
+def test_what_few_containers_declare():
+    document = build(
+        {
+            "umask": "0077",
+            "annotations": {"org.example.x": "y"},
+            "labels": {"l": "m"},
+            "cgroup_parent": "batch.slice",
+            "no_hosts": True,
+            "device_cgroup_rules": ["c 42:* rmw", "b 8:1 r"],
+        }
+    )
+    assert document["process"]["user"]["umask"] == 0o077
+    assert document["annotations"]["org.example.x"] == "y"
+    assert document["annotations"]["l"] == "m"
+    assert document["linux"]["cgroupsPath"] == "/batch.slice/web-abababababab"
+    assert "/etc/hosts" not in {entry["destination"] for entry in document["mounts"]}
+    assert mount(document, "/etc/hostname")["source"] == "/etc-dir/hostname"
+    assert document["linux"]["resources"]["devices"][1:] == [
+        {"allow": True, "type": "b", "major": 8, "minor": 1, "access": "r"},
+        {"allow": True, "type": "c", "major": 42, "access": "rwm"},
+    ]
+
+
+def test_paths_that_are_hidden_and_shown():
+    linux = build({"security_opts": ["mask=/proc/cpuinfo", "unmask=/proc/kcore:/proc/sys"]})["linux"]
+    assert "/proc/cpuinfo" in linux["maskedPaths"]
+    assert "/proc/kcore" not in linux["maskedPaths"]
+    assert "/proc/acpi" in linux["maskedPaths"]
+    assert linux["readonlyPaths"] == ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger"]
+    linux = build({"security_opts": ["systempaths=unconfined"]})["linux"]
+    assert (linux["maskedPaths"], linux["readonlyPaths"]) == ([], [])
+
+
+def test_labels_of_security_modules():
+    document = build({"security_opts": ["apparmor=web"]})
+    assert document["process"]["apparmorProfile"] == "web"
+    document = build({"security_opts": ["label=type:web_t", "label=level:s0:c1,c2"]})
+    assert document["process"]["selinuxLabel"] == "system_u:system_r:web_t:s0:c1,c2"
+    assert document["linux"]["mountLabel"] == "system_u:object_r:container_file_t:s0:c1,c2"
+    assert "selinuxLabel" not in build({"security_opts": ["label=disable"]})["process"]

@@ -8,6 +8,7 @@ import os
 import pytest
 import yaml
 from ansible_collections.agentless.oci.plugins.doc_fragments import containers
+from ansible_collections.agentless.oci.plugins.doc_fragments import foreign as foreign_fragment
 from ansible_collections.agentless.oci.plugins.module_utils.container import fleetoptions, optionrow, options
 
 PLUGINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[".."] * 5, "plugins")
@@ -25,13 +26,20 @@ def load(path):
     return found
 
 
+def fragment(name):
+    """The documentation of a fragment."""
+    if name == "foreign":
+        return yaml.safe_load(foreign_fragment.ModuleDocFragment.DOCUMENTATION)
+    return load(f"doc_fragments/{name}.py")["DOCUMENTATION"]
+
+
 @pytest.fixture(scope="module")
 def documented():
     documentation = load("modules/oci_container.py")["DOCUMENTATION"]
     own = documentation["options"]
-    for fragment in documentation["extends_documentation_fragment"]:
-        found = load(f"doc_fragments/{fragment.split('.')[2]}.py")["DOCUMENTATION"]
-        assert not set(own) & set(found.get("options", {})), fragment
+    for name in documentation["extends_documentation_fragment"]:
+        found = fragment(name.split(".")[2])
+        assert not set(own) & set(found.get("options", {})), name
         own = {**own, **found.get("options", {})}
     return own
 

@@ -133,6 +133,19 @@ def test_what_a_container_is_connected_to(options, networks):
     assert [entry["network"] for entry in netmode.wanted({"options": options})] == networks
 
 
+def test_all_exposed_ports():
+    spec = {
+        "options": {"publish_all_ports": True, "exposed_ports": ["53/udp"], "published_ports": [":8080:80/tcp"]},
+        "image": {"config": {"ExposedPorts": {"80/tcp": {}, "443": {}}}},
+    }
+    published = netmode.published(spec)
+    assert [(port["host"], port["container"], port["protocol"]) for port in published] == [
+        ("8080", "80", "tcp"), ("", "443", "tcp"), ("", "53", "udp"),
+    ]  # fmt: skip
+    assert netmode.mode({"publish_all_ports": True}) == "bridge"
+    assert len(netmode.published({"options": {"exposed_ports": ["53/udp"]}, "image": spec["image"]})) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "first", "second"),
     [

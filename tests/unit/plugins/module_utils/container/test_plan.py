@@ -124,6 +124,53 @@ def test_images(wanted, actions):
     assert texts(plan.plan(request(image=wanted.name), recorded(), RUNNING, wanted)) == actions
 
 
+@pytest.mark.parametrize(
+    ("mismatch", "comparisons", "actions"),
+    [
+        ("", {}, ["updated image"]),
+        ("recreate", {}, ["replaced container web (image)", "started"]),
+        ("ignore", {}, []),
+        ("recreate", {"image": "ignore"}, []),
+    ],
+)
+def test_another_name_of_the_same_image(mismatch, comparisons, actions):
+    wanted = SAME._replace(name="img:2")
+    made = plan.plan(request(image="img:2", mismatch=mismatch, comparisons=comparisons), recorded(), RUNNING, wanted)
+    assert texts(made) == actions
+    assert bool(made.before) is bool(actions)
+
+
+PAUSED = RUNNING._replace(status="paused")
+
+
+@pytest.mark.parametrize(
+    ("paused", "state", "declared", "observed", "actions"),
+    [
+        (True, "started", {}, RUNNING, ["paused"]),
+        (True, "started", {}, PAUSED, []),
+        (None, "started", {}, PAUSED, []),
+        (False, "started", {}, PAUSED, ["unpaused"]),
+        (False, "started", {}, RUNNING, []),
+        (True, "started", {}, STOPPED, ["started", "paused"]),
+        (True, "present", {}, STOPPED, []),
+        (False, "present", {}, PAUSED, ["unpaused"]),
+        (True, "started", {"command": "ls"}, PAUSED, ["replaced container web (command)", "started", "paused"]),
+        (False, "started", {"command": "ls"}, PAUSED, ["replaced container web (command)", "started"]),
+        (True, "started", {"memory": "5m"}, PAUSED, ["updated memory"]),
+        (True, "started", {}, PAUSED._replace(monitor=0), ["restarted (nothing supervised it)", "paused"]),
+        (False, "stopped", {}, PAUSED, ["stopped"]),
+    ],
+)
+def test_a_container_that_stands_still(paused, state, declared, observed, actions):
+    made = plan.plan(request(declared, state, paused=paused), recorded(), observed, SAME)
+    assert texts(made) == actions
+    assert ("paused" in made.after) is bool({"paused", "unpaused"} & set(actions))
+
+
+def test_a_new_container_that_stands_still():
+    assert texts(plan.plan(request(paused=True), None, ABSENT, SAME)) == ["created container web", "started", "paused"]
+
+
 def test_comparisons():
     before = recorded({"env": {"A": "1", "B": "2"}, "memory": "5m", "labels": {"x": "y"}})
     chosen = {"env": "allow_more_present", "memory": "ignore", "labels": "strict"}

@@ -47,13 +47,66 @@ def test_limits_that_are_no_longer_declared_are_lifted(desired, recorded, result
     assert resources.updated(desired, recorded) == result
 
 
-def test_what_cannot_be_lifted():
-    assert resources.can_lift("memory")
-    assert not resources.can_lift("cpuset_cpus")
+SDA = {"path": "8:0", "rate": 5}
+SDB = {"path": "8:16", "rate": 7}
 
 
 @pytest.mark.parametrize(
-    ("file", "option"), [("memory.limit_in_bytes", "memory"), ("cpu.max", "cpus"), ("hugetlb.x", "hugetlb.x")]
+    ("name", "desired", "recorded", "can"),
+    [
+        ("memory", {}, {"memory": 5}, True),
+        ("oom_killer", {}, {"oom_killer": True}, True),
+        ("cpuset_cpus", {}, {"cpuset_cpus": "0"}, False),
+        ("cpuset_cpus", {"cpuset_cpus": "1"}, {"cpuset_cpus": "0"}, True),
+        ("device_read_bps", {}, {"device_read_bps": [SDA]}, True),
+        ("blkio_weight_device", {}, {"blkio_weight_device": [{"path": "8:0", "weight": 50}]}, False),
+        (
+            "blkio_weight_device",
+            {"blkio_weight_device": [{"path": "8:0", "weight": 60}]},
+            {"blkio_weight_device": [{"path": "8:0", "weight": 50}]},
+            True,
+        ),
+        ("cgroup_conf", {"cgroup_conf": {"memory.high": "1"}}, {"cgroup_conf": {"memory.high": "2"}}, True),
+        ("cgroup_conf", {"cgroup_conf": {"memory.high": "1"}}, {"cgroup_conf": {"memory.min": "2"}}, False),
+    ],
+)
+def test_what_can_change_in_a_running_container(name, desired, recorded, can):
+    assert resources.can_change(name, desired, recorded) is can
+
+
+def test_limits_of_single_devices():
+    assert resources.resources({"device_read_bps": [SDA], "device_write_iops": [SDB]}) == {
+        "blockIO": {
+            "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 5}],
+            "throttleWriteIOPSDevice": [{"major": 8, "minor": 16, "rate": 7}],
+        }
+    }
+    assert resources.updated({"device_read_bps": [SDB]}, {"device_read_bps": [SDA, SDB]}) == {
+        "blockIO": {
+            "throttleReadBpsDevice": [
+                {"major": 8, "minor": 16, "rate": 7},
+                {"major": 8, "minor": 0, "rate": 0},
+            ]
+        }
+    }
+
+
+def test_limits_that_few_have():
+    assert resources.resources({"oom_killer": True, "cpu_rt_runtime": 5, "cgroup_conf": {"memory.high": "1m"}}) == {
+        "memory": {"disableOOMKiller": True},
+        "cpu": {"realtimeRuntime": 5},
+        "unified": {"memory.high": "1m"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "option"),
+    [
+        ("memory.limit_in_bytes", "memory"),
+        ("cpu.max", "cpus"),
+        ("blkio.throttle.read_bps_device", "device_read_bps"),
+        ("hugetlb.x", "hugetlb.x"),
+    ],
 )
 def test_a_drift_is_called_by_its_option(file, option):
     assert resources.option_of(file) == option

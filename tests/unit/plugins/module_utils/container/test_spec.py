@@ -28,6 +28,8 @@ def test_the_command_line(options, image, args):
 
 def test_environment_and_labels_lie_on_top_of_the_images():
     assert spec.environment({"env": {"A": "2", "C": ""}}, IMAGE) == {"A": "2", "B": "x=y", "C": ""}
+    assert spec.environment({"unsetenv": ["A"], "env": {"C": "1"}}, IMAGE) == {"B": "x=y", "C": "1"}
+    assert spec.environment({"unsetenv_all": True, "env": {"C": "1"}}, IMAGE) == {"C": "1"}
     assert spec.labels({"labels": {"l": "own"}}, IMAGE) == {"l": "own", "m": "image"}
 
 
