@@ -82,7 +82,9 @@ def make_registry(tmp_path):
 
 @pytest.fixture
 def state_dir(monkeypatch):
-    path = tempfile.mkdtemp(prefix="aoci-state-")
+    # In letters and digits: podman takes no other path for the name of an OCI layout.
+    path = os.path.join(tempfile.gettempdir(), f"aoci-state-{os.urandom(4).hex()}")
+    os.mkdir(path, 0o700)
     monkeypatch.setenv("AGENTLESS_OCI_ROOT", path)
     yield path
     leftovers.sweep(path)

@@ -51,6 +51,7 @@ class Launch:
         config = None
         if _directly(record.spec["options"]):
             # What the child needs is loaded by us: once for all the containers of a task.
+            from ..cgroup import devices, write  # noqa: F401
             from ..runtime import init, outside  # noqa: F401
             from . import start  # noqa: F401
 
@@ -170,7 +171,7 @@ def _become_monitor(report: int, root: str, record: Record, entry: str, kind: st
             os.environ.clear()
             os.environ.update(environment)
             gc.disable()  # as in init.py; it is not for long
-            run(["monitor-start", path, str(REPORT), kind], root, config)
+            run(["monitor-start", path, str(REPORT), kind], root, record, config)
         else:
             arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT), kind]
             selfexe.exec_protected(arguments, environment)

@@ -76,7 +76,8 @@ class OtherRuntime(OwnRuntime):
     def create(self, bundle: str, container_id: str, stdio: Stdio, _config: Config | None = None) -> State:
         bundle = os.path.abspath(bundle)
         os.makedirs(self.theirs, mode=0o700, exist_ok=True)
-        document: dict[str, Any] = json.loads(read_bytes(os.path.join(bundle, "config.json")))
+        text = read_bytes(os.path.join(bundle, "config.json"))
+        document: dict[str, Any] = json.loads(text)
         created = State(container_id, bundle, document["linux"]["cgroupsPath"], _now())
         created.annotations = document.get("annotations", {})
         if document["linux"].get("uidMappings"):
@@ -88,7 +89,7 @@ class OtherRuntime(OwnRuntime):
         states.make(self.run_dir, created)
         directory = states.directory(self.run_dir, container_id)
         try:
-            states.save_document(self.run_dir, container_id, document)
+            states.save_document(self.run_dir, container_id, text)
             pid_file = os.path.join(directory, "pid")
             self._create(["create", "--bundle", bundle, "--pid-file", pid_file, container_id], stdio)
             with open(os.path.join(directory, START_SOCKET), "wb"):

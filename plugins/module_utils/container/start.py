@@ -41,10 +41,10 @@ _OTHERS_TIME = 10.0  # seconds
 _BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(sys.argv[2:])"
 
 
-def run(argv: list[str], root: str | None, config: Config | None = None) -> int:
+def run(argv: list[str], root: str | None, record: records.Record | None = None, config: Config | None = None) -> int:
     """Carry out ``["monitor-start", DIRECTORY, FD, "new" or "again"]``. Comes back only where it could not be made.
 
-    *config* is what the task that forked us has made of the bundle already.
+    *record* and *config* are what the task that forked us has in its memory already.
     """
     report = int(argv[2])
     os.set_inheritable(report, False)
@@ -52,7 +52,7 @@ def run(argv: list[str], root: str | None, config: Config | None = None) -> int:
     # would be so in the container too.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     try:
-        arguments = _make(StateDir(root), argv[1], report, config, new=argv[3] == "new")
+        arguments = _make(StateDir(root), record or _recorded(argv[1]), report, config, new=argv[3] == "new")
     except Error as error:
         _send(report, {"error": error.message, "step": error.step, "hint": error.hint})
         return 1
@@ -70,14 +70,20 @@ def _send(report: int, message: dict[str, Any]) -> None:
         os.write(report, json.dumps(message).encode() + b"\n")
 
 
-def _make(state: StateDir, path: str, report: int, config: Config | None, *, new: bool) -> list[str] | None:
+def _recorded(path: str) -> records.Record:
+    record = records.load_directory(path)
+    if record is None:
+        raise ContainerError(f"there is no container in {path}", step="start", obj=path)
+    return record
+
+
+def _make(
+    state: StateDir, record: records.Record, report: int, config: Config | None, *, new: bool
+) -> list[str] | None:
     """Create and start the container; the light monitor's command line. None when the task has gone away.
 
     Of a *new* one nothing can be there: its id is of this moment.
     """
-    record = records.load_directory(path)
-    if record is None:
-        raise ContainerError(f"there is no container in {path}", step="start", obj=path)
     syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
     lock = _lock(record)
     if records.stop_requested(record) or _is_alone(report):
@@ -94,11 +100,13 @@ def _make(state: StateDir, path: str, report: int, config: Config | None, *, new
     out_read, out = os.pipe()
     err_read, err = os.pipe()
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(path, "health.json"))  # whoever waits must not take what was for what is
+        os.unlink(os.path.join(record.path, "health.json"))  # whoever waits must not take what was for what is
     started = time.time_ns()
     created = _create(runtime, record, (stdin, out, err), config, new=new)
     try:
         _send(report, {"created": created.pid})
+        held = _hold_core()  # while the task puts the name to it
+        oom_file = _oom_file(created)
         if os.read(report, 64) != b"start\n":
             runtime.delete(record.id)
             return None
@@ -113,7 +121,7 @@ def _make(state: StateDir, path: str, report: int, config: Config | None, *, new
     except BaseException:
         runtime.delete(record.id)
         raise
-    descriptors = [lock, stdin, out_read, out, err_read, err, *keep, *_hold_core()]
+    descriptors = [lock, stdin, out_read, out, err_read, err, *keep, *held]
     for fd in descriptors:
         os.set_inheritable(fd, True)
     here = os.path.dirname(os.path.realpath(__file__))
@@ -124,7 +132,7 @@ def _make(state: StateDir, path: str, report: int, config: Config | None, *, new
         state.root,
         state.runtime,
         entry,
-        _oom_file(created.cgroup_path),
+        oom_file,
         runtime.program,
     ]
     numbers = [str(number) for number in (created.pid, started, *descriptors)]
@@ -239,9 +247,9 @@ def _stdin(record: records.Record) -> tuple[int, list[int]]:
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), []
 
 
-def _oom_file(cgroup_path: str) -> str:
+def _oom_file(created: State) -> str:
     """The file that counts OOM kills; "" where no memory controller is."""
-    directory = open_cgroup(cgroup_path).directory("memory")
+    directory = created.cgroup().directory("memory")
     if directory is None:
         return ""
     old = os.path.join(directory, "memory.oom_control")

@@ -15,7 +15,7 @@ import os
 from ..kernel import capabilities
 from ..kernel import constants as c
 from ..kernel.files import read_bytes
-from ..kernel.lean import loads
+from ..kernel.lean import dumps, loads
 from ..kernel.mounts import PROPAGATION, MountOptions
 from . import hooks
 from .errors import ConfigError
@@ -75,10 +75,14 @@ class Mount:
 
 
 class Config:
-    """The checked configuration; attributes are named after the specification's properties."""
+    """The checked configuration; attributes are named after the specification's properties.
 
-    def __init__(self, document: dict[str, Any], bundle: str) -> None:
+    ``document`` is what was checked, ``content`` the same as it lies in the bundle.
+    """
+
+    def __init__(self, document: dict[str, Any], bundle: str, content: bytes = b"") -> None:
         self.document = document
+        self.content = content or dumps(document).encode()
         self.bundle = bundle
         _check_version(get(document, "ociVersion", str))
         self.annotations: dict[str, str] = get(document, "annotations", dict, {})
@@ -103,14 +107,15 @@ class Config:
         bundle = os.path.abspath(bundle)
         path = os.path.join(bundle, "config.json")
         try:
-            document = loads(read_bytes(path))
+            content = read_bytes(path)
+            document = loads(content)
         except OSError as error:
             raise ConfigError(f"cannot read {path}: {error.strerror}", step="config", obj=path) from error
         except ValueError as error:
             raise ConfigError(f"{path} is not JSON: {error}", step="config", obj=path) from error
         if not isinstance(document, dict):
             raise ConfigError(f"{path} does not hold a JSON object", step="config", obj=path)
-        config = cls(document, bundle)
+        config = cls(document, bundle, content)
         if not config.own_mounts:
             from . import chrooting
 

@@ -176,6 +176,8 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
         from . import reaper
 
         reaper.check()
+    step.name = "ready"
+    channel.send({"ready": True})  # sync 6: the parent sets limits and rlimits and writes the state
     step.name = "pivot_root"
     child.load_nothing_more()
     if config.own_mounts:
@@ -191,8 +193,7 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
         syscalls.setdomainname(config.domainname)
     process.make_cwd(config)
 
-    step.name = "ready"
-    channel.ask({"ready": True})  # sync 6: the parent sets limits and rlimits and writes the state
+    channel.wait()  # sync 6: it is done
     step.name = "user"
     syscalls.prctl(c.PR_SET_DUMPABLE, 0)
     last_capabilities = process.become(config)

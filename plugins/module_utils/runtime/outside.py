@@ -48,7 +48,7 @@ class Outside:
             claimed = created
             if self.first:
                 _meet(created, self.child)
-            state.save_document(run_dir, container_id, self.config.document)
+            state.save_document(run_dir, container_id, self.config.content)
             self._bring_up(created, run_dir)
             if pid_file:
                 write_atomic(os.path.abspath(pid_file), str(created.pid).encode(), 0o644, durable=False)

@@ -154,10 +154,9 @@ def _write(path: str, state: State) -> None:
     write_atomic(os.path.join(path, "state.json"), dumps(document).encode(), durable=False)
 
 
-def save_document(run_dir: str, container_id: str, document: dict[str, Any]) -> None:
+def save_document(run_dir: str, container_id: str, text: bytes) -> None:
     """Keep the configuration as it was at create: later changes of the bundle's file change nothing (runtime.md)."""
-    path = os.path.join(directory(run_dir, container_id), CONFIG)
-    write_atomic(path, dumps(document).encode(), durable=False)
+    write_atomic(os.path.join(directory(run_dir, container_id), CONFIG), text, durable=False)
 
 
 def load_document(run_dir: str, container_id: str) -> dict[str, Any]:

@@ -29,8 +29,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo
 
 AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
 FILES = 120
-# What may have been on its way when a client died, for each time it did.
-IN_FLIGHT = 512 << 10
+# What may have been on its way when a client died, for each time it did: on a busy machine it had not been given the
+# time to read what lay in its socket's buffer.
+IN_FLIGHT = 2 << 20
 
 
 def layer(seed, size=20_000):

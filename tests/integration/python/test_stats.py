@@ -59,7 +59,7 @@ def test_json_tells_what_the_container_uses(two):
     assert busy["memory_limit"] == 64 << 20
     assert 0 < busy["memory_working_set"] <= busy["memory"] < 64 << 20
     assert (busy["pids"], busy["status"], busy["oom_kill"]) == (1, "running", 0)
-    assert busy["cpu_throttled_usec"] > 50_000
+    assert busy["cpu_throttled_usec"] > 0  # how much depends on who else wants that CPU
     assert (busy["net_rx_bytes"], busy["net_tx_bytes"]) == (0, 0)
     assert found["idle"]["cpu_percent"] < 15
 
