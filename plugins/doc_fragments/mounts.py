@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of what a container sees of the host's files."""
+"""Options of a container's mounts and volumes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,40 @@ class ModuleDocFragment:
 options:
   volumes:
     description:
-      - Files and directories of the host for the container, each as V(/host/path:/container/path) or with options
-        behind another colon, V(ro), V(rw), V(idmap) or a propagation, separated by commas. A source that does not
-        exist becomes a directory.
+      - Volumes, and files and directories of the host, for the container, each as V(source:/container/path) or with
+        options behind another colon, separated by commas.
+      - A source that is an absolute path is of the host, and must exist. Any other is the name of a volume, which is
+        made on first use (see M(agentless.oci.oci_volume) for one with labels or driver options). A path alone is an
+        anonymous volume.
+      - A new volume is filled with what the image has in that place, owners and modes as there, unless the option
+        V(nocopy) is given. Then it is the containers' own, whatever later images have there.
+      - Further options are V(ro), V(rw), V(nosuid), V(nodev), V(noexec), and for paths of the host V(bind) (without
+        what is mounted below it), V(idmap) and a propagation. With V(z) and V(Z), on a host whose kernel has SELinux,
+        files of the host get the label that containers can use. V(cached), V(delegated) and V(consistent) say nothing
+        here.
       - With V(idmap) and O(userns_mode=private) the files have in the container the owners that they have on the host.
-        Root in the container then reads and writes there as root of the host would.
-      - Named volumes are not supported yet.
+        Root in the container then reads and writes there as root of the host would. Volumes are always mounted so,
+        which is why containers with user namespaces of their own and without can share one.
+      - What an image declares as volumes are anonymous volumes too, unless something is mounted there anyway.
+      - An anonymous volume is carried over to the container that takes the place of its own. When a container is
+        removed, O(keep_volumes) says what becomes of it.
+      - A volume that was removed by hand is made again by the next run, and the container restarted with it.
     type: list
     elements: str
     aliases: [volume]
+  volumes_from:
+    description:
+      - Containers whose volumes and files of the host this one gets, in the same places, each as V(name), V(name:ro) or
+        V(name:rw). What is mounted here by other options comes first.
+      - They are those that the other container has when this one is made.
+    type: list
+    elements: str
+  keep_volumes:
+    description:
+      - Whether the anonymous volumes of a container that is removed stay, until M(agentless.oci.oci_prune) takes them.
+      - With O(auto_remove) they go in any case.
+    type: bool
+    default: true
   mounts:
     description:
       - Mounts, described in full.
@@ -32,14 +57,18 @@ options:
         required: true
         aliases: [dest, destination, dst]
       source:
-        description: Path on the host, which must exist. For O(mounts[].type=bind).
+        description:
+          - Path on the host, which must exist, for O(mounts[].type=bind).
+          - Name of a volume, for O(mounts[].type=volume). Without it the volume is an anonymous one.
         type: str
         aliases: [src]
       type:
-        description: With V(bind) a file or directory of the host, with V(tmpfs) an empty directory in memory.
+        description:
+          - With V(bind) a file or directory of the host, with V(volume) a volume, with V(tmpfs) an empty directory in
+            memory.
+          - By default V(bind) if the source is a path, else V(volume).
         type: str
-        choices: [bind, tmpfs]
-        default: bind
+        choices: [bind, volume, tmpfs]
       read_only:
         description: Whether the container can only read it.
         type: bool
@@ -48,12 +77,53 @@ options:
         description: Whether later mounts below it are passed on. The default is V(rprivate). For O(mounts[].type=bind).
         type: str
         choices: [private, rprivate, shared, rshared, slave, rslave]
+      non_recursive:
+        description: Leave out what is mounted below the source. For O(mounts[].type=bind).
+        type: bool
+      read_only_non_recursive:
+        description: With O(mounts[].read_only), what is mounted below the source can be written to. That is the
+          default. For O(mounts[].type=bind).
+        type: bool
+      read_only_force_recursive:
+        description: With O(mounts[].read_only), what is mounted below the source can only be read, too. Needs Linux
+          5.12. For O(mounts[].type=bind).
+        type: bool
+      create_mountpoint:
+        description: Make the source as a directory, if there is nothing. For O(mounts[].type=bind).
+        type: bool
+      consistency:
+        description: Says nothing here, and is taken so that others' playbooks work.
+        type: str
+        choices: [cached, consistent, default, delegated]
+      no_copy:
+        description: Do not fill a new volume with what the image has there. For O(mounts[].type=volume).
+        type: bool
+      labels:
+        description: Labels of the volume, if it is made for this container. For O(mounts[].type=volume).
+        type: dict
+      volume_driver:
+        description: The driver V(local) is the only one. For O(mounts[].type=volume).
+        type: str
+      volume_options:
+        description: Options of the driver, if the volume is made for this container, as
+          O(agentless.oci.oci_volume#module:driver_options). For O(mounts[].type=volume).
+        type: dict
+      subpath:
+        description: A directory or file in the volume, which must exist, instead of all of it. For
+          O(mounts[].type=volume).
+        type: str
+        aliases: [volume_subpath]
       tmpfs_size:
         description: Most it may hold, for example V(64m). For O(mounts[].type=tmpfs).
         type: str
       tmpfs_mode:
         description: Its permissions as an octal number. The default is V(1777). For O(mounts[].type=tmpfs).
         type: str
+      tmpfs_options:
+        description: Further options of C(mount(8\)), as dictionaries of one name and its value each. For
+          O(mounts[].type=tmpfs).
+        type: list
+        elements: dict
   tmpfs:
     description:
       - Empty directories in memory, each a path in the container, with options of C(mount(8\)) behind a colon.

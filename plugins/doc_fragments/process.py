@@ -125,9 +125,9 @@ options:
     description:
       - With V(private) the container has a user namespace of its own. Its users and groups 0 to 65535, root included,
         are ids of the host that nobody else has, from 1048576 on, 65536 for each container.
-      - The files of the image and those that the container writes are on disk with the owners that it sees. Files of
-        O(volumes) and O(mounts) keep the host's owners, which the container sees as V(nobody) and cannot be, unless
-        they belong to its own ids on the host, or the volume has the option V(idmap).
+      - The files of the image and those that the container writes are on disk with the owners that it sees, and so are
+        those of volumes. Files of the host in O(volumes) and O(mounts) keep the host's owners, which the container sees
+        as V(nobody) and cannot be, unless they belong to its own ids on the host, or have the option V(idmap).
       - Needs Linux 5.19, and a file system for the state directory that has id-mapped mounts, as ext4, XFS and btrfs.
         Excludes O(privileged) and the host's network, processes and IPC.
       - With V(host), the default, root in the container is root of the host, held back by O(cap_drop),

@@ -119,6 +119,10 @@ from .container import (
     logsink,
     module,
     monitor,
+    mountchecks,
+    mountinspect,
+    mountset,
+    mountvalues,
     netchecks,
     netinspect,
     netmode,
@@ -127,6 +131,7 @@ from .container import (
     observe,
     optionrow,
     options,
+    places,
     plan,
     probe,
     prune,
@@ -149,6 +154,7 @@ from .container import (
     userdb,
     userns,
     values,
+    volumes,
     wanted,
 )
 from .image import (
@@ -289,4 +295,10 @@ from .runtime import (
     scheduling,
     seccomp,
     state,
+)
+from .volume import (
+    driver,
+    errors,
+    names,
+    store,
 )

@@ -14,7 +14,7 @@ import os
 import sys
 
 PACKAGE = "aoci"
-LAYERS = ("kernel", "cgroup", "runtime", "image", "network", "container", "cli")
+LAYERS = ("kernel", "cgroup", "runtime", "image", "network", "volume", "container", "cli")
 
 
 # Objects to be made before the garbage collector looks at them all: more than a command makes while it starts. Looking

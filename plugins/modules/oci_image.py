@@ -126,6 +126,10 @@ options:
           user:
             description: User, or C(user:group), names or numbers, that the program runs as.
             type: str
+          volumes:
+            description: Directories that containers of this image have as volumes, anonymous ones if they name none.
+            type: list
+            elements: str
           working_dir:
             description: Directory that the program starts in.
             type: str
@@ -338,6 +342,7 @@ CONFIG_SPEC = {
     "exposed_ports": {"type": "list", "elements": "str"},
     "labels": {"type": "dict"},
     "user": {"type": "str"},
+    "volumes": {"type": "list", "elements": "str"},
     "working_dir": {"type": "str", "aliases": ["workdir"]},
 }
 

@@ -146,18 +146,19 @@ def _line(entry: Entry, stamped: bool) -> bytes:
 
 def _remove_ended(directory: str, state: StateDir) -> int:
     """What a monitor becomes at the end of a container with ``auto_remove``."""
-    from ..container import userns
+    from ..container import places, userns, volumes
     from ..container.stop import destroy
     from ..kernel import constants, syscalls
 
     record = records.load_directory(directory)
     if record is None:
         return 0
-    for place in (os.path.join(record.path, "bundle/rootfs"), userns.directory(record)):
+    for place in (*places.everything(record), os.path.join(record.path, "bundle/rootfs"), userns.directory(record)):
         while os.path.ismount(place):  # we are still in the monitor's mount namespace
             syscalls.umount2(place, constants.MNT_DETACH)
     with records.container_lock(state, record.name):
         # While we waited for the lock, a task may have removed it, or started it again.
         if os.path.isdir(record.path) and observe(state, record).status == "stopped":
+            volumes.forget(record)
             destroy(state, record)
     return 0

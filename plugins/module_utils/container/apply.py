@@ -16,7 +16,7 @@ from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.errors import Error
 from ..kernel.files import read_bytes, write_atomic
-from . import netmode, records
+from . import mountset, netmode, records
 from .errors import ContainerError
 from .observe import monitor_pid
 from .plan import monitor_reads, network_changes
@@ -45,6 +45,7 @@ class Apply:
     stop_time    seconds that a container has to end in, instead of its own stop_timeout
     wait         the task waits for the container's end: it removes it itself then
     wishes       how the container is replaced
+    keep_volumes the anonymous volumes of a container that goes stay
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Apply:
         stop_time: float | None = None,
         wait: bool = False,
         wishes: Wishes = DEFAULT,
+        keep_volumes: bool = True,
     ) -> None:
         self.state = state
         self.request = request
@@ -73,6 +75,7 @@ class Apply:
         self.stop_time = stop_time
         self.wait = wait
         self.wishes = wishes
+        self.keep_volumes = keep_volumes
         self.warnings: list[str] = []
         self.created: Launch | None = None
         self.running = False  # what "start" has to do is done already
@@ -81,6 +84,7 @@ class Apply:
         """Carry out all actions of *plan*; the container's record afterwards. Raises Error."""
         verbs = {
             "pull": lambda _plan: self.image(),
+            "volume": lambda _plan: None,  # made with the container, under the same locks
             "create": self._create,
             "replace": self._replace,
             "update": self._update,
@@ -133,8 +137,10 @@ class Apply:
         with contextlib.ExitStack() as until_pinned:
             until_pinned.enter_context(store.locked())  # nobody removes what is mounted before the pin says so
             layers = store.layer_paths(image)
-            with userns.reserved(self.state, plan.options) as first_id:
-                spec = new_spec(container_id, self.request.name, created, description, layers, plan.options, first_id)
+            with userns.reserved(self.state, plan.options) as first_id, self._volumes(plan, description) as volumes:
+                spec = new_spec(
+                    container_id, self.request.name, created, description, layers, plan.options, first_id, volumes
+                )
                 record = records.make(self.state, spec)
             launch = None
             try:
@@ -153,9 +159,28 @@ class Apply:
                 self._destroy(record)
                 raise
 
-    def _destroy(self, record: Record) -> None:
+    def _volumes(self, plan: Plan, image: dict[str, Any]) -> contextlib.AbstractContextManager[dict[str, Any]]:
+        """What the spec says of volumes, which are there until it is written."""
+        if not mountset.has_any(plan.options, image["config"]):
+            return contextlib.nullcontext({})
+        from .volumes import reserved
+
+        return reserved(self.state, plan.options, image["config"], self.record.spec if self.record else None)
+
+    def _prepare_volumes(self, record: Record) -> None:
+        if record.spec.get("volumes"):
+            from .volumes import prepare
+
+            prepare(self.state, record)
+
+    def _destroy(self, record: Record, *, forget: bool = False) -> None:
+        """With *forget* its anonymous volumes go as well, unless another container has them by now."""
         from .stop import destroy
 
+        if forget and record.spec.get("anonymous"):
+            from . import volumes
+
+            volumes.forget(record)
         destroy(self.state, record)
 
     def _create(self, plan: Plan) -> None:
@@ -223,7 +248,7 @@ class Apply:
         self.record = record
         if old_runs_on:
             self._stop(old)
-        self._destroy(old)
+        self._destroy(old, forget=not self.keep_volumes)
         if failure is not None and self.wishes.on_failure == STOP:
             failure.message += "; it stays in the place of the one before it, as update.on_failure: stop says"
             raise failure
@@ -264,6 +289,7 @@ class Apply:
         """Create and start a container that has been here before. Raises ContainerError."""
         from .launch import Launch
 
+        self._prepare_volumes(record)
         self._prepare_network(record)
         launch = Launch(self.state, record, self.entry)
         launch.wait_created()
@@ -366,5 +392,5 @@ class Apply:
         (lifecycle.pause if paused else lifecycle.resume)(self.state.runtime, self._known.id)
 
     def _remove(self, _plan: Plan) -> None:
-        self._destroy(self._known)
+        self._destroy(self._known, forget=not self.keep_volumes)
         self.record = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from . import netmode, userns
+from . import mountset, mountvalues, netmode, places, userns
 from . import spec as specs
 from .errors import ContainerError
 from .resources import resources
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 #   machine, release  of uname(2), for the seccomp profile
 #   init          the program to be process 1, where one of the host is (container/initprogram.py)
 #   netns         path of the network namespace to join; "" for a new one, or the host's
-Host = namedtuple("Host", "capabilities devices etc privileged_devices machine release netns init", defaults=("", ""))
+#   volumes       directory of all volumes
+#   places        directory with what is mounted for this container alone (container/places.py)
+Host = namedtuple(
+    "Host",
+    "capabilities devices etc privileged_devices machine release netns init volumes places",
+    defaults=("", "", "", ""),
+)
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -92,7 +98,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         "ociVersion": "1.0.2" if options.get("runtime") else "1.3.0",
         "process": _process(spec, args, user, capabilities),
         "root": {"path": "rootfs", "readonly": bool(options.get("read_only"))},
-        "mounts": _mounts(options, host.etc),
+        "mounts": _mounts(spec, host),
         "annotations": {
             **specs.labels(options, image),
             "org.opencontainers.image.ref.name": spec["image"]["name"],
@@ -223,7 +229,8 @@ def _namespaces(options: Mapping[str, Any], netns: str) -> list[dict[str, str]]:
     return found
 
 
-def _mounts(options: Mapping[str, Any], etc: str) -> list[dict[str, Any]]:
+def _mounts(spec: Mapping[str, Any], host: Host) -> list[dict[str, Any]]:
+    options = spec["options"]
     nothing = ["nosuid", "noexec", "nodev"]
     access = "rw" if options.get("privileged") else "ro"
     mounts = {
@@ -243,8 +250,8 @@ def _mounts(options: Mapping[str, Any], etc: str) -> list[dict[str, Any]]:
         size = specs.setting(options, "shm_size")
         mounts["/dev/shm"] = _mount("/dev/shm", "tmpfs", "shm", [*nothing, "mode=1777", f"size={size}"])
     for name in ("hosts", "hostname", "resolv.conf") if not options.get("no_hosts") else ("hostname", "resolv.conf"):
-        mounts[f"/etc/{name}"] = _mount(f"/etc/{name}", "bind", f"{etc}/{name}", ["rbind", "rprivate"])
-    declared = [*_volumes(options), *_declared_mounts(options), *_tmpfs(options), *_device_mounts(options)]
+        mounts[f"/etc/{name}"] = _mount(f"/etc/{name}", "bind", f"{host.etc}/{name}", ["rbind", "rprivate"])
+    declared = [*_of_set(spec, host), *_device_mounts(options)]
     for mount in declared:
         mounts.pop(mount["destination"], None)  # a declared mount takes the place of a default one
     # Parents before what lies in them; the defaults keep their order.
@@ -255,45 +262,31 @@ def _mount(target: str, type_: str, source: str, options: list[str]) -> dict[str
     return {"destination": target, "type": type_, "source": source, "options": list(options)}
 
 
-def _volumes(options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        _mount(
-            volume["target"],
-            "bind",
-            volume["source"],
-            [
-                *("rbind", volume["propagation"], "ro" if volume["read_only"] else "rw"),
-                *(["idmap"] if volume.get("idmap") else ()),
-            ],
-        )
-        for volume in options.get("volumes", ())
+def _of_set(spec: Mapping[str, Any], host: Host) -> list[dict[str, Any]]:
+    """The mounts of container/mountset.py."""
+    return [_declared(entry, number, host) for number, entry in enumerate(mountset.everything(spec))]
+
+
+def _declared(entry: Mapping[str, Any], number: int, host: Host) -> dict[str, Any]:
+    access = "ro" if entry["read_only"] else "rw"
+    if entry["type"] == mountvalues.TMPFS:
+        options = ["nosuid", "nodev", "noexec"]
+        if not entry.get("plain"):
+            options += [access, f"mode={entry['mode']}", *([f"size={entry['size']}"] if entry["size"] else [])]
+        return _mount(entry["target"], "tmpfs", "tmpfs", [*options, *entry.get("options", ())])
+    source = entry["source"]
+    if entry.get("subpath"):
+        source = places.path(host.places, number)
+    elif entry["type"] == mountvalues.VOLUME:
+        source = f"{host.volumes}/{source}/data"
+    options = [
+        "bind" if entry.get("recursive") is False else "rbind",
+        entry.get("propagation", "rprivate"),
+        "rro" if entry.get("rro") else access,
+        *entry.get("flags", ()),
+        *(["idmap"] if entry.get("idmap") else ()),
     ]
-
-
-def _declared_mounts(options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    result = []
-    for mount in options.get("mounts", ()):
-        access = "ro" if mount["read_only"] else "rw"
-        if mount["type"] == "bind":
-            result.append(_mount(mount["target"], "bind", mount["source"], ["rbind", mount["propagation"], access]))
-        else:
-            size = [f"size={mount['size']}"] if mount["size"] else []
-            result.append(
-                _mount(
-                    mount["target"],
-                    "tmpfs",
-                    "tmpfs",
-                    ["nosuid", "nodev", "noexec", access, f"mode={mount['mode']}", *size],
-                )
-            )
-    return result
-
-
-def _tmpfs(options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        _mount(entry["target"], "tmpfs", "tmpfs", ["nosuid", "nodev", "noexec", *entry["options"]])
-        for entry in options.get("tmpfs", ())
-    ]
+    return _mount(entry["target"], "bind", source, options)
 
 
 def _device_mounts(options: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import stat
 from ..kernel import capabilities, safepath
 from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import dumps
-from . import bundle, etcfiles, initprogram, netmode, userdb, userns
+from . import bundle, etcfiles, initprogram, mountset, netmode, places, userdb, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -26,13 +26,13 @@ _USER_FILES = ("etc/passwd", "etc/group")
 def write(record: Record, users: list[str]) -> None:
     """Write ``bundle/config.json`` and the files of ``etc/``; *users* are the texts of the image's passwd and group.
 
-    Directories that volumes name and that are not there are made. Raises ContainerError, OSError.
+    Raises ContainerError, OSError.
     """
     options = record.spec["options"]
     etcfiles.write(record)
-    for volume in options.get("volumes", ()):
-        if not os.path.exists(volume["source"]):  # as Docker does; a mount of type bind wants its source to be there
-            os.makedirs(volume["source"], mode=0o755, exist_ok=True)
+    for entry in mountset.declared(options):
+        if entry.get("create"):
+            os.makedirs(entry["source"], mode=0o755, exist_ok=True)
     user = userdb.resolve(
         options.get("user") or record.spec["image"]["config"].get("User") or "", options.get("groups", []), *users
     )
@@ -45,6 +45,8 @@ def write(record: Record, users: list[str]) -> None:
         release=os.uname().release,
         netns=_network_namespace(record),
         init=initprogram.find(options, os.uname().machine),
+        volumes=os.path.join(os.path.dirname(os.path.dirname(record.path)), "volumes"),
+        places=os.path.join(record.path, places.NAME),
     )
     document = bundle.build(record.spec, user, host)
     if userns.is_private(options) and options.get("runtime"):

@@ -52,11 +52,11 @@ class MemberTask(Task):
 
     awaited    another one waits for it to be healthy
     completes  another one waits for it to do its work and end: then it is not started for that again
-    peers      the names of the set's containers as long as they are yet to be worked on
+    volumes    the volumes that its plan makes, and that are made for all of the set at once
     """
 
     awaited = completes = False
-    peers: frozenset[str] = frozenset()
+    volumes: tuple[str, ...] = ()
 
     def look(self) -> tuple[Plan, Observed, WantedImage | None]:
         """The plan for the recorded container, without its lock: what :meth:`run` does where nobody comes between."""
@@ -74,7 +74,8 @@ class MemberTask(Task):
             status = records.read_status(self.record)
             if status.get("status") == "exited" and status["exit_code"] == 0:
                 made = fleetplan.without_rerun(made)
-        return fleetplan.without_pull(made), observed, image
+        self.volumes = tuple(fleetplan.new_volumes(made))
+        return fleetplan.without_common(made), observed, image
 
     def _check_network(self, made: Plan, observed: Observed) -> None:
         if netmode.mode(made.options).partition("container:")[2] in self.peers:
@@ -126,13 +127,17 @@ class Fleet:
             self.left = records.all_leftovers(self.state)
             self._declare_unwanted()
             self._look()
-            pulled = [str(action) for made in self.images.plans.values() for action in made.actions]
+            common = [str(action) for made in self.images.plans.values() for action in made.actions]
+            volumes = self._new_volumes()
+            common += [f"created volume {name}" for name in volumes]
             schedule = None
             if not self.check_mode:
                 jobs = self._jobs()
                 self.images.bring(self.state)
+                if volumes:
+                    self._make_volumes(volumes)
                 schedule = self._work(jobs) if jobs else None
-            return self._result(pulled, schedule)
+            return self._result(common, schedule)
         finally:
             self.images.close()
 
@@ -210,6 +215,10 @@ class Fleet:
             return True
         return self.members[name].parameters["state"] == "healthy" and self._condition(name, HEALTHY) != MET
 
+    def _new_volumes(self) -> list[str]:
+        """The volumes that are to be made, whoever of the set wants them."""
+        return sorted({name for task in self.tasks.values() for name in task.volumes})
+
     # -- the work -----------------------------------------------------------------------------------------------------
 
     def _work(self, jobs: list[Job]) -> Schedule:
@@ -227,6 +236,24 @@ class Fleet:
         for name, reason in schedule.untouched.items():
             self.results[name].update(changed=False, msg=f"left untouched: {reason}", actions=[])
         return schedule
+
+    def _make_volumes(self, wanted: list[str]) -> None:
+        """Make them as the first who declares more than a name says."""
+        from ..volume.store import lock
+        from . import mountset
+        from .mountvalues import VOLUME
+        from .volumes import make
+
+        declared: dict[str, dict[str, Any]] = {}
+        for name in self.members:
+            options = self.plans[name].options
+            for entry in mountset.declared(options):
+                if entry["type"] == VOLUME and entry["source"] in wanted:
+                    known = declared.setdefault(entry["source"], dict(entry))
+                    known.update({key: entry[key] for key in ("labels", "driver_options") if key in entry})
+        with lock(self.state, wanted):
+            for name in wanted:
+                make(self.state, name, declared.get(name, {}))
 
     def _apply(self, name: str) -> dict[str, Any]:
         """What a child does."""
@@ -256,8 +283,8 @@ class Fleet:
 
     # -- the result ---------------------------------------------------------------------------------------------------
 
-    def _result(self, pulled: list[str], schedule: Schedule | None) -> dict[str, Any]:
-        actions = list(pulled)
+    def _result(self, common: list[str], schedule: Schedule | None) -> dict[str, Any]:
+        actions = list(common)
         for name in fleetplan.ordered(self.members):
             actions += self.results[name]["actions"]
         listed: list[dict[str, Any]] = []

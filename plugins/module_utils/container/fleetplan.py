@@ -240,9 +240,14 @@ def handovers(plans: Mapping[str, Plan], recorded: Mapping[str, Mapping[str, Any
     return {name: others for name, others in found.items() if others}
 
 
-def without_pull(made: Plan) -> Plan:
-    """*made* less what is done for its image: in a set that is done once, for all."""
-    return made._replace(actions=tuple(action for action in made.actions if action.verb != "pull"))
+def without_common(made: Plan) -> Plan:
+    """*made* less what is done for its image and to have its volumes: in a set that is done once, for all."""
+    return made._replace(actions=tuple(action for action in made.actions if action.verb not in ("pull", "volume")))
+
+
+def new_volumes(made: Plan) -> list[str]:
+    """The volumes that *made* makes."""
+    return [str(action.object) for action in made.actions if action.verb == "volume"]
 
 
 def without_rerun(made: Plan) -> Plan:

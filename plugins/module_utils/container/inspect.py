@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from . import health, logoptions, netmode, records, spec
+from . import health, logoptions, mountinspect, netmode, records, spec
 from .netinspect import network_settings
 from .stamps import NEVER
 
@@ -40,7 +40,7 @@ def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[s
         "State": _state(observed, status, _health(record, observed)),
         "Config": config,
         "HostConfig": _host_config(options),
-        "Mounts": _mounts(options),
+        "Mounts": mountinspect.mounts(record),
         "NetworkSettings": network_settings(
             record, config["ExposedPorts"], observed.status in ("running", "paused", "restarting")
         ),
@@ -97,6 +97,7 @@ def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
             for name, value in environment.items()
         ],
         "Labels": spec.labels(options, config),
+        "Volumes": mountinspect.volumes(options, config),
         "WorkingDir": options.get("working_dir") or config.get("WorkingDir") or "/",
         "ExposedPorts": {
             **(config.get("ExposedPorts") or {}),
@@ -154,12 +155,7 @@ def _host_config(options: Mapping[str, Any]) -> dict[str, Any]:
         "UTSMode": _mode(options, "uts"),
         "UsernsMode": spec.setting(options, "userns_mode"),
         "CgroupnsMode": spec.setting(options, "cgroupns_mode"),
-        "Binds": [
-            f"{volume['source']}:{volume['target']}:{'ro' if volume['read_only'] else 'rw'},{volume['propagation']}"
-            + (",idmap" if volume.get("idmap") else "")
-            for volume in options.get("volumes", [])
-        ],
-        "Tmpfs": {entry["target"]: ",".join(entry["options"]) for entry in options.get("tmpfs", [])},
+        **mountinspect.host_config(options),
         "ReadonlyRootfs": options.get("read_only", False),
         "Privileged": options.get("privileged", False),
         "CapAdd": options.get("capabilities", []),
@@ -189,18 +185,3 @@ def _port_bindings(options: Mapping[str, Any]) -> dict[str, list[dict[str, str]]
 def _mode(options: Mapping[str, Any], name: str) -> str:
     """As Docker shows a namespace: "host", or nothing for one of the container's own."""
     return "host" if options.get(name) == "host" else ""
-
-
-def _mounts(options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    result = []
-    for mount in [*options.get("volumes", []), *options.get("mounts", [])]:
-        result.append(
-            {
-                "Type": mount.get("type", "bind"),
-                "Source": mount.get("source", ""),
-                "Destination": mount["target"],
-                "RW": not mount["read_only"],
-                "Propagation": mount.get("propagation", ""),
-            }
-        )
-    return result

@@ -11,7 +11,7 @@ import os
 from ..cgroup import killed
 from ..kernel.errors import Error
 from ..statedir import StateDir
-from . import checks, comparing, logoptions, netchecks, netmode, options, records, spellings
+from . import checks, comparing, logoptions, mountset, netchecks, netmode, options, records, spellings
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
@@ -54,9 +54,11 @@ class Task:
     """One task on one container.
 
     leaving  directories of containers that will have given up their ports and addresses when it is this one's turn
+    peers    the names of the set's containers as long as they are yet to be worked on
     """
 
     leaving: frozenset[str] = frozenset()
+    peers: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class Task:
             restart=bool(parameters.get("restart")),
             paused=parameters.get("paused"),
             mismatch=parameters.get("image_name_mismatch") or "",
+            keep_volumes=parameters.get("keep_volumes") is not False,
         )
         self.wishes = wishes(parameters.get("update"))
         netchecks.check_declared(self.request.declared)
@@ -152,7 +155,7 @@ class Task:
             from ..image.progress import Tracker
 
             image.progress = Tracker()
-        made = plan(self.request, recorded, observed, image.wanted)
+        made = plan(self.request, recorded, observed, image.wanted, self._volumes(recorded))
         checks.check_options(made.options)
         if self.request.state == "healthy":
             self._check_health(made, image)
@@ -164,6 +167,7 @@ class Task:
             logoptions.check_on_host(made.options)
         if verbs & _MAKING:
             checks.check_makeable(made.options)
+            self._check_mounts(made)
         if self.record and {"replace", "start"} <= verbs and self.wishes.order == START_FIRST:
             from .update import check_side_by_side
 
@@ -189,6 +193,29 @@ class Task:
 
             known = self.record.spec if self.record else {"id": ""}
             check(self.state, {**known, "name": self.name, "options": made.options}, self.record, self.leaving)
+
+    def _volumes(self, recorded: dict[str, Any] | None) -> frozenset[str]:
+        """The volumes that are there, of those that the task names or the container has."""
+        wanted = {*mountset.named(self.request.declared), *(recorded or {}).get("volumes", ())}
+        if recorded:
+            wanted.update(mountset.named(recorded["options"]))
+        if not wanted:
+            return frozenset()
+        from ..volume.names import present
+
+        return frozenset(name for name in wanted if present(self.state, name))
+
+    def _check_mounts(self, made: Plan) -> None:
+        """Whether what is to be mounted is there: before anything is changed."""
+        if mountset.declared(made.options) or made.options.get("volumes_from"):
+            from .mountchecks import check
+
+            check(
+                self.state,
+                made.options,
+                self.peers,
+                new=any(action.verb in ("create", "replace") for action in made.actions),
+            )
 
     def _kill_news(self, made: Plan) -> killed.News:
         """What is to be told of the container that is there, unless an action tells it or it goes."""
@@ -218,6 +245,7 @@ class Task:
             stop_time=self.parameters.get("stop_time"),
             wait=self.parameters.get("detach", True) is False,
             wishes=self.wishes,
+            keep_volumes=self.request.keep_volumes,
         )
         self.record = applying.run(made)
         self.warnings += applying.warnings
@@ -271,6 +299,10 @@ class Task:
                 hint="Run the task again",
             )
         if record.spec["options"].get("auto_remove"):
+            if record.spec.get("anonymous"):
+                from .volumes import forget
+
+                forget(record)
             with records.container_lock(self.state, self.name):
                 destroy(self.state, record)
         limit = record.spec["options"].get("memory", 0)

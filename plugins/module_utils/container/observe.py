@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # drift    limits that are not what was recorded: ((option, value now, value recorded) as the kernel writes them …)
 # stopping whether a task asked it to stop and was killed before it saw the end: it may end any moment
 # killed   whether it ended for lack of memory, where it has ended
-# lost     why it has to be started anew to have its network again; "" if it does not
+# lost     why it has to be started anew to have its network, or its volumes, again; "" if it does not
 Observed = namedtuple("Observed", "status pid monitor drift stopping lost killed", defaults=(False, "", False))
 
 ABSENT = Observed("absent", 0, 0, ())
@@ -51,6 +51,10 @@ def observe(state: StateDir, record: records.Record) -> Observed:
         if live is not None and live.status in ("running", "paused"):
             drift = _drift(record, live.cgroup_path)
             lost, connections = _network(state, record, live.pid)
+            if not lost and record.spec.get("volumes"):
+                from .volumes import lost as volume_lost
+
+                lost = volume_lost(state, record, live.pid)
             return Observed(live.status, live.pid, monitor, drift + connections, records.stop_requested(record), lost)
         ended = records.read_status(record)
         said = ended.get("status")

@@ -14,7 +14,18 @@ against ``104857600``) taken out and nothing else altered: two values mean the s
 from __future__ import annotations
 
 from ..image.options import REGISTRY
-from . import foreign, healthvalues, limitvalues, logoptions, netvalues, securityvalues, spellings, updatevalues, values
+from . import (
+    foreign,
+    healthvalues,
+    limitvalues,
+    logoptions,
+    mountvalues,
+    netvalues,
+    securityvalues,
+    spellings,
+    updatevalues,
+    values,
+)
 from .errors import ContainerError
 from .optionrow import DICT, LIMITS, LIST, MONITOR, NETWORK, RECORD, SET, Option
 from .optionrow import option as _option
@@ -23,16 +34,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
-
-_MOUNT_SUBOPTIONS: dict[str, Any] = {
-    "target": {"type": "str", "required": True, "aliases": ["dest", "destination", "dst"]},
-    "source": {"type": "str", "aliases": ["src"]},
-    "type": {"type": "str", "choices": ["bind", "tmpfs"], "default": "bind"},
-    "read_only": {"type": "bool", "aliases": ["ro", "readonly"]},
-    "propagation": {"type": "str", "choices": list(values.PROPAGATIONS)},
-    "tmpfs_size": {"type": "str"},
-    "tmpfs_mode": {"type": "str"},
-}
 
 _NETWORK_SUBOPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -163,19 +164,27 @@ _ROWS = (
     ),
     # mounts
     _option(
-        "volumes", "list", values.volumes, compare=SET, elements="str", aliases=("volume",), default=[], key="target"
+        "volumes",
+        "list",
+        mountvalues.volumes,
+        compare=SET,
+        elements="str",
+        aliases=("volume",),
+        default=[],
+        key="target",
     ),
+    _option("volumes_from", "list", mountvalues.volumes_from, compare=SET, elements="str", default=[], key="container"),
     _option(
         "mounts",
         "list",
-        values.mounts,
+        mountvalues.mounts,
         compare=SET,
         elements="dict",
         default=[],
-        suboptions=_MOUNT_SUBOPTIONS,
+        suboptions=mountvalues.SUBOPTIONS,
         key="target",
     ),
-    _option("tmpfs", "list", values.tmpfs, compare=SET, elements="str", default=[], key="target"),
+    _option("tmpfs", "list", mountvalues.tmpfs, compare=SET, elements="str", default=[], key="target"),
     _option("read_only", "bool", bool, default=False),
     # security
     _option(
@@ -254,6 +263,7 @@ TASK: dict[str, dict[str, Any]] = {
     "kill_signal": {"type": "str"},
     "force_kill": {"type": "bool", "default": False, "aliases": ["forcekill"]},
     "comparisons": {"type": "dict"},
+    "keep_volumes": {"type": "bool", "default": True},
     "update": updatevalues.OPTION,
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from ..cgroup import killed
-from . import netmode
+from . import mountset, netmode
 from .comparing import equal
 from .errors import ContainerError
 from .optionrow import LIMITS, MONITOR, NETWORK, RECREATE
@@ -28,23 +28,27 @@ if TYPE_CHECKING:
 
 # What the task wants. ``declared`` canonical options, ``image`` the name it gives ("" for none), ``comparisons`` of
 # every option (comparing.comparisons), ``paused`` None where it does not say, ``mismatch`` what another name of the
-# same image means: "recreate", "ignore", or "" to record it.
+# same image means: "recreate", "ignore", or "" to record it, ``keep_volumes`` whether the anonymous volumes of a
+# container that is removed stay.
 Request = namedtuple(
-    "Request", "name state image declared comparisons recreate restart paused mismatch", defaults=(None, "")
+    "Request",
+    "name state image declared comparisons recreate restart paused mismatch keep_volumes",
+    defaults=(None, "", True),
 )
 
 # The image the container shall be made from, as far as it is known before it is pulled: name as declared, id and
 # digest ("" while unknown), actions what has to be done to have it (texts).
 Wanted = namedtuple("Wanted", "name id digest actions")
 
-# verb: pull, create, replace, update, stop, start, restart, pause, unpause, remove. object: what it is done to. detail:
-# why, for people.
+# verb: pull, volume, create, replace, update, stop, start, restart, pause, unpause, remove. object: what it is done to.
+# detail: why, for people.
 Action = namedtuple("Action", "verb object detail")
 
 # actions to carry out, options the container then has, what changed of them (names), before and after for the diff
 Plan = namedtuple("Plan", "actions options changed before after")
 
 _PAST = {
+    "volume": "created volume",
     "create": "created container",
     "replace": "replaced container",
     "update": "updated",
@@ -72,19 +76,21 @@ def plan(
     recorded: Mapping[str, Any] | None,
     observed: Observed,
     wanted: Wanted | None,
+    volumes: frozenset[str] = frozenset(),
 ) -> Plan:
     """The plan for one container.
 
     recorded  its spec, None when there is no such container
     observed  how it is now
     wanted    the image named by the task; None when it names none
+    volumes   those that are there, of the ones that the task names or the container has
 
     Raises ContainerError where the request cannot be met from what there is.
     """
     if request.state == "absent":
         return _absent(request, recorded, observed)
     if recorded is None:
-        return _new(request, wanted)
+        return _new(request, wanted, volumes)
     options = desired_options(request.declared, recorded["options"], whole=wanted is not None)
     changed = [
         name
@@ -110,7 +116,8 @@ def plan(
         before["paused"], after["paused"] = observed.status == "paused", pausing[0].verb == "pause"
     _state_changes(before, after, observed.status, "running" if run else "stopped" if running else "")
     if reasons:
-        actions = [*pulls, Action("replace", request.name, ", ".join(reasons))]
+        actions = [*pulls, *_made(mountset.missing(options, None, volumes))]
+        actions.append(Action("replace", request.name, ", ".join(reasons)))
         if run:
             actions.append(Action("start", "", ""))
         return Plan((*actions, *pausing), options, tuple(changed), before, after)
@@ -129,7 +136,10 @@ def plan(
     actions = list(pulls)
     if updates:
         actions.append(Action("update", ", ".join(updates), ""))
-    actions += _life(request, observed, run, recorded["options"].get("memory", 0))
+    life = _life(request, observed, run, recorded["options"].get("memory", 0))
+    if any(action.verb in ("start", "restart") for action in life):
+        actions += _made(mountset.missing(options, recorded, volumes))
+    actions += life
     actions += pausing
     return Plan(tuple(actions), kept, tuple(changed), before, after)
 
@@ -137,14 +147,15 @@ def plan(
 def _absent(request: Request, recorded: Mapping[str, Any] | None, observed: Observed) -> Plan:
     if recorded is None:
         return Plan((), {}, (), {"state": "absent"}, {"state": "absent"})
-    actions = [Action("remove", request.name, "")]
+    forgotten = not request.keep_volumes and recorded.get("anonymous")
+    actions = [Action("remove", request.name, "and its anonymous volumes" if forgotten else "")]
     if observed.status in _RUNNING:
         actions.insert(0, Action("stop", "", ""))
     before = {"state": observed.status, "image": recorded["image"]["name"]}
     return Plan(tuple(actions), {}, (), before, {"state": "absent"})
 
 
-def _new(request: Request, wanted: Wanted | None) -> Plan:
+def _new(request: Request, wanted: Wanted | None, volumes: frozenset[str]) -> Plan:
     if wanted is None:
         raise ContainerError(
             f"there is no container {request.name}, and the task names no image to make one from",
@@ -154,6 +165,7 @@ def _new(request: Request, wanted: Wanted | None) -> Plan:
         )
     options = desired_options(request.declared, {}, whole=True)
     actions = [Action("pull", action, "") for action in wanted.actions]
+    actions += _made(mountset.missing(options, None, volumes))
     actions.append(Action("create", request.name, ""))
     if request.state in ("started", "healthy"):
         actions.append(Action("start", "", ""))
@@ -161,6 +173,10 @@ def _new(request: Request, wanted: Wanted | None) -> Plan:
     after = {"state": "running" if request.state in ("started", "healthy") else "created", "image": wanted.name}
     after.update({name: _shown(name, value) for name, value in options.items()})
     return Plan(tuple(actions), options, tuple(options), {"state": "absent"}, after)
+
+
+def _made(volumes: list[str]) -> list[Action]:
+    return [Action("volume", name, "") for name in volumes]
 
 
 def _needs_new(name: str, options: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:

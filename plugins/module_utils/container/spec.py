@@ -10,6 +10,7 @@
     image     name as declared, id (digest of its config), digest (of its manifest), config (the image config's
               ``config`` object: Env, Cmd, Entrypoint, User, WorkingDir, Labels, StopSignal …)
     layers    the directories of the image's layers, base first
+    volumes, anonymous, inherited  of volumes (container/mountset.py); they are there where there is something to say
     first_host_id  what its id 0 is outside, in a user namespace of its own (container/userns.py); else it is not there
     options   the declared options in canonical form, less those that say what leaving them out says
 
@@ -36,8 +37,9 @@ def new_spec(
     layers: list[str],
     options: Mapping[str, Any],
     first_host_id: int = 0,
+    volumes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A spec to be recorded; *image* as described above, *options* canonical."""
+    """A spec to be recorded; *image* as described above, *options* canonical, *volumes* as keys of their own."""
     spec: dict[str, Any] = {
         "version": VERSION,
         "id": container_id,
@@ -46,6 +48,7 @@ def new_spec(
         "image": dict(image),
         "layers": list(layers),
         "options": dict(options),
+        **(volumes or {}),
     }
     if first_host_id:
         spec["first_host_id"] = first_host_id

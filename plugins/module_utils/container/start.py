@@ -94,6 +94,11 @@ def _make(
         _remove_cgroup(record)
     with locked(state.lock_path("layers", "mounts"), exclusive=False):  # of which none is replaced meanwhile (check.py)
         _mount(record)
+    if record.spec.get("volumes"):
+        from . import places, volumes
+
+        volumes.fill(state, record)
+        places.make(state, record)
     if config is None:
         bundlefile.write(record, bundlefile.users_inside(record))
     stdin, keep = _stdin(record)

@@ -136,5 +136,9 @@ def destroy(state: StateDir, record: Record) -> None:
     stop(state, record, force=True)
     records.unpublish(state, record)
     Store(state).pins.remove(record.id)
+    if record.spec.get("volumes"):
+        from .volumes import release
+
+        release(state, record)
     records.remove_directory(record.path)
     remove_empty(CGROUP_PARENT)

@@ -73,6 +73,15 @@ def mapping(spec: Mapping[str, Any]) -> list[tuple[int, int, int]]:
     return [(0, int(spec["first_host_id"]), SIZE)]
 
 
+def disk_mapping(spec: Mapping[str, Any]) -> list[tuple[int, int, int]]:
+    """The same from the owners on disk, with one more.
+
+    Root of the host, who mounts the overlay and fills volumes, owns for a moment what it makes: that has to be some id
+    on disk as well, one that the container does not have.
+    """
+    return [*mapping(spec), (SIZE, 0, 1)]
+
+
 def outside(document: Mapping[str, Any]) -> int:
     """The host's uid of the process that *document*, a config.json of ours, describes."""
     first: int = document["linux"]["uidMappings"][0]["hostID"]
@@ -92,9 +101,7 @@ def map_owners(record: Record) -> None:
     from ..kernel import constants as c
     from ..kernel import idmap, syscalls
 
-    # The overlay makes whiteouts, and for a moment each file that it copies up, as root of the host, who mounts it:
-    # that has to be some id on disk as well, one that the container does not have.
-    entries = [*mapping(record.spec), (SIZE, 0, 1)]
+    entries = disk_mapping(record.spec)  # whiteouts are root's for good
     place = directory(record)
     os.makedirs(place, mode=0o700, exist_ok=True)
     namespace = idmap.user_namespace(entries, entries)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
-
 # ulimit names of setrlimit(2), as Docker spells them.
 RLIMITS = (
     "as",
@@ -224,7 +222,7 @@ def ulimits(value: Iterable[str]) -> list[dict[str, Any]]:
         low, high = (int(limit) for limit in limits)
         if high != -1 and (low == -1 or low > high):
             raise ValueError(f"{item!r}: the soft limit is above the hard one")
-        _once(result, name, {"name": name, "soft": low, "hard": high})
+        once(result, name, {"name": name, "soft": low, "hard": high})
     return [result[name] for name in sorted(result)]
 
 
@@ -254,88 +252,14 @@ def devices(value: Iterable[str]) -> list[dict[str, str]]:
         if len(parts) > 3 or not access or set(access) - set("rwm"):
             raise ValueError(f"{item!r} is not HOST:CONTAINER:PERMISSIONS with permissions out of r, w and m")
         ordered = "".join(letter for letter in "rwm" if letter in access)
-        _once(result, target, {"source": source, "target": target, "permissions": ordered})
+        once(result, target, {"source": source, "target": target, "permissions": ordered})
     return [result[target] for target in sorted(result)]
 
 
-def volumes(value: Iterable[str]) -> list[dict[str, Any]]:
-    """``SOURCE:TARGET[:OPTIONS]`` bind mounts; options ro, rw, idmap, a propagation, those that say nothing here."""
-    result: dict[str, dict[str, Any]] = {}
-    for item in value:
-        parts = str(item).split(":")
-        if len(parts) == 1 and parts[0].startswith("/"):
-            raise ValueError(f"{item!r} has no source, and anonymous volumes are not supported; write SOURCE:TARGET")
-        if len(parts) not in (2, 3):
-            raise ValueError(f"{item!r} is not SOURCE:TARGET or SOURCE:TARGET:OPTIONS")
-        if not parts[0].startswith("/"):
-            raise ValueError(f"{item!r} names a volume, and named volumes are not supported; give an absolute path")
-        entry: dict[str, Any] = {"source": absolute_path(parts[0]), "target": _mount_target(parts[1])}
-        entry.update({"read_only": False, "propagation": "rprivate"})
-        for option in parts[2].split(",") if len(parts) == 3 else ():
-            if option in ("ro", "rw"):
-                entry["read_only"] = option == "ro"
-            elif option in PROPAGATIONS:
-                entry["propagation"] = option
-            elif option == "idmap":
-                entry["idmap"] = True
-            elif option not in ("z", "Z", "consistent", "cached", "delegated"):
-                raise ValueError(f"{item!r}: unknown option {option!r}")
-        _once(result, entry["target"], entry)
-    return [result[target] for target in sorted(result)]
-
-
-def mounts(value: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The dictionaries of the option ``mounts``: type bind (default) or tmpfs."""
-    result: dict[str, dict[str, Any]] = {}
-    for item in value:
-        target = _mount_target(item["target"])
-        given = {name for name, setting in item.items() if setting is not None} - {"target", "type", "read_only"}
-        allowed = {"source", "propagation"} if item.get("type", "bind") == "bind" else {"tmpfs_size", "tmpfs_mode"}
-        if given - allowed:
-            raise ValueError(f"{target}: {', '.join(sorted(given - allowed))} is not for type {item['type']}")
-        entry: dict[str, Any] = {"target": target, "read_only": bool(item.get("read_only"))}
-        if item.get("type", "bind") == "bind":
-            if not item.get("source"):
-                raise ValueError(f"{target}: a bind mount needs a source")
-            entry["type"] = "bind"
-            entry["source"] = absolute_path(item["source"])
-            entry["propagation"] = item.get("propagation") or "rprivate"
-        else:
-            entry["type"] = "tmpfs"
-            entry["size"] = size(item["tmpfs_size"]) if item.get("tmpfs_size") else None
-            entry["mode"] = _octal(item["tmpfs_mode"]) if item.get("tmpfs_mode") else "1777"
-        _once(result, target, entry)
-    return [result[target] for target in sorted(result)]
-
-
-def tmpfs(value: Iterable[str]) -> list[dict[str, Any]]:
-    """``TARGET[:OPTIONS]`` with options of mount(8) for tmpfs."""
-    result: dict[str, dict[str, Any]] = {}
-    for item in value:
-        path, _colon, options = str(item).partition(":")
-        target = _mount_target(path)
-        _once(result, target, {"target": target, "options": sorted(option for option in options.split(",") if option)})
-    return [result[target] for target in sorted(result)]
-
-
-def _mount_target(value: str) -> str:
-    target = absolute_path(value)
-    if target == "/":
-        raise ValueError("nothing can be mounted on / of a container")
-    if target == "/proc" or target.startswith("/proc/"):
-        raise ValueError(f"{target}: nothing may be mounted over /proc (CVE-2019-19921)")
-    return target
-
-
-def _once(result: dict[str, Any], target: str, entry: Any) -> None:
+def once(result: dict[str, Any], target: str, entry: Any) -> None:
+    """Put *entry* into *result*; raise ValueError where *target* has another one."""
     if result.setdefault(target, entry) != entry:
         raise ValueError(f"{target} is given twice")
-
-
-def _octal(value: str) -> str:
-    if not value or set(value) - set("01234567") or int(value, 8) > 0o7777:
-        raise ValueError(f"{value!r} is not an octal mode such as 1777")
-    return f"{int(value, 8):o}"
 
 
 def signal_name(value: str) -> str:

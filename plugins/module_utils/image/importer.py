@@ -115,14 +115,18 @@ def config_section(options: dict[str, Any]) -> dict[str, Any]:
         section["Labels"] = _strings(options["labels"], "labels")
     if options.get("user"):
         section["User"] = options["user"]
+    if options.get("volumes"):
+        section["Volumes"] = {_absolute(str(path), "volumes"): {} for path in options["volumes"]}
     directory = options.get("working_dir")
     if directory:
-        if not directory.startswith("/"):
-            raise ImageError(
-                f"working_dir '{directory}' is no absolute path", step="options", hint="Start it with a slash"
-            )
-        section["WorkingDir"] = directory
+        section["WorkingDir"] = _absolute(directory, "working_dir")
     return section
+
+
+def _absolute(path: str, option: str) -> str:
+    if not path.startswith("/"):
+        raise ImageError(f"{option} '{path}' is no absolute path", step="options", hint="Start it with a slash")
+    return path
 
 
 def _strings(values: dict[str, Any], option: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filling a fresh tmpfs with what it covers: runc's mount option ``tmpcopyup``.
+"""Filling a fresh directory with what it covers: runc's mount option ``tmpcopyup``, and volumes.
 
 What is covered is the image's, or a volume's that others write to meanwhile: nothing in it may lead us to files of
 the host, so every directory and file is opened below its parent's descriptor and no symlink is followed
@@ -33,6 +33,12 @@ def copy_up(covered: int, mounted: int) -> None:
         os.close(source)
 
 
+def copy_directory(source: int, target: int) -> None:
+    """As :func:`copy_up`, and what the directory *source* itself has; both descriptors open for reading."""
+    _copy_entries(source, target)
+    _copy_attributes(source, target)
+
+
 def _copy_entries(source: int, target: int) -> None:
     for name in os.listdir(source):
         found = os.stat(name, dir_fd=source, follow_symlinks=False)
@@ -60,13 +66,18 @@ def _copy_opened(name: str, source: int, target: int, flags: int) -> None:
             else:
                 while os.sendfile(copied, inner, None, 1 << 20):
                     pass
-            found = os.fstat(inner)
-            os.fchown(copied, found.st_uid, found.st_gid)
-            os.fchmod(copied, stat.S_IMODE(found.st_mode))
-            for attribute in os.listxattr(inner):
-                os.setxattr(copied, attribute, os.getxattr(inner, attribute))
-            os.utime(copied, ns=(found.st_atime_ns, found.st_mtime_ns))
+            _copy_attributes(inner, copied)
         finally:
             os.close(copied)
     finally:
         os.close(inner)
+
+
+def _copy_attributes(source: int, target: int) -> None:
+    """Owner before mode, which chown(2) takes bits of; times last."""
+    found = os.fstat(source)
+    os.fchown(target, found.st_uid, found.st_gid)
+    os.fchmod(target, stat.S_IMODE(found.st_mode))
+    for attribute in os.listxattr(source):
+        os.setxattr(target, attribute, os.getxattr(source, attribute))
+    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))

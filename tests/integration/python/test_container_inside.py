@@ -84,11 +84,6 @@ def test_volumes_mounts_and_tmpfs(host, tmp_path):
     assert (tmp_path / "data/new").read_text() == "hello\n"
 
 
-def test_a_volume_that_is_not_there_becomes_a_directory(host, tmp_path):
-    assert host.shell("ls -d /data", volumes=[f"{tmp_path}/new/dir:/data"]) == "/data\n"
-    assert (tmp_path / "new/dir").is_dir()
-
-
 def test_the_root_file_system_is_the_containers_own(host):
     host.run(name="one", command=["sh", "-c", "echo mine > /mine; exec sleep 100"])
     host.until(lambda: os.path.exists(os.path.join(host.root, "containers/one/upper/mine")))

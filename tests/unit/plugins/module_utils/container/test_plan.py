@@ -4,7 +4,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import comparing, options, plan, resources
+from ansible_collections.agentless.oci.plugins.module_utils.container import (
+    comparing,
+    mountset,
+    options,
+    plan,
+    resources,
+)
 from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
 from ansible_collections.agentless.oci.plugins.module_utils.container.observe import ABSENT, Observed
 from hypothesis import given
@@ -204,6 +210,48 @@ def test_recreate_and_restart():
     ]
     assert texts(plan.plan(request(restart=True), recorded(), RUNNING, SAME)) == ["restarted"]
     assert texts(plan.plan(request(restart=True), recorded(), STOPPED, SAME)) == ["started"]
+
+
+@pytest.mark.parametrize(
+    ("before", "observed", "there", "actions"),
+    [
+        (None, ABSENT, [], ["created volume data", "created container web", "started"]),
+        (None, ABSENT, ["data"], ["created container web", "started"]),
+        ({}, RUNNING, [], ["created volume data", "replaced container web (volumes)", "started"]),
+        ({}, RUNNING, ["data"], ["replaced container web (volumes)", "started"]),
+        ({"volumes": ["data:/x"]}, RUNNING, ["data"], []),
+        ({"volumes": ["data:/x"]}, STOPPED, [], ["created volume data", "started"]),
+        (
+            {"volumes": ["data:/x"]},
+            RUNNING._replace(lost="volume data was removed"),
+            [],
+            ["created volume data", "restarted (volume data was removed)"],
+        ),
+    ],
+)
+def test_volumes_are_made_before_what_uses_them_runs(before, observed, there, actions):
+    known = None
+    if before is not None:
+        known = {**recorded(before), "volumes": mountset.named(recorded(before)["options"])}
+    made = plan.plan(request({"volumes": ["data:/x"]}), known, observed, SAME, frozenset(there))
+    assert texts(made) == actions
+
+
+def test_a_container_that_is_not_to_run_makes_no_volumes():
+    known = {**recorded({"volumes": ["data:/x"]}), "volumes": ["data"]}
+    for state in ("present", "stopped"):
+        assert texts(plan.plan(request({"volumes": ["data:/x"]}, state), known, STOPPED, SAME)) == []
+
+
+def test_anonymous_volumes_go_with_their_container_where_they_are_not_kept():
+    known = {**recorded(), "anonymous": {"/x": "a" * 64}}
+    for before, keep, said in (
+        (known, True, ""),
+        (known, False, " (and its anonymous volumes)"),
+        (recorded(), False, ""),
+    ):
+        made = plan.plan(request(state="absent", keep_volumes=keep), before, STOPPED, None)
+        assert texts(made) == [f"removed container web{said}"]
 
 
 def test_a_drift_is_put_back():

@@ -103,6 +103,7 @@ def test_config_section():
             "exposed_ports": ["6379", "53/udp"],
             "labels": {"a": "b"},
             "user": "redis:redis",
+            "volumes": ["/data"],
             "working_dir": "/data",
         }
     ) == {
@@ -112,6 +113,7 @@ def test_config_section():
         "ExposedPorts": {"6379/tcp": {}, "53/udp": {}},
         "Labels": {"a": "b"},
         "User": "redis:redis",
+        "Volumes": {"/data": {}},
         "WorkingDir": "/data",
     }
     assert importer.config_section({"command": None, "env": {}}) == {}
@@ -125,6 +127,7 @@ def test_config_section():
         ({"labels": {"a": True}}, "no string but True"),
         ({"exposed_ports": ["http"]}, "is no port"),
         ({"exposed_ports": ["70000"]}, "is no port"),
+        ({"volumes": ["data"]}, "volumes 'data' is no absolute path"),
         ({"exposed_ports": ["53/icmp"]}, "is no port"),
         ({"working_dir": "data"}, "no absolute path"),
     ],
