@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures of the tests on hosts with a kernel of their own; skipped, with the reason, where those cannot be.
+"""Fixtures of the tests on hosts with a kernel of their own.
+
+Where those cannot be they are skipped with the reason; in CI (CI=true) that is a failure.
 
 network  machine.Network for the whole session
 host     one host of it, running, with the checkout in /root/oci and a busybox root file system in /root/rootfs
@@ -25,7 +27,7 @@ import machine
 def network():
     reason = machine.missing()
     if reason:
-        pytest.skip(reason)
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     directory = tempfile.mkdtemp(prefix="aoci-hosts-")
     try:
         with machine.Network(directory) as running:

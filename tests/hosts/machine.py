@@ -25,6 +25,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from typing import Any
 
@@ -52,6 +53,33 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "needs root"
     return ", ".join(f"needs {what}" for path, what in _NEEDS.items() if not os.path.exists(path))
+
+
+def refused() -> str:
+    """Why such a kernel does not run here although all is there; ``""`` if it does. Takes a second.
+
+    It needs ptrace(2), memory that may be executed, and a tap device, which a container may be denied.
+    """
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"/dev/net/tun: {error.strerror}"
+    with tempfile.TemporaryDirectory(prefix="aoci-trial-") as directory:
+        console = os.path.join(directory, "console")
+        command = [KERNEL, "mem=32M", f"uml_dir={directory}/", "root=/dev/none"]
+        command += ["con=null", "con0=null,fd:1", "con1=null"]
+        process = _boot(["setpriv", "--pdeathsig", "KILL", "unshare", "--net"], command, console)
+        deadline = time.monotonic() + 30
+        try:
+            # Its file systems come late enough.
+            while "VFS: " not in _text(console) and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            said = _text(console)
+        finally:
+            _cut(process)
+    if "VFS: " in said:
+        return ""
+    return f"User-Mode Linux does not run here: {' '.join(said.split())[-200:] or 'it said nothing'}"
 
 
 def disk() -> str:
@@ -120,9 +148,9 @@ class Network:
             raise HostError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def host(self, name: str, *, mem: str = "512M") -> Host:
-        """A new host *name*, not yet started, with *mem* of memory."""
-        self.hosts[name] = Host(self, name, len(self.hosts) + 2, mem)
+    def host(self, name: str, *, mem: str = "512M", options: str = "") -> Host:
+        """A new host *name*, not yet started, with *mem* of memory and *options* on its kernel's command line."""
+        self.hosts[name] = Host(self, name, len(self.hosts) + 2, mem, options)
         return self.hosts[name]
 
     def inventory(self) -> str:
@@ -163,10 +191,11 @@ def ssh_options(key: str) -> list[str]:
 class Host:
     """One host, made by :meth:`Network.host`; the *number* is its address and its tap device's name."""
 
-    def __init__(self, network: Network, name: str, number: int, mem: str) -> None:
+    def __init__(self, network: Network, name: str, number: int, mem: str, options: str) -> None:
         self.network = network
         self.name = name
         self.mem = mem
+        self.options = options
         self.address = f"{GATEWAY.rpartition('.')[0]}.{number}"
         self.console = os.path.join(network.directory, f"{name}.console")
         self._tap = f"tap{number}"
@@ -186,15 +215,9 @@ class Host:
         command += [f"ubd0={self._cow},{disk()}", "root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "con1=null"]
         command += [f"vec0:transport=tap,ifname={self._tap},depth=128,gro=1", f"systemd.hostname={self.name}"]
         command += [f"host.address={self.address}/{_BITS}", f"host.gateway={GATEWAY}", f"host.key={key}"]
+        command += self.options.split()
         os.makedirs(self._own, exist_ok=True)
-        # A process namespace of its own: when its first process ends, all of the kernel's do.
-        with open(self.console, "wb") as console:
-            self._process = subprocess.Popen(
-                network.enter(["unshare", "--pid", "--fork", "--kill-child", *command]),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-            )
+        self._process = _boot(network.enter([]), command, self.console)
         self._wait_up(time.monotonic() + timeout)
 
     def _wait_up(self, deadline: float) -> None:
@@ -211,8 +234,7 @@ class Host:
             time.sleep(0.2)
 
     def _last_words(self) -> str:
-        with open(self.console, encoding="utf-8", errors="replace") as file:
-            return file.read()[-4000:]
+        return _text(self.console)[-4000:]
 
     def ssh(self, command: str) -> list[str]:
         """What runs the shell's *command* on it, as root; to be entered into the network."""
@@ -269,10 +291,7 @@ class Host:
         """Take its power away."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(_only_child(self._process.pid), signal.SIGKILL)  # its own parent waits for the end of all
-
-        self._process.wait()
+        _cut(self._process)
         self._process = None
         ending = ["ssh", *ssh_options(self.network.key), "-O", "exit", self.address]
         self.network.run(ending, check=False)
@@ -283,6 +302,28 @@ class Host:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         shutil.rmtree(self._own, ignore_errors=True)
+
+
+def _boot(prefix: list[str], kernel: list[str], console: str) -> subprocess.Popen[bytes]:
+    """Start the command *kernel*, what it says goes to the file *console*; *prefix* is a command to start it by.
+
+    It has a process namespace of its own: when its first process ends, all of the kernel's do.
+    """
+    with open(console, "wb") as file:
+        command = [*prefix, "unshare", "--pid", "--fork", "--kill-child", *kernel]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+
+
+def _cut(process: subprocess.Popen[bytes]) -> None:
+    """End what :func:`_boot` has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(_only_child(process.pid), signal.SIGKILL)  # its own parent waits for the end of all
+    process.wait()
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 def _only_child(pid: int) -> int:

@@ -30,6 +30,17 @@ skip() {
     printf '   skipped %s: %s\n' "$1" "$2"
 }
 
+# cannot NAME REASON: skipped where the machine lacks something; in CI (CI=true) a failure, since there all must run.
+cannot() {
+    if [ "${CI:-}" != true ]; then
+        skip "$1" "$2"
+        return
+    fi
+    echo "failed $1 $2" >>"$work/results"
+    printf '   FAILED  %s: %s\n' "$1" "$2"
+    failures=$((failures + 1))
+}
+
 # The real interpreters, 3.9 and later, as "VERSION PATH" lines: those of /usr first, then pyenv's.
 interpreters() {
     local path version

@@ -179,4 +179,6 @@ def _attach_hint(error: OSError) -> str:
         return "cpuset.cpus or cpuset.mems of the group is empty: declare them"
     if error.errno == errno.ESRCH:
         return "The process has ended"
+    if error.errno == errno.EINVAL:
+        return "The kernel keeps its own threads where they are: take it out of the list"
     return ""

@@ -130,6 +130,7 @@ class GroupSteps:
                     obj=self.group.path,
                     hint="Choose a path outside of systemd's units, such as /batch/reports",
                 )
+            persist.record_path(self._state, self.group.path)  # which must not be too long
             new = persist.merged(old or {}, declared)
         elif old is None:
             return None

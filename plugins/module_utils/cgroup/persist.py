@@ -31,23 +31,28 @@ if TYPE_CHECKING:
     from ..statedir import StateDir
 
 VERSION = 1
-_LONGEST = 255  # NAME_MAX
+_LONGEST = 255 - len("..4194304.tmp")  # NAME_MAX, less what a file's name has more while it is written
 
 
 def record_path(state: StateDir, path: str) -> str:
     """The file of the record of group *path*. Raises CgroupError for a path that is too long for one."""
-    name = quote(path[1:], safe="") + ".json"
-    if len(name) > _LONGEST - len(f"..{os.getpid()}.tmp"):
+    name = _name(path)
+    if len(name) > _LONGEST:
         raise CgroupError(
             f"{path} is too long to be kept over a reboot", step="persistent", hint="Choose shorter names"
         )
     return os.path.join(state.limits, name)
 
 
+def _name(path: str) -> str:
+    return quote(path[1:], safe="") + ".json"
+
+
 def read(state: StateDir, path: str) -> dict[str, Any] | None:
     """The options recorded for group *path*; None where nothing is. Raises CgroupError for what is no record."""
+    name = _name(path)
     try:
-        return _parse(record_path(state, path))[1]
+        return _parse(os.path.join(state.limits, name))[1] if len(name) <= _LONGEST else None
     except FileNotFoundError:
         return None
 

@@ -22,7 +22,8 @@ Step.__doc__ = (
     """A part of a plan: what it does, in the words of a report, and the function without arguments that does it."""
 )
 
-_NO_LIMITS = frozenset(("name", "path", "unit", "pid", "state", "processes", "kill", "persistent", "root"))
+_TARGETS = ("name", "path", "unit", "pid")
+_NO_LIMITS = frozenset((*_TARGETS, "state", "processes", "kill", "persistent", "root"))
 
 
 def declared_limits(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,8 +32,8 @@ def declared_limits(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def set_lines(changes: Iterable[Change]) -> list[str]:
-    """``set memory to 2g`` for each."""
-    return [f"set {option_of(change.file)} to {shown(change)}" for change in changes]
+    """``set memory to 2g`` for each; what takes two files is said once."""
+    return list(dict.fromkeys(f"set {option_of(change.file)} to {shown(change)}" for change in changes))
 
 
 def move_lines(pids: Iterable[int], path: str) -> list[str]:
@@ -40,7 +41,11 @@ def move_lines(pids: Iterable[int], path: str) -> list[str]:
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Raise CgroupError for options that contradict each other."""
+    """Raise CgroupError for options that name no group, or contradict each other."""
+    if not any(options[name] for name in _TARGETS):
+        raise CgroupError(
+            "no group is named: name, path, unit and pid are empty", step="path", hint="Declare one of them"
+        )
     if options["state"] == "absent" and options["pid"]:
         raise CgroupError(
             "pid names the group that a process is in, and the next run would find it in the group above",

@@ -47,8 +47,12 @@ def shown(change: Change) -> str:
     text = str(change.after)
     if option_of(change.file) in ("frozen", "cpu_idle", "memory_oom_group", "oom_killer"):
         return {"0": "false", "1": "true"}.get(text, text)
+    if change.controller == "memory" and text == "-1":
+        return "max"
     if change.controller in ("memory", "hugetlb") and text.isdigit() and int(text) >= 1024:
-        return units.format_bytes(int(text))
+        text = units.format_bytes(int(text))
+    if change.controller == "hugetlb":
+        return f"{change.file.split('.')[1]} {text}"
     return text.replace("\n", ", ") or "nothing"
 
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.cgroup import api, hierarchy, target, vocabulary
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import (
+    api,
+    hierarchy,
+    plan,
+    steps,
+    target,
+    vocabulary,
+)
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.validate import Machine, validate
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
@@ -116,6 +123,28 @@ def test_options_refused(tmp_path, options, says):
 )
 def test_option_of(file, option):
     assert vocabulary.option_of(file) == option
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (plan.Change("memory", "memory.max", "max", "67108864"), "memory to 64m"),
+        (plan.Change("memory", "memory.limit_in_bytes", "67108864", "-1"), "memory to max"),
+        (plan.Change("hugetlb", "hugetlb.2MB.max", "max", "4194304"), "hugetlb to 2MB 4m"),
+        (plan.Change("hugetlb", "hugetlb.1GB.rsvd.limit_in_bytes", "0", "max"), "hugetlb to 1GB max"),
+        (plan.Change("cgroup", "cgroup.freeze", "0", "1"), "frozen to true"),
+        (plan.Change("io", "io.max", "", "8:0 rbps=5\n8:1 rbps=6"), "device_read_bps to 8:0 rbps=5, 8:1 rbps=6"),
+    ],
+)
+def test_what_a_change_is_called(change, says):
+    assert steps.set_lines([change, change]) == [f"set {says}"]
+
+
+@pytest.mark.parametrize("given", [{}, {"pid": 0}, {"name": ""}, {"unit": ""}, {"path": ""}])
+def test_no_group_is_named(given):
+    options = {**dict.fromkeys(("name", "path", "unit", "pid")), "state": "present", "kill": False, **given}
+    with pytest.raises(CgroupError, match="no group is named"):
+        steps.check_options(options)
 
 
 def test_container_path(tmp_path):
