@@ -126,9 +126,9 @@ options:
         elements: dict
   tmpfs:
     description:
-      - Empty directories in memory, each a path in the container, with options of C(mount(8\)) behind a colon.
-    type: list
-    elements: str
+      - Empty directories in memory, each a path in the container, with options of C(mount(8\)) behind a colon. A list,
+        or a dictionary from paths to options.
+    type: raw
   read_only_tmpfs:
     description:
       - With O(read_only=true), whether C(/run), C(/tmp) and C(/var/tmp) are empty directories in memory, where nothing

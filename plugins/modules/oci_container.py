@@ -316,6 +316,10 @@ container:
           of the host lead to it (C(Ports)), random ones too.
       type: dict
       returned: success
+    Output:
+      description: What it wrote on its standard output, and then what it wrote on its standard error.
+      type: str
+      returned: with O(detach=false)
     LogPath:
       description: File with what it wrote.
       type: str
@@ -373,6 +377,11 @@ stderr:
   returned: with O(detach=false)
   type: str
   sample: ""
+status:
+  description: The same as RV(rc).
+  returned: with O(detach=false)
+  type: int
+  sample: 0
 rc:
   description: Exit code of the container, 128 and the signal's number if a signal ended it.
   returned: with O(detach=false)

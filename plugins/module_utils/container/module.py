@@ -133,6 +133,7 @@ class Task:
                     waiting.enter_context(records.awaited(self.record))
             if waits:
                 result.update(self._wait())
+                result["container"]["Output"] = result["stdout"] + result["stderr"]
             elif self.request.state == "healthy":
                 result["container"] = self._wait_healthy()
         return result
@@ -307,7 +308,8 @@ class Task:
                 destroy(self.state, record)
         limit = record.spec["options"].get("memory", 0)
         why = f", {killed.reason(limit)}" if status.get("oom_killed") else ""
-        return {"stdout": stdout, "stderr": stderr, "rc": status["exit_code"], "killed": why}
+        code = status["exit_code"]
+        return {"stdout": stdout, "stderr": stderr, "rc": code, "status": code, "killed": why}
 
 
 def _memory_total() -> int:

@@ -184,7 +184,7 @@ _ROWS = (
         suboptions=mountvalues.SUBOPTIONS,
         key="target",
     ),
-    _option("tmpfs", "list", mountvalues.tmpfs, compare=SET, elements="str", default=[], key="target"),
+    _option("tmpfs", "raw", mountvalues.tmpfs, compare=SET, default=[], key="target"),
     _option("read_only", "bool", bool, default=False),
     # security
     _option(

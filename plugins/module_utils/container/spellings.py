@@ -285,18 +285,24 @@ def _timezone(found: dict[str, Any]) -> None:
     found["mounts"], found["timezone"] = [*(found.get("mounts") or ()), mount], None
 
 
+def _tmpfs(found: dict[str, Any]) -> None:
+    """A dictionary from paths to options as podman_container has it."""
+    given = found.get("tmpfs")
+    if isinstance(given, dict):
+        found["tmpfs"] = [f"{path}:{options}" if options else str(path) for path, options in given.items()]
+    elif isinstance(given, str):
+        found["tmpfs"] = [given]
+    elif not (given is None or isinstance(given, list)):
+        raise ValueError("tmpfs: must be a list, or a dictionary from paths to options")
+
+
 def _read_only(found: dict[str, Any]) -> None:
     if not (found.get("read_only") and found.get("read_only_tmpfs")):
         return
     taken = [*(found.get("volumes") or ()), *(entry["target"] for entry in found.get("mounts") or ())]
     declared = found.get("tmpfs") or []
-    taken += list(declared)
-    used = {part for item in taken for part in str(item).split(":")}
-    extra = [path for path in _READ_ONLY_TMPFS if path not in used]
-    if isinstance(declared, dict):
-        found["tmpfs"] = {**declared, **dict.fromkeys(extra, "")}
-    else:
-        found["tmpfs"] = [*(declared if isinstance(declared, list) else [declared]), *extra]
+    used = {part for item in [*taken, *declared] for part in str(item).split(":")}
+    found["tmpfs"] = [*declared, *(path for path in _READ_ONLY_TMPFS if path not in used)]
     found["read_only_tmpfs"] = None
 
 
@@ -312,5 +318,6 @@ _FOLDS: tuple[Callable[[dict[str, Any]], None], ...] = (
     _restarts,
     _cleanup,
     _timezone,
+    _tmpfs,
     _read_only,
 )

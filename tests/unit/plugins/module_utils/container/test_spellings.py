@@ -25,6 +25,8 @@ def folded(**given):
         ({"os": "linux", "arch": "arm", "variant": "v7"}, {"platform": "linux/arm/v7"}),
         ({"ignore_image": True}, {"comparisons": {"image": "ignore"}}),
         ({"image_strict": True}, {"image_name_mismatch": "recreate"}),
+        ({"tmpfs": {"/run": "size=1m", "/x": ""}}, {"tmpfs": ["/run:size=1m", "/x"]}),
+        ({"tmpfs": "/run"}, {"tmpfs": ["/run"]}),
         ({"no_healthcheck": True}, {"healthcheck": {"test": ["NONE"]}}),
         ({"restart_policy": "on-failure:3"}, {"restart_policy": "on-failure", "restart_retries": 3}),
         ({"restart_policy": "always"}, {"restart_policy": "always"}),
@@ -100,7 +102,7 @@ def folded(**given):
         ),
         (
             {"read_only": True, "read_only_tmpfs": True, "volumes": ["/x:/tmp"], "tmpfs": {"/run": ""}},
-            {"read_only": True, "volumes": ["/x:/tmp"], "tmpfs": {"/run": "", "/var/tmp": ""}},
+            {"read_only": True, "volumes": ["/x:/tmp"], "tmpfs": ["/run", "/var/tmp"]},
         ),
     ],
 )
@@ -137,6 +139,7 @@ def test_files_with_variables_and_labels(tmp_path):
         ({"restart_policy": "on-failure:x"}, "restart_policy", "is not a policy"),
         ({"restart_policy": "on-failure:3", "restart_retries": 4}, "restart_policy", "restart_retries is another"),
         ({"cleanup": True, "detach": False, "auto_remove": False}, "cleanup", "auto_remove is false"),
+        ({"tmpfs": 5}, "tmpfs", "must be a list, or a dictionary"),
         ({"ip": "10.0.0.2", "network_mode": "host"}, "ip", "no network of its own"),
         ({"network_aliases": ["x"], "network_mode": "container:y"}, "network_aliases", "no network of its own"),
         ({"ip": "10.0.0.2", "networks": [{"name": "a", "ipv4_address": "10.0.0.3"}]}, "ip", "another address"),
