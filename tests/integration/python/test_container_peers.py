@@ -146,6 +146,7 @@ def check_web(net, shop, umask):
     assert " ro," in mounts["/"]
     assert " ro," in mounts["/srv/html"]
     assert " rw," in mounts["/data"]
+    assert "/volumes/shop-cache" in mounts["/cache"]
     assert "size=1024k" in mounts["/scratch"]
     assert "size=16384k" in mounts["/dev/shm"]
     assert os.readlink(f"/proc/{pid}/cwd").endswith("/srv")
