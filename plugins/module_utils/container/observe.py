@@ -48,14 +48,15 @@ def observe(state: StateDir, record: records.Record) -> Observed:
             live = runtime_state.load(state.runtime, record.id)
         except NoSuchContainer:
             live = None
-        if live is not None and live.status in ("running", "paused"):
+        if live is not None and live.status == "running":
+            status = "paused" if live.cgroup().frozen() else "running"
             drift = _drift(record, live.cgroup_path)
             lost, connections = _network(state, record, live.pid)
             if not lost and record.spec.get("volumes"):
                 from .volumes import lost as volume_lost
 
                 lost = volume_lost(state, record, live.pid)
-            return Observed(live.status, live.pid, monitor, drift + connections, records.stop_requested(record), lost)
+            return Observed(status, live.pid, monitor, drift + connections, records.stop_requested(record), lost)
         ended = records.read_status(record)
         said = ended.get("status")
         if monitor and said == "restarting":

@@ -46,14 +46,14 @@ def _sample(state: StateDir, reader: Reader, record: Record) -> Sample:
         live = runtime_state.load(state.runtime, record.id)
     except NoSuchContainer:
         live = None
-    if live is None or live.status not in ("running", "paused"):
+    if live is None or live.status != "running":
         return Sample(time.monotonic(), record.name, record.id, "stopped", 0, {}, {}, {}, None)
     group = reader.snapshot(live.cgroup_path)
     return Sample(
         time.monotonic(),
         record.name,
         record.id,
-        live.status,
+        "paused" if live.cgroup().frozen() else "running",
         live.pid,
         group.limits(),
         used(group),

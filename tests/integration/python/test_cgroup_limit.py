@@ -12,9 +12,11 @@ import subprocess
 import uuid
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.cgroup import hierarchy, module
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import hierarchy, module, persist
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.api import open_cgroup, remove_empty
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
+from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+from cgroup_tasks import NAMES
 
 PARENT = "/agentless-oci-limit"
 UNIFIED = hierarchy.detect().mode == hierarchy.UNIFIED
@@ -26,14 +28,11 @@ def task(tmp_path):
     path = f"{PARENT}/{uuid.uuid4().hex[:12]}"
 
     def run(check_mode=False, **options):
-        names = ("name", "processes", "conf", "memory", "memory_swap", "memory_reservation", "memory_high", "cpus")
-        names += ("cpu_quota", "cpu_period", "cpu_shares", "cpu_weight", "cpuset_cpus", "cpuset_mems", "pids_limit")
-        names += ("blkio_weight", "io_weight", "root")
-        names += ("unit", "pid", "persistent")
-        given = {**dict.fromkeys(names), "path": path, "state": "present", "kill": False, "root": root, **options}
+        given = {**dict.fromkeys(NAMES), "path": path, "state": "present", "kill": False, "root": root, **options}
         return module.result(given, check_mode)
 
     run.group = open_cgroup(path)
+    run.state = StateDir(root)
     yield run
     run.group.kill(signal.SIGKILL)
     run.group.remove()
@@ -115,6 +114,57 @@ def test_container_by_name(task, tmp_path):
     task.group.create()
     result = task(name="web", path=None, root=str(tmp_path), memory="64m")
     assert result["limits"]["after"]["memory"] == 64 << 20
+
+
+def test_a_running_container_until_its_next_task(task, host):
+    """Its limits in force are changed; what it was declared with comes back, by the next task that declares it."""
+    declared = {"memory": "64m", "pids_limit": 30, "cpus": 0.5}
+    host.run(**declared)
+    web = {"path": None, "name": "web", "root": host.root}
+    other = {"memory": "48m", "pids_limit": "40", "cpus": "max", "frozen": True}
+    foretold = task(check_mode=True, **web, **other)
+    done = task(**web, **other)
+    assert done == foretold
+    assert done["limits"]["before"]["memory"] == 64 << 20
+    assert not task(**web, **other)["changed"]
+    found = open_cgroup(done["path"]).read()
+    assert (found["memory"]["limit"], found["pids"]["limit"], found["cpu"]["quota"]) == (48 << 20, 40, -1)
+    assert host.status()["Paused"]
+    assert json.loads(host.aoci("stats", "--no-stream", "--format", "json").stdout)["status"] == "paused"
+    pid = host.status()["Pid"]
+    back = host.run(**declared, paused=False)
+    assert back["actions"][-1] == "unpaused"
+    assert not host.status()["Paused"]
+    assert host.status()["Pid"] == pid
+    after = task(**web)["limits"]["after"]
+    assert (after["memory"], after["pids_limit"], after["cpus"]) == (64 << 20, 30, 0.5)
+    assert host.run(**declared)["actions"] == []
+    assert host.run(**declared, paused=True)["actions"] == ["paused"]
+    assert host.run(**declared, paused=True)["actions"] == []
+    with pytest.raises(CgroupError, match="kept with the container"):
+        task(**web, memory="48m", persistent=True)
+
+
+def test_limits_come_back_at_boot_until_they_are_removed(task):
+    """What a reboot does to groups, and what the host's init calls."""
+    task(memory="64m", cpus="0.5", persistent=True)
+    task.group.remove()
+    assert persist.apply_all(task.state) == []
+    again = task(memory="64m", cpus="0.5", persistent=True)
+    assert not again["changed"]
+    assert again["limits"]["before"]["memory"] == 64 << 20
+    assert task(state="absent")["actions"][0] == f"no longer recorded {task.group.path} for the next boot"
+    assert persist.apply_all(task.state) == []
+    assert not task.group.exists()
+
+
+def test_a_group_whose_path_is_too_long_for_a_record(task):
+    long = {"path": f"{task.group.path}/{'x' * 100}/{'y' * 100}/{'z' * 100}"}
+    assert task(**long, memory="64m")["changed"]
+    assert not task(**long, memory="64m")["changed"]
+    with pytest.raises(CgroupError, match="too long to be kept over a reboot"):
+        task(**long, memory="80m", persistent=True)
+    assert task(**long)["limits"]["after"]["memory"] == 64 << 20
 
 
 @pytest.mark.skipif(not UNIFIED, reason="needs cgroup v2")
