@@ -69,6 +69,19 @@ class BlobFile:
                 continue
             wait = self._wait(wait)
 
+    def head(self, count: int) -> bytes:
+        """The first *count* bytes, or as many as there are; reading begins at the start afterwards."""
+        data = b""
+        while len(data) < count:
+            chunk = self.read(count - len(data))
+            if not chunk:
+                break
+            data += chunk
+        if self._fd >= 0:
+            os.lseek(self._fd, 0, os.SEEK_SET)
+        self.position = 0
+        return data
+
     def whole(self) -> int:
         """A descriptor of the complete file, at its start, for programs that cannot wait."""
         wait = _FIRST_WAIT

@@ -54,6 +54,21 @@ def inflated(blob: BlobFile, compression: str, *, checksum: bool = True) -> Iter
     return _plain(blob)
 
 
+def layer_content(blob: BlobFile, stated: str, *, checksum: bool = True) -> Iterator[bytes]:
+    """The same of a layer whose media type has *stated* how it is compressed. What it is counts, as for all engines:
+    skopeo calls plain layers gzip's where it takes them from an archive of ``docker save``.
+    """
+    yield from inflated(blob, actual(blob.head(512), stated), checksum=checksum)
+
+
+def actual(head: bytes, stated: str) -> str:
+    """How the tar archive that starts with *head* (512 bytes) is compressed; as *stated* where that tells nothing."""
+    found = sniff(head)
+    if found == "tar" and head[257:262] != b"ustar" and (head.strip(b"\0") or not head):
+        return stated
+    return found
+
+
 def _plain(blob: BlobFile) -> Iterator[bytes]:
     while True:
         chunk = blob.read(CHUNK)

@@ -210,7 +210,8 @@ def content_of(part: Part) -> Iterator[bytes]:
     except FileNotFoundError:
         raise _no_blob(part, "is not here") from None
     try:
-        for chunk in inflate.inflated(blob, part.compression or "tar"):
+        layer = part.compression
+        for chunk in inflate.layer_content(blob, layer) if layer else inflate.inflated(blob, "tar"):
             hasher.update(chunk)
             yield chunk
     except inflate.Damaged as error:

@@ -19,7 +19,7 @@ from . import lower, tarstream
 from .blobfile import BlobFile
 from .digest import algorithm_of
 from .errors import ImageError
-from .inflate import Damaged, inflated
+from .inflate import Damaged, layer_content
 from .readahead import ReadAhead
 from .rootdir import DEFAULT_ACL, MAX_DEPTH, MAX_PATH, RootDir, set_xattr
 from .tarfields import BadTar, printable
@@ -97,7 +97,7 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> Unpa
     blob = BlobFile(layer.blob, layer.size, layer.partial)
     root = RootDir(destination, lowers)
     try:
-        chunks = _hashed(inflated(blob, layer.compression, checksum=False), hasher, limit)
+        chunks = _hashed(layer_content(blob, layer.compression, checksum=False), hasher, limit)
         if layer.ahead:
             with ReadAhead(chunks) as inflating:
                 try:

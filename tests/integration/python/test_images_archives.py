@@ -21,7 +21,7 @@ import time
 
 import pytest
 import trees
-from ansible_collections.agentless.oci.plugins.module_utils.image import inflate
+from ansible_collections.agentless.oci.plugins.module_utils.image import inflate, media
 from ansible_collections.agentless.oci.plugins.module_utils.image.digest import digest_of_file
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
 from ansible_collections.agentless.oci.plugins.module_utils.image.load import open_archive
@@ -69,6 +69,11 @@ def peers():
         call("skopeo", "copy", "-q", "--dest-decompress", source, f"dir:{made.path('plain')}")
         call("skopeo", "copy", "-q", f"dir:{made.path('plain')}", f"oci-archive:{made.path('skopeo-plain.tar')}:odd")
         old_docker(made.path("buildah-docker.tar"), made.path("docker-old.tar"))
+        source, target = (
+            f"{kind}:{made.path(name)}"
+            for kind, name in (("docker-archive", "docker-old.tar"), ("oci", "skopeo-miscalled"))
+        )
+        call("skopeo", "copy", "-q", "--dest-oci-accept-uncompressed-layers", source, f"{target}:odd")
         new_docker(made.path("buildah-layout"), made.path("buildah-docker.tar"), made.path("docker-new.tar"))
         for name in ("buildah-oci.tar", "docker-old.tar"):
             with open(made.path(name), "rb") as plain, gzip.open(made.path(f"{name}.gz"), "wb", 1) as packed:
@@ -108,6 +113,7 @@ ARCHIVES = [
     "skopeo-zstd",
     "skopeo-zstd-chunked",
     "skopeo-plain.tar",
+    "skopeo-miscalled",
     "docker-old.tar",
     "docker-old.tar.gz",
     "docker-old.tar.zst",
@@ -132,7 +138,7 @@ def test_the_two_peers_agree(peers):
 def test_the_layers_are_compressed_as_they_are_called(peers):
     """What chunked zstd adds are frames that others skip, and annotations (containers/storage, pkg/chunked)."""
     found = {}
-    for name in ("skopeo-gzip", "skopeo-zstd", "skopeo-zstd-chunked", "plain"):
+    for name in ("skopeo-gzip", "skopeo-zstd", "skopeo-zstd-chunked", "skopeo-miscalled", "plain"):
         layout = pathlib.Path(peers.path(name))
         if name == "plain":
             blobs, manifest = layout, json.loads((layout / "manifest.json").read_text())
@@ -144,6 +150,8 @@ def test_the_layers_are_compressed_as_they_are_called(peers):
             layers = [blobs / layer["digest"][7:] for layer in manifest["layers"]]
         chunked = all("io.containers.zstd-chunked.manifest-checksum" in str(layer) for layer in manifest["layers"])
         contents = [layer.read_bytes() for layer in layers]
+        called = {media.layer_compression(layer["mediaType"], name) for layer in manifest["layers"]}
+        assert (called == {inflate.sniff(content[:4]) for content in contents}) is (name != "skopeo-miscalled")
         found[name] = {inflate.sniff(content[:4]) for content in contents}, chunked
         # A skippable frame, which holds the table of contents (RFC 8878, 3.1.2).
         assert all((b"\x50\x2a\x4d\x18" in content) is chunked for content in contents)
@@ -151,6 +159,7 @@ def test_the_layers_are_compressed_as_they_are_called(peers):
         "skopeo-gzip": ({"gzip"}, False),
         "skopeo-zstd": ({"zstd"}, False),
         "skopeo-zstd-chunked": ({"zstd"}, True),
+        "skopeo-miscalled": ({"tar"}, False),
         "plain": ({"tar"}, False),
     }
 

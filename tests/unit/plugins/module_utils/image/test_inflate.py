@@ -137,6 +137,42 @@ def test_zstd_by_nothing(tmp_path, monkeypatch):
     assert "Install the program zstd or the Python package zstandard" in str(caught.value)
 
 
+TAR = b"name".ljust(257, b"\0") + b"ustar" + bytes(10_000)
+SKIPPED = b"\x50\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"abc"  # RFC 8878, 3.1.2
+
+
+OLD = b"the name in an archive that has no mark"
+
+
+@pytest.mark.parametrize(
+    ("content", "pack", "stated"),
+    [
+        *((content, bytes, stated) for content in (TAR, bytes(1024)) for stated in ("gzip", "zstd", "tar")),
+        (OLD, bytes, "tar"),
+        *((content, gzip.compress, stated) for content in (TAR, OLD) for stated in ("gzip", "zstd", "tar")),
+        *((content, zstd, stated) for content in (TAR, OLD) for stated in ("gzip", "zstd", "tar")),
+        (TAR, lambda content: SKIPPED + zstd(content), "zstd"),
+    ],
+)
+def test_a_layer_is_what_it_is_whatever_it_is_called(tmp_path, content, pack, stated):
+    path = tmp_path / "blob"
+    path.write_bytes(pack(content))
+    file = BlobFile(str(path), path.stat().st_size)
+    assert b"".join(inflate.layer_content(file, stated)) == content
+    file.close()
+
+
+@pytest.mark.parametrize("stated", ["gzip", "zstd"])
+@pytest.mark.parametrize("blob", [b"", b"\x1f", b"neither this nor that"])
+def test_what_is_nothing_is_damaged(tmp_path, stated, blob):
+    path = tmp_path / "blob"
+    path.write_bytes(blob)
+    file = BlobFile(str(path), len(blob))
+    with pytest.raises(inflate.Damaged, match=stated):
+        b"".join(inflate.layer_content(file, stated))
+    file.close()
+
+
 def test_a_blob_that_still_comes_in(tmp_path):
     blob = gzip.compress(CONTENT)
     partial = tmp_path / "partial"
@@ -150,7 +186,7 @@ def test_a_blob_that_still_comes_in(tmp_path):
 
     writer = threading.Thread(target=write)
     file = BlobFile(str(tmp_path / "whole"), len(blob), str(partial))
-    chunks = inflate.inflated(file, "gzip")
+    chunks = inflate.layer_content(file, "tar")
     writer.start()
     assert b"".join(chunks) == CONTENT
     writer.join()
