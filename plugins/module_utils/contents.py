@@ -179,6 +179,7 @@ from .image import (
     fetch,
     filters,
     http11,
+    imageconfig,
     importer,
     imports,
     inflate,

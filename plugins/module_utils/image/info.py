@@ -53,7 +53,7 @@ def wanted(store: Store, params: dict[str, Any]) -> list[Image]:
     if params["dangling"] is not None:
         images = [image for image in images if bool(image.names) is not params["dangling"]]
     for label in params["label"] or ():
-        images = [image for image in images if has_label(image.config.get("config", {}).get("Labels") or {}, label)]
+        images = [image for image in images if has_label(image.labels, label)]
     return images
 
 

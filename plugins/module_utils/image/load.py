@@ -149,7 +149,8 @@ def store_image(found: LayoutImage | SavedImage, store: Store, names: list[str])
 
     The caller holds the store's lock, shared. Raises ImageError, OSError.
     """
-    from .pull import bring_layers, layer_tasks, parse_config
+    from .imageconfig import parse_config
+    from .pull import bring_layers, layer_tasks
 
     name = names[0]
     config = parse_config(found.raw_config, {"layers": found.layers}, name, "import")

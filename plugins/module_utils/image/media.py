@@ -35,6 +35,7 @@ _LAYERS = {
     "application/vnd.docker.image.rootfs.diff.tar": "tar",
     "application/vnd.docker.image.rootfs.diff.tar.gzip": "gzip",
     "application/vnd.docker.image.rootfs.diff.tar.zstd": "zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar": "tar",
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
 }
 

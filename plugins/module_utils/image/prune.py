@@ -42,7 +42,7 @@ def choose(
         for image in images
         if image.digest not in used
         and not (dangling and image.names)
-        and chosen.accepts(made[image.digest], image.config.get("config", {}).get("Labels") or {})
+        and chosen.accepts(made[image.digest], image.labels)
     ]
 
 

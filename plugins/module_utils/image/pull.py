@@ -15,8 +15,8 @@ import os
 from . import media
 from .errors import ImageError, refuse_full
 from .fetch import Cancelled
+from .imageconfig import parse_config
 from .layers import chain_ids, described
-from .reference import check_digest
 from .resolve import whole_blob
 from .unpack import Layer
 
@@ -81,28 +81,6 @@ def _config(store: Store, registry: Registry, descriptor: dict[str, Any]) -> byt
                 found = registry.small_blob(descriptor)
                 store.put_blob(found, digest)
     return found
-
-
-def parse_config(raw: bytes, manifest: dict[str, Any], name: str, verb: str = "pull") -> dict[str, Any]:
-    """The image config, its layers checked against the manifest's. Raises ImageError: cannot *verb* *name*."""
-    import json
-
-    try:
-        config = json.loads(raw)
-        diff_ids = config["rootfs"]["diff_ids"]
-        matches = len(diff_ids) == len(manifest["layers"])
-    except (ValueError, KeyError, TypeError):
-        config, diff_ids, matches = None, [], False
-    if not isinstance(config, dict) or not matches:
-        raise ImageError(
-            f"cannot {verb} {name}: its config does not name as many layers as its manifest has",
-            step="config",
-            obj=name,
-            hint="The image is damaged: make or push it again",
-        )
-    for diff_id in diff_ids:
-        check_digest(str(diff_id), name)
-    return config
 
 
 class LayerTask:

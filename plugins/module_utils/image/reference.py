@@ -22,8 +22,8 @@ _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:.]+\])(?::([0-9]{{
 _PATH_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _DIGEST = re.compile(r"(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\Z")
-_IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{64}\Z")
-_SHORT_ID = re.compile(r"[0-9a-f]{12,63}\Z")
+_IMAGE_ID = re.compile(r"(?:(?:sha256:)?[0-9a-f]{64}|(?:sha512:)?[0-9a-f]{128})\Z")
+_SHORT_ID = re.compile(r"[0-9a-f]{12,127}\Z")
 
 MAX_PATH = 255
 
@@ -70,7 +70,7 @@ class Reference:
 
 
 def is_image_id(text: str) -> bool:
-    """Whether *text* is a whole image id: 64 hexadecimal digits, ``sha256:`` in front or not."""
+    """Whether *text* is a whole image id: all hexadecimal digits of a digest, ``sha256:`` in front or not."""
     return bool(_IMAGE_ID.match(text))
 
 

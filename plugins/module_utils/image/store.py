@@ -74,10 +74,9 @@ class Store:
         """
         descriptors = self.descriptors()
         if is_image_id(name):
-            return self._find_id(descriptors, name if ":" in name else f"sha256:{name}")
+            return self._find_id(descriptors, name.rpartition(":")[2])
         if is_short_id(name):
-            found = self._find_name(descriptors, parse(name))
-            return found or self._find_id(descriptors, f"sha256:{name}")
+            return self._find_name(descriptors, parse(name)) or self._find_id(descriptors, name)
         return self._find_name(descriptors, parse(name))
 
     def _find_name(self, descriptors: list[dict[str, Any]], reference: Reference) -> Image | None:
@@ -93,17 +92,18 @@ class Store:
                 return self._load(descriptor, descriptors, full)
         return None
 
-    def _find_id(self, descriptors: list[dict[str, Any]], image_id: str) -> Image | None:
+    def _find_id(self, descriptors: list[dict[str, Any]], digits: str) -> Image | None:
+        """The image whose id's hexadecimal digits start so. Raises ImageError for several."""
         found: Image | None = None
         for descriptor in [*descriptors, *self._pinned_descriptors()]:
             image = self._load(descriptor, descriptors, "")
-            if image is None or not image.id.startswith(image_id) or (found is not None and found.id == image.id):
+            if image is None or not image.id.partition(":")[2].startswith(digits) or (found and found.id == image.id):
                 continue
             if found is not None:
                 raise ImageError(
-                    f"several images have an id that starts with {image_id.partition(':')[2]}",
+                    f"several images have an id that starts with {digits}",
                     step="find",
-                    obj=image_id,
+                    obj=digits,
                     hint="Give the whole id, or a name",
                 )
             found = image

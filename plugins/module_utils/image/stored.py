@@ -60,6 +60,10 @@ class Image:
         return str(self.manifest.get("mediaType") or media.OCI_MANIFEST)
 
     @property
+    def labels(self) -> dict[str, str]:
+        return (self.config.get("config") or {}).get("Labels") or {}
+
+    @property
     def platform(self) -> media.Platform:
         return media.Platform.of(self.config)
 

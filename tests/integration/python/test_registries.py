@@ -15,6 +15,8 @@ import ssl
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image import media, trust
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
+from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
+from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 from faulty_proxy import Fault, FaultyProxy
 from image_sources import HERE, OTHER, Raw, pull, small_layer, task
 from oci_layout import member
@@ -518,6 +520,8 @@ def test_sha512(raw, registry, state_dir, tmp_path):
     made, same = task(state_dir, name, pull="always")
     assert not made.actions
     assert same.id == image.id
+    for identity in (image.id, image.id[7:], image.id[7:19]):
+        assert Store(StateDir(state_dir)).find(identity).digest == image.digest
     task(state_dir, name, tags=[f"{registry.address}/long/copy:1"], push=True)
     assert pull(tmp_path / "again", f"{registry.address}/long/copy:1").id == image.id
     task(state_dir, name, state="absent")
