@@ -15,12 +15,12 @@ import json
 import os
 
 from ..kernel.errors import Error
-from ..kernel.files import locked, read_bytes
+from ..kernel.files import locked, read_bytes, write_atomic
 from . import media
 from .errors import ImageError
 from .layers import chain_ids
 from .reference import parse
-from .stored import name_of
+from .stored import LAYOUT, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _DOUBT = "it cannot be verified as long as a layer below it is damaged"
 class Problem:
     """One thing that is not as it should be.
 
-    what    ``blob sha256:… of NAME`` or ``layer sha256:… of NAME``
+    what    ``blob sha256:… of NAME``, ``layer sha256:… of NAME`` or a path
     fault   what is wrong with it
     remedy  what was done about it; "" when nothing was
     """
@@ -148,6 +148,8 @@ class _Check:
     def run(self) -> Checked:
         images = self._images()
         self.done.images = len(images)
+        if images:
+            self._mark()
         self._blobs(images)
         if self.repair:
             for image in images:
@@ -180,6 +182,22 @@ class _Check:
         problem = Problem(what, fault)
         self.done.problems.append(problem)
         return problem
+
+    def _mark(self) -> None:
+        """The file by which other tools tell that the directory is an image layout."""
+        path = os.path.join(self.store.state.images, "oci-layout")
+        try:
+            version = json.loads(read_bytes(path))["imageLayoutVersion"]
+            fault = "" if version == "1.0.0" else f"it is for version {version} of image layouts"
+        except FileNotFoundError:
+            fault = "it is missing"
+        except (ValueError, KeyError, TypeError):
+            fault = "it is damaged"
+        if fault:
+            problem = self._problem(path, fault)
+            if self.repair:
+                write_atomic(path, LAYOUT)
+                problem.remedy = "written again"
 
     # Blobs.
 

@@ -229,6 +229,27 @@ def test_what_is_still_json_but_damaged_is_not_believed(image, name, store, part
     assert problems(store) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "it is missing"),
+        ("{}", "it is damaged"),
+        ('{"imageLayoutVersion": "0.9"}', "it is for version 0.9 of image layouts"),
+    ],
+)
+def test_the_mark_of_a_layout(image, name, store, content, fault):
+    """Without it skopeo and umoci take the directory for none."""
+    mark = os.path.join(store.state.images, "oci-layout")
+    os.unlink(mark)
+    if content is not None:
+        with open(mark, "w", encoding="ascii") as file:
+            file.write(content)
+    assert problems(store) == [f"{mark}: {fault}"]
+    assert [str(problem) for problem in check(store, repair=True).problems] == [f"{mark}: {fault} (written again)"]
+    assert problems(store) == []
+    subprocess.run(["skopeo", "inspect", f"oci:{store.state.images}:{name}"], check=True, stdout=subprocess.DEVNULL)
+
+
 def test_a_blob_and_its_layer_at_once(image, name, store):
     damage(store.blob_path(image.manifest["layers"][0]["digest"]))
     quietly(os.path.join(store.layer_paths(image)[0], "usr/bin/tool"))
