@@ -47,6 +47,7 @@ def write_layout(
     layers: list[list[Member]],
     architecture: str = "amd64",
     settings: dict[str, Any] | None = None,
+    tar_format: int = tarfile.PAX_FORMAT,
 ) -> None:
     """An OCI layout of *layers* with the tag ``test``; *settings* are the config's own (Cmd, Volumes …)."""
     blobs = path / "blobs/sha256"
@@ -61,7 +62,7 @@ def write_layout(
     diff_ids: list[str] = []
     for members in layers:
         buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, errors="surrogateescape") as file:
+        with tarfile.open(fileobj=buffer, mode="w", format=tar_format, errors="surrogateescape") as file:
             for info, content in members:
                 file.addfile(info, io.BytesIO(content))
         diff_ids.append(f"sha256:{hashlib.sha256(buffer.getvalue()).hexdigest()}")

@@ -336,20 +336,31 @@ def test_no_archive_in_the_place_of_something_else(store, odd, tmp_path):
     assert (tmp_path / "full/file").read_text() == "precious"
 
 
-def test_estargz_is_an_ordinary_layer(store, tmp_path):
-    """Each member a gzip member of its own, and a footer with an extra field (stargz-snapshotter, docs/estargz.md)."""
+def test_estargz_is_an_ordinary_layer(peers, store, tmp_path):
+    """Each member a gzip member of its own, the table of contents the last, and a footer with an extra field
+    (stargz-snapshotter, docs/estargz.md): to those who do not look for it, files like others.
+    """
     layout = tmp_path / "layout"
-    write_layout(layout, [[directory("etc"), member("etc/a", content=b"a" * 5000), member("etc/b", content=b"b")]])
+    members = [
+        directory("etc"),
+        member("etc/a", content=b"a" * 5000, uid=5),
+        member(".prefetch.landmark", content=b"\x0f"),
+        member("etc/b", content=b"b", mode=0o4755),
+        member("stargz.index.json", content=json.dumps({"version": 1, "entries": []}).encode(), mode=0o444),
+    ]
+    write_layout(layout, [members])
     index = json.loads((layout / "index.json").read_text())
     blobs = layout / "blobs/sha256"
     manifest = json.loads((blobs / index["manifests"][0]["digest"][7:]).read_text())
     plain = gzip.decompress((blobs / manifest["layers"][0]["digest"][7:]).read_bytes())
-    cuts = [0, 512, 512 + 512 + 5120, len(plain)]
-    members = [gzip.compress(plain[start:end]) for start, end in zip(cuts, cuts[1:])]
-    extra = b"SG" + (22).to_bytes(2, "little") + b"%016xSTARGZ" % sum(map(len, members))
+    cuts = [0]
+    for info, _content in members[:-1]:
+        cuts.append(cuts[-1] + 512 + info.size + -info.size % 512)
+    pieces = [gzip.compress(plain[start:end]) for start, end in zip(cuts, [*cuts[1:], len(plain)])]
+    extra = b"SG" + (22).to_bytes(2, "little") + b"%016xSTARGZ" % sum(map(len, pieces[:-1]))
     footer = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff" + len(extra).to_bytes(2, "little") + extra
     footer += b"\x01\x00\x00\xff\xff" + bytes(8)
-    blob = b"".join([*members, footer])
+    blob = b"".join([*pieces, footer])
     assert gzip.decompress(blob) == plain
     digest = hashlib.sha256(blob).hexdigest()
     (blobs / digest).write_bytes(blob)
@@ -359,8 +370,14 @@ def test_estargz_is_an_ordinary_layer(store, tmp_path):
     index["manifests"][0].update(digest=f"sha256:{hashlib.sha256(raw).hexdigest()}", size=len(raw))
     (layout / "index.json").write_text(json.dumps(index))
     _actions, image = run(store, source={"path": str(layout)})
-    [path] = store.layer_paths(image)
-    assert (pathlib.Path(path) / "etc/a").read_bytes() == b"a" * 5000
+    ours = view(store, image, tmp_path)
+    assert {name for name in ours if b"/" not in name} == {b".", b"etc", b".prefetch.landmark", b"stargz.index.json"}
+    assert same(ours, peers.umoci_tree(f"{layout}:test")) == []
+    name = peers.podman("pull", "-q", f"oci:{layout}:test")
+    try:
+        assert same(ours, peers.podman_tree(name)) == []
+    finally:
+        peers.podman("rmi", name)
 
 
 def aoci(*words, data=None):
