@@ -72,7 +72,7 @@ _MODULES = {
     **dict.fromkeys(("start", "state", "kill", "delete", "list"), "runtime_verbs"),
     "exec": "exec_verb",
     **dict.fromkeys(("pause", "resume", "ps", "update", "events", "features", "spec"), "more_verbs"),
-    **dict.fromkeys(("containers", "inspect", "logs", "rm"), "containers"),
+    **dict.fromkeys(("containers", "inspect", "logs"), "containers"),
     "stats": "stats",
     **dict.fromkeys(("images", "rmi"), "images"),
     **dict.fromkeys(("save", "load"), "archives"),
@@ -116,6 +116,8 @@ def main(argv: list[str]) -> int:
         report(error, verb)
     except KeyboardInterrupt:
         return 130
+    except SystemExit as end:  # of argparse: help was asked for, or the options are wrong, which it has said
+        return end.code if isinstance(end.code, int) else 1
     return 1
 
 

@@ -234,6 +234,30 @@ def test_one_that_unpacks_is_killed(names, proxy, state_dir):
     assert unfinished(state_dir) == []
 
 
+def test_who_loses_patience_loses_nothing_else(names, proxy, state_dir):
+    """Ctrl-C, which a terminal sends to all that was started: no word of it, and what came in stays."""
+    proxy.rule = lambda seen: Fault(rate=8_000_000) if seen.method == "GET" else None
+    for seconds in (0.1, 0.3, 0.5):
+        asked = len(proxy.seen)
+        process = pulls(names[0])
+        end = time.monotonic() + 20
+        while len(proxy.seen) == asked:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        _out, said = process.communicate(timeout=60)
+        assert (process.returncode, said) == (130, "")
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+        blobs_are_whole(state_dir)
+    ends_well(pulls(names[0]))
+    check(state_dir, names[0])
+    assert unfinished(state_dir) == []
+    for digest, size in sizes(state_dir).items():
+        assert size <= proxy.bytes_of(digest) <= size + 3 * IN_FLIGHT
+
+
 def test_some_of_a_crowd_are_killed(names, proxy, state_dir):
     """Who waited for a blob that another was fetching takes over where that one was killed."""
     moments = random.Random(9)
