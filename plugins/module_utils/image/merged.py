@@ -74,6 +74,8 @@ def _child(layers: list[str], place: str, out: int, complaints: int) -> None:
         code = 0
     except BrokenPipeError:
         code = 0  # whoever reads has seen enough
+    except KeyboardInterrupt:
+        pass  # so has whoever asked
     except Error as error:
         _complain(complaints, error.message, error.hint)
     except OSError as error:

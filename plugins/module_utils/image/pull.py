@@ -163,18 +163,16 @@ def bring_layers(
     store: Store, registry: Registry | None, tasks: list[LayerTask], name: str, progress: Progress | None
 ) -> None:
     """Fetch and unpack until all *tasks* are done. On an error everything stops, and nothing half done stays."""
-    from .workers import start_workers
+    from .workers import started_workers
 
     todo = [task for task in tasks if not task.done]
     if not todo:
         return
     unpacking = sum(1 for task in todo if task.path is None)
-    workers = start_workers(store.layers, min(len(os.sched_getaffinity(0)), unpacking))
     try:
-        _Work(store, registry, tasks, workers, name, progress).run()
+        with started_workers(store.layers, min(len(os.sched_getaffinity(0)), unpacking)) as workers:
+            _Work(store, registry, tasks, workers, name, progress).run()
     finally:
-        for worker in workers:
-            worker.stop()
         store.layers.sweep()
 
 

@@ -8,6 +8,7 @@ They are forked before any thread exists, take jobs as JSON lines over a pipe, a
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ..kernel.allocator import keep_freed_memory
@@ -17,6 +18,7 @@ from .errors import ImageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, NoReturn
 
     from .layers import LayerStore
@@ -89,20 +91,31 @@ def _died() -> ImageError:
     )
 
 
-def start_workers(store: LayerStore, count: int) -> list[Worker]:
-    """*count* processes; call it while this process has one thread."""
+@contextlib.contextmanager
+def started_workers(store: LayerStore, count: int) -> Iterator[list[Worker]]:
+    """*count* processes, which end with the block; to be entered while this process has one thread."""
     # Imported here so that every process has them from its parent.
     import hashlib  # noqa: F401
     import json  # noqa: F401
+    import signal
     import zlib  # noqa: F401
 
     from . import unpack  # noqa: F401
 
     keep_freed_memory(KEPT)
     workers: list[Worker] = []
-    for _worker in range(count):
-        workers.append(Worker(store, [fd for worker in workers for fd in worker.descriptors]))
-    return workers
+    try:
+        # Ctrl-C goes to all; one that has not yet said that it is not for it would die of it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            for _worker in range(count):
+                workers.append(Worker(store, [fd for worker in workers for fd in worker.descriptors]))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        yield workers
+    finally:
+        for worker in workers:
+            worker.stop()
 
 
 def _run(store: LayerStore, jobs: int, results: int, to_close: list[int]) -> NoReturn:
@@ -118,6 +131,7 @@ def _run(store: LayerStore, jobs: int, results: int, to_close: list[int]) -> NoR
         for fd in to_close:
             os.close(fd)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.umask(0)
         with os.fdopen(jobs, "rb") as lines:

@@ -46,7 +46,7 @@ def faults(before):
     "before",
     [
         "from aoci.kernel.allocator import keep_freed_memory; keep_freed_memory(8 << 20)",
-        "from aoci.image.workers import start_workers; start_workers(None, 0)",
+        "from aoci.image.workers import started_workers; started_workers(None, 0).__enter__()",
     ],
 )
 def test_what_is_freed_is_kept(before):
