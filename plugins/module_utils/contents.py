@@ -84,6 +84,7 @@ from .cli import (
     runtime_verbs,
     stats,
     terminal,
+    volumes,
     words,
 )
 from .container import (
@@ -154,6 +155,7 @@ from .container import (
     userdb,
     userns,
     values,
+    volumeprune,
     volumes,
     wanted,
 )
@@ -300,6 +302,10 @@ from .runtime import (
 from .volume import (
     driver,
     errors,
+    info,
+    module,
     names,
+    options,
+    plan,
     store,
 )

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: oci_prune
-short_description: Throw away stopped containers and unused images
+short_description: Throw away stopped containers, unused volumes and unused images
 version_added: 0.1.0
 author:
   - agentless.oci contributors (@agentless-oci)
 description:
-  - Removes containers that have ended and images that no container uses, by age and label, and says how many bytes of
-    disk that frees.
-  - Nothing is removed unless it is asked for with O(containers) or O(images).
-  - An image that a container uses is never removed, whether the container runs or not.
+  - Removes containers that have ended, and volumes and images that no container uses, by age and label, and says how
+    many bytes of disk that frees.
+  - Nothing is removed unless it is asked for with O(containers), O(volumes) or O(images).
+  - A volume or an image that a container uses is never removed, whether the container runs or not.
 extends_documentation_fragment:
   - agentless.oci.attributes
   - agentless.oci.attributes.actiongroup_oci
@@ -62,6 +62,40 @@ options:
         type: list
         elements: str
         aliases: [exclude_labels]
+  volumes:
+    description:
+      - Whether to remove volumes that no container uses, with all that is in them, named ones too.
+      - Those of containers that are removed by the same task are not used any more.
+    type: bool
+    default: false
+    aliases: [volume]
+  volumes_filters:
+    description:
+      - Which volumes to remove, of those that no container uses. All that are given must hold.
+    type: dict
+    aliases: [volume_filters]
+    suboptions:
+      anonymous:
+        description:
+          - With V(true) only anonymous volumes, which no task can name.
+        type: bool
+        default: false
+      until:
+        description:
+          - As in O(containers_filters.until).
+        type: str
+      label:
+        description:
+          - As in O(containers_filters.label).
+        type: list
+        elements: str
+        aliases: [labels]
+      exclude_label:
+        description:
+          - As in O(containers_filters.exclude_label).
+        type: list
+        elements: str
+        aliases: [exclude_labels]
   images:
     description:
       - Whether to remove images that no container uses.
@@ -103,12 +137,19 @@ seealso:
   - module: agentless.oci.oci_image
   - module: agentless.oci.oci_image_info
   - module: agentless.oci.oci_container
+  - module: agentless.oci.oci_volume
 """
 
 EXAMPLES = r"""
 - name: Remove images that lost their name to a newer one
   agentless.oci.oci_prune:
     images: true
+
+- name: Remove anonymous volumes that have outlived their containers
+  agentless.oci.oci_prune:
+    volumes: true
+    volumes_filters:
+      anonymous: true
 
 - name: See what a thorough cleaning would free
   agentless.oci.oci_prune:
@@ -148,6 +189,18 @@ containers_space_reclaimed:
   returned: success
   type: int
   sample: 81920
+volumes:
+  description: Names of the volumes that were removed, or in check mode would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [old-cache]
+volumes_space_reclaimed:
+  description:
+    - Bytes of disk that they took. What a volume's driver options mount is not removed, and does not count.
+  returned: success
+  type: int
+  sample: 4096000
 images:
   description: The images that were removed, or in check mode would be, as M(agentless.oci.oci_image) returns them.
   returned: success
@@ -196,7 +249,7 @@ images_space_reclaimed:
   type: int
   sample: 214958080
 space_reclaimed:
-  description: The sum of both.
+  description: The sum of all.
   returned: success
   type: int
   sample: 215040000
@@ -220,6 +273,12 @@ FILTERS = {
 ARGUMENT_SPEC = {
     "containers": {"type": "bool", "default": False, "aliases": ["container"]},
     "containers_filters": {"type": "dict", "aliases": ["container_filters"], "options": FILTERS},
+    "volumes": {"type": "bool", "default": False, "aliases": ["volume"]},
+    "volumes_filters": {
+        "type": "dict",
+        "aliases": ["volume_filters"],
+        "options": {"anonymous": {"type": "bool", "default": False}, **FILTERS},
+    },
     "images": {"type": "bool", "default": False, "aliases": ["image"]},
     "images_filters": {
         "type": "dict",

@@ -30,6 +30,7 @@ A host's containers:
   logs [-f] [--tail N] [-t] NAME
                           what a container wrote
   networks                list the networks, and which containers are connected to them
+  volumes [--dangling]    list the volumes, and which containers use them
   stats [--no-stream] [--format table|json] [NAME]…
                           what containers use, live
   exec [-it] [-u USER] [-w DIR] [-e NAME=VALUE] NAME COMMAND …
@@ -78,6 +79,7 @@ _MODULES = {
     **dict.fromkeys(("save", "load"), "archives"),
     "pull": "pull_verb",
     "networks": "networks",
+    "volumes": "volumes",
     "check": "check_verb",
     "boot": "boot_verb",
     "module": "module_verb",

@@ -43,6 +43,8 @@ MODULES = {
     "oci_image_info": "image.info",
     "oci_network": "network.module",
     "oci_prune": "container.prune",
+    "oci_volume": "volume.module",
+    "oci_volume_info": "volume.info",
 }
 _WITH_ENTRY = ("oci_container", "oci_containers", "oci_container_exec")
 

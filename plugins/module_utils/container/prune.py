@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module oci_prune does: containers that have ended, and images that nothing uses, go."""
+"""What the module oci_prune does: containers that have ended, and volumes and images that nothing uses, go."""
 
 from __future__ import annotations
 
@@ -58,9 +58,21 @@ def prune(params: dict[str, Any], *, check_mode: bool, now: float) -> dict[str, 
         "actions": [f"removed container {record.name}" for record, _size in gone],
         "containers": [record.name for record, _size in gone],
         "containers_space_reclaimed": sum(size for _record, size in gone),
+        "volumes": [],
+        "volumes_space_reclaimed": 0,
         "images": [],
         "images_space_reclaimed": 0,
     }
+    if params.get("volumes"):
+        from .volumeprune import prune as prune_volumes
+
+        unused = prune_volumes(
+            state, params.get("volumes_filters"), {record.path for record, _size in gone}, now, check_mode
+        )
+        result["volumes"], result["volumes_space_reclaimed"] = unused.names, unused.size
+        result["actions"] += [f"removed volume {name}" for name in unused.names]
+        if unused.size and not unused.names:
+            result["actions"].append("removed what killed tasks have left of volumes")
     if params["images"]:
         from ..image.module import describe
         from ..image.prune import prune as prune_images
@@ -78,10 +90,14 @@ def prune(params: dict[str, Any], *, check_mode: bool, now: float) -> dict[str, 
         result["actions"] += [f"removed image {image.name}" for image in pruned.images]
         if pruned.size and not pruned.images:
             result["actions"].append("removed what nothing needs in the store of images")
-    result["space_reclaimed"] = result["containers_space_reclaimed"] + result["images_space_reclaimed"]
+    result["space_reclaimed"] = sum(result[f"{kind}_space_reclaimed"] for kind in ("containers", "volumes", "images"))
     result["changed"] = bool(result["actions"])
-    names = {"containers": result["containers"], "images": [image["id"] for image in result["images"]]}
-    result["diff"] = {"before": names, "after": {"containers": [], "images": []}}
+    names = {
+        "containers": result["containers"],
+        "volumes": result["volumes"],
+        "images": [image["id"] for image in result["images"]],
+    }
+    result["diff"] = {"before": names, "after": {"containers": [], "volumes": [], "images": []}}
     return result
 
 
