@@ -107,7 +107,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         "linux": linux,
     }
     _init(options, host, document)
-    _label(options, document)
+    label(options, document)
     if options.get("uts") != "host":
         document["hostname"] = specs.hostname(spec)
         if "domainname" in options:
@@ -139,7 +139,7 @@ def _hidden(options: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return [*masked, *(item[len("mask=") :] for item in opts if item.startswith("mask="))], read_only
 
 
-def _label(options: Mapping[str, Any], document: dict[str, Any]) -> None:
+def label(options: Mapping[str, Any], document: dict[str, Any]) -> None:
     """AppArmor's profile or SELinux's context, where security_opts name one; the parts left out are podman's."""
     opts = options.get("security_opts", ())
     for item in opts:

@@ -38,7 +38,7 @@ def write(record: Record, users: list[str]) -> None:
     )
     host = bundle.Host(
         capabilities=capabilities.names(capabilities.permitted() & capabilities.bounding()),
-        devices={entry["source"]: _device(entry["source"]) for entry in options.get("devices", ())},
+        devices={entry["source"]: device(entry["source"]) for entry in options.get("devices", ())},
         etc=os.path.join(userns.directory(record) if userns.is_private(options) else record.path, "etc"),
         privileged_devices=_all_devices() if options.get("privileged") else {},
         machine=os.uname().machine,
@@ -112,7 +112,7 @@ def users_in_layers(layers: list[str]) -> list[str] | None:
     return texts
 
 
-def _device(path: str) -> tuple[str, int, int, int, int, int]:
+def device(path: str) -> tuple[str, int, int, int, int, int]:
     try:
         found = os.stat(path)
     except OSError as error:
@@ -134,5 +134,5 @@ def _all_devices() -> dict[str, tuple[str, int, int, int, int, int]]:
             path = os.path.join(directory, name)
             mode = os.lstat(path).st_mode
             if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and name not in ("console", "ptmx", "tty"):
-                found[path] = _device(path)
+                found[path] = device(path)
     return found

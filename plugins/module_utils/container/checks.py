@@ -10,6 +10,7 @@ import os
 from ..cgroup.units import format_bytes
 from . import logoptions, netchecks
 from .errors import ContainerError
+from .resources import option_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from ..cgroup.validate import Machine
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+# What is made for the container anyway, and the options that say what is in it.
+_OWN_FILES = {
+    "/etc/hosts": ("etc_hosts",),
+    "/etc/resolv.conf": ("dns_servers", "dns_opts", "dns_search_domains"),
+    "/dev/shm": ("shm_size",),
+}
 
 
 def check_name(name: str) -> None:
@@ -42,7 +51,17 @@ def check_task(task: Mapping[str, Any]) -> None:
         _contradiction("restart: true", "state: stopped")
     if task.get("detach") is False and state != "started":
         _contradiction("detach: false", f"state: {state}", "there is no output to wait for")
-    if task.get("force_kill") and task.get("kill_signal"):
+    if task.get("paused") and state in ("absent", "stopped", "healthy"):
+        _contradiction("paused: true", f"state: {state}", "only a container that runs can stand still")
+    if task.get("paused") and task.get("detach") is False:
+        _contradiction("paused: true", "detach: false", "the container would never come to its end")
+    check = task.get("healthcheck")
+    if state == "healthy" and isinstance(check, dict) and check.get("test") in (["NONE"], "NONE", "none"):
+        _contradiction("state: healthy", "healthcheck: NONE", "there is no check that could succeed")
+    for name in ("stop_time", "healthy_wait_timeout"):
+        if (task.get(name) or 0) < 0:
+            raise ContainerError(f"{name}: {task[name]:g} is less than 0", step="options", obj=name)
+    if task.get("kill_signal"):
         from .values import signal_name
 
         try:
@@ -55,6 +74,8 @@ def check_options(options: Mapping[str, Any], *, detach: bool = True) -> None:
     """Raise ContainerError where canonical *options*, taken together, make no sense."""
     _check_processor(options)
     _check_memory(options)
+    _check_files(options)
+    _check_environment(options)
     _check_mounts(options)
     netchecks.check(options)
     logoptions.check(options)
@@ -78,6 +99,8 @@ def check_options(options: Mapping[str, Any], *, detach: bool = True) -> None:
             _contradiction(f"sysctls: {name}", "network_mode: host", "it would change the host")
         if name.startswith(("kernel.", "fs.mqueue.")) and options.get("ipc_mode") == "host":
             _contradiction(f"sysctls: {name}", "ipc_mode: host", "it would change the host")
+    if options.get("on_unhealthy") and options.get("healthcheck", {}).get("test") == ["NONE"]:
+        _contradiction(f"on_unhealthy: {options['on_unhealthy']}", "healthcheck: NONE", "nothing finds that out")
     if "shm_size" in options and options.get("ipc_mode") == "host":
         _contradiction("shm_size", "ipc_mode: host", "the host's /dev/shm is used")
 
@@ -95,6 +118,9 @@ def _check_processor(options: Mapping[str, Any]) -> None:
     for name in ("cpu_quota", "cpu_period"):
         if "cpus" in options and name in options:
             _contradiction("cpus", name, "both set the same limit")
+    runtime, period = options.get("cpu_rt_runtime", 0), options.get("cpu_rt_period", 1_000_000)
+    if runtime > period:
+        _contradiction(f"cpu_rt_runtime: {runtime}", f"cpu_rt_period: {period}", "it is a part of that")
 
 
 def _check_memory(options: Mapping[str, Any]) -> None:
@@ -106,6 +132,32 @@ def _check_memory(options: Mapping[str, Any]) -> None:
             _contradiction(f"memory_swap: {swap}", f"memory: {memory}", "it is the limit of memory and swap together")
     if memory is not None and options.get("memory_reservation", 0) > memory:
         _contradiction(f"memory_reservation: {options['memory_reservation']}", f"memory: {memory}")
+
+    for file in options.get("cgroup_conf", ()):
+        name = option_of(file)
+        if name != file and name in options:
+            _contradiction(f"cgroup_conf: {file}", name, "both set the same limit")
+
+
+def _check_environment(options: Mapping[str, Any]) -> None:
+    unset = options.get("unsetenv", ())
+    both = [name for name in unset if name in options.get("env", {})]
+    if both:
+        _contradiction(f"unsetenv: {', '.join(both)}", "env of the same")
+    if unset and options.get("unsetenv_all"):
+        _contradiction("unsetenv", "unsetenv_all: true", "that takes all of the image's away")
+
+
+def _check_files(options: Mapping[str, Any]) -> None:
+    """What would be written into a file, or said of one, that the container does not get from us."""
+    if options.get("no_hosts") and options.get("etc_hosts"):
+        _contradiction("etc_hosts", "no_hosts: true", "the file is the image's")
+    names = ("volumes", "mounts", "tmpfs")
+    mounted = {mount["target"]: name for name in names for mount in options.get(name, ())}
+    for target, ours in _OWN_FILES.items():
+        for name in ours:
+            if target in mounted and options.get(name):
+                _contradiction(name, f"{mounted[target]}: {target}", "what is mounted there is used instead")
 
 
 def _check_mounts(options: Mapping[str, Any]) -> None:
@@ -145,7 +197,8 @@ def check_machine(options: Mapping[str, Any], memory_total: int, machine: Machin
 def check_makeable(options: Mapping[str, Any]) -> None:
     """Raise where this host lacks what starting such a container needs: ContainerError, RuntimeFault.
 
-    The program of another runtime; one to be process 1; a seccomp filter that is right and can be made.
+    The program of another runtime; one to be process 1; a seccomp filter that is right and can be made; devices; the
+    kernel's security modules.
     """
     from ..kernel.capabilities import NAMES
     from . import initprogram, runtimes, seccomp
@@ -154,6 +207,29 @@ def check_makeable(options: Mapping[str, Any]) -> None:
     runtimes.find(options)
     initprogram.find(options, os.uname().machine)
     seccomp.check_on_host(options, effective_capabilities(options, [f"CAP_{name}" for name in NAMES]))
+    if options.get("devices"):
+        from .bundlefile import device
+
+        for entry in options["devices"]:
+            device(entry["source"])
+    if any(item.startswith(("apparmor=", "label=")) for item in options.get("security_opts", ())):
+        _check_labels(options)
+
+
+def _check_labels(options: Mapping[str, Any]) -> None:
+    from ..runtime import labels
+    from ..runtime.errors import RuntimeFault
+    from .bundle import label
+
+    document: dict[str, Any] = {"process": {}, "linux": {}}
+    label(options, document)
+    try:
+        labels.process_label(document)
+    except RuntimeFault as error:
+        reason = error.message.partition(": ")[2] or error.message
+        raise ContainerError(
+            f"security_opts: {reason}", step="options", obj="security_opts", hint="Leave apparmor= and label= out"
+        ) from error
 
 
 def _contradiction(first: str, second: str, why: str = "") -> None:

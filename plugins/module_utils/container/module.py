@@ -97,7 +97,8 @@ class Task:
         )
         self.wishes = wishes(parameters.get("update"))
         netchecks.check_declared(self.request.declared)
-        checks.check_options(options.without_defaults(self.request.declared), detach=parameters.get("detach", True))
+        if self.request.image:  # else what the task leaves out may be recorded, and all together is checked then
+            checks.check_options(options.without_defaults(self.request.declared), detach=parameters.get("detach", True))
         self.state = StateDir(parameters.get("root"))
         self.record: Record | None = None
 
@@ -157,7 +158,7 @@ class Task:
 
             image.progress = Tracker()
         made = plan(self.request, recorded, observed, image.wanted, self._volumes(recorded))
-        checks.check_options(made.options)
+        checks.check_options(made.options, detach=self.parameters.get("detach", True))
         if self.request.state == "healthy":
             self._check_health(made, image)
         verbs = {action.verb for action in made.actions}

@@ -31,6 +31,29 @@ from aoci.container.module import Task
 print(json.dumps(Task(json.load(sys.stdin), entry.__file__).run()["actions"]))
 """
 
+# Each line of stdin is a task's parameters: it is begun, its pid is printed, and after one more line how it ended.
+FORKS = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+import entry
+entry.register()
+from aoci.container import apply, stop, wanted
+from aoci.container.module import Task
+while True:
+    line = sys.stdin.readline()
+    if not line:
+        break
+    pid = os.fork()
+    if pid == 0:
+        try:
+            Task(json.loads(line), entry.__file__).run()
+        finally:
+            os._exit(0)
+    print(pid, flush=True)
+    sys.stdin.readline()
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
 
 def spawn(host, **given):
     core = os.path.dirname(os.path.dirname(os.path.abspath(module.__file__)))
@@ -124,19 +147,70 @@ def test_tasks_at_once_that_want_different_things(host):
     assert len(os.listdir(host.state.containers)) == 2
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_task_killed_at_any_moment_is_repaired_by_the_next(host, seed):
-    """Makes, replaces and removes, each killed somewhere; then one run brings all in order."""
-    chance = random.Random(seed)
-    wishes = [{"command": WAIT}, {"command": [*WAIT, "other"]}, {"state": "absent"}, {"command": WAIT, "memory": "50m"}]
-    for _round in range(6):
-        task = spawn(host, **chance.choice(wishes))
-        time.sleep(chance.uniform(0.1, 0.6))
-        task.send_signal(signal.SIGKILL)
-        task.communicate()
+class Forks:
+    """Tasks that begin at once, in children of one process that has loaded what they need."""
+
+    def __init__(self):
+        core = os.path.dirname(os.path.dirname(os.path.abspath(module.__file__)))
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-c", FORKS, core],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PATH": os.environ["PATH"]},  # else it would be taken for what a container left
+        )
+
+    def killed(self, seconds, parameters):
+        """Whether the task was killed, *seconds* after it had begun, before it was done."""
+        self.process.stdin.write(json.dumps(parameters) + "\n")
+        self.process.stdin.flush()
+        pid = int(self.process.stdout.readline())
+        time.sleep(seconds)
+        os.kill(pid, signal.SIGKILL)  # nobody has waited for it yet, so it is no other's pid
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline()) == -signal.SIGKILL
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait() == 0
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def forks():
+    made = Forks()
+    yield made
+    made.end()
+
+
+KILLS = 100
+LONGEST = 0.15  # seconds; most tasks are done in less
+
+
+def test_tasks_killed_at_random_moments_are_repaired_by_one_run(host, forks):
+    """Makes, changes in place, replaces, pauses, stops and removes, killed somewhere; one run brings all in order."""
+    chance = random.Random(f"{__name__} {KILLS}")
+    image = {"image": "localhost/tests/busybox:1", "force_kill": True}
+    kinds = [
+        {"command": WAIT},
+        {"command": [*WAIT, "other"]},
+        {"command": WAIT, "memory": "50m", "labels": {"a": "b"}, "restart_policy": "always"},
+        {"command": WAIT, "volumes": ["data:/data"], "pids_limit": 50},
+        {"command": WAIT, "paused": True},
+        {"command": WAIT, "restart": True},
+        {"command": WAIT, "state": "stopped"},
+        {"state": "absent"},
+    ]
+    killed = 0
+    while killed < KILLS:
+        killed += forks.killed(chance.uniform(0, LONGEST), host.parameters(**image, **chance.choice(kinds)))
+        if chance.random() < 0.2:
+            wish = {**image, **chance.choice(kinds), "restart": False}
+            host.task(**wish)
+            assert host.task(**wish)["actions"] == [], wish
     host.run(command=WAIT)
-    again = host.run(command=WAIT)
-    assert again["actions"] == []
+    assert host.run(command=WAIT)["actions"] == []
     assert len(os.listdir(host.state.containers)) == 2
     assert len(os.listdir(os.path.join(host.root, "images/pins"))) == 1
     host.task(state="absent")
