@@ -236,13 +236,13 @@ def unpublish(state: StateDir, record: Record) -> None:
 
 def remove_directory(path: str) -> None:
     """Remove a container's directory; the link ``name``, which tells whose it is, goes last."""
-    import shutil
+    from ..kernel.removal import remove_tree
 
     for entry in os.scandir(path):
         if entry.name == "name":
             continue
         if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
+            remove_tree(entry.path)
         else:
             os.unlink(entry.path)
     with contextlib.suppress(FileNotFoundError):
