@@ -39,15 +39,18 @@ class Direct(ActionBase):  # type: ignore[misc]  # Ansible has no type hints
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result, by whichever way."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        done = self._directly(variables)
-        if done is None:
-            wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
-            done = self._execute_module(task_vars=variables, wrap_async=wrap_async)
-        result.update(done)
+        result.update(self._done(task_vars or {}, dict(self._task.args)))
         return result
 
-    def _directly(self, variables: dict[str, Any]) -> dict[str, Any] | None:
+    def _done(self, variables: dict[str, Any], args: dict[str, Any]) -> dict[str, Any]:
+        """The module's result with the options *args*, by whichever way."""
+        done = self._directly(variables, args)
+        if done is None:
+            wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
+            done = self._execute_module(module_args=args, task_vars=variables, wrap_async=wrap_async)
+        return done
+
+    def _directly(self, variables: dict[str, Any], args: dict[str, Any]) -> dict[str, Any] | None:
         """What the host's copy of the core gives; None where the module itself is needed. Nothing was done then."""
         interpreter = self._interpreter(variables)
         if (
@@ -60,9 +63,7 @@ class Direct(ActionBase):  # type: ignore[misc]  # Ansible has no type hints
         name = self._task.action.rpartition(".")[2]
         module = importlib.import_module(f"ansible_collections.agentless.oci.plugins.modules.{name}").MODULE
         spec, paths = without_paths(module["argument_spec"])
-        validated = ArgumentSpecValidator(spec, **{key: module.get(key) for key in _CONDITIONS}).validate(
-            dict(self._task.args)
-        )
+        validated = ArgumentSpecValidator(spec, **{key: module.get(key) for key in _CONDITIONS}).validate(args)
         if validated.error_messages:
             return None  # the module says it in its own way
         params = validated.validated_parameters
@@ -71,6 +72,7 @@ class Direct(ActionBase):  # type: ignore[misc]  # Ansible has no type hints
             "paths": paths,
             "check_mode": bool(self._task.check_mode),
             "verbosity": Display().verbosity,
+            "diff": bool(self._task.diff),
         }
         try:
             data = json.dumps(call)

@@ -5,23 +5,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import socket
 import stat
 import subprocess
-import threading
 import time
 
 import pytest
 from bundles import cgroups, config
+from races import Swapping, rounds
 from unprotected import attack
 
 KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
-AT_FDCWD, RENAME_EXCHANGE = -100, 2
 SECRET = "of the host"
-RACE_SECONDS = 2.0
 
 # Paths resolved as if the image were a friend's: by string, symlinks followed by the kernel.
 NAIVE_OPEN = """
@@ -65,36 +62,6 @@ def content(rootfs, name):
         return ""
     with open(path, encoding="utf-8") as file:
         return file.read()
-
-
-class Swapping:
-    """A thread that exchanges two paths as fast as it can."""
-
-    def __init__(self, first, second):
-        self.paths = (os.fsencode(first), os.fsencode(second))
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self._swap)
-
-    def _swap(self):
-        libc = ctypes.CDLL(None, use_errno=True)
-        while not self.over.is_set():
-            assert libc.renameat2(AT_FDCWD, self.paths[0], AT_FDCWD, self.paths[1], RENAME_EXCHANGE) == 0
-            time.sleep(0.0005)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
-
-
-def rounds(build, won):
-    """Turns of a race, until it is *won* or the time is over; what is to be won gets more of it."""
-    end = time.monotonic() + (RACE_SECONDS if build.defended else 10 * RACE_SECONDS)
-    while not won() and time.monotonic() < end:
-        yield
 
 
 # -- the executable that is the runtime itself

@@ -105,6 +105,9 @@ def _logs(argv: list[str], state: StateDir) -> int:
     parser = _parser("logs", "Print what a container wrote: its stdout on stdout, its stderr on stderr.")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the container ends")
     parser.add_argument("-n", "--tail", metavar="N", type=int, help="begin with the last N lines")
+    parser.add_argument(
+        "--since", metavar="TIME", help="what was written since then: 10m, 2026-01-31T12:00:00Z or a Unix time"
+    )
     parser.add_argument("-t", "--timestamps", action="store_true", help="print when each line was written")
     parser.add_argument("name", metavar="NAME")
     chosen = parser.parse_args(argv)
@@ -117,12 +120,13 @@ def _logs(argv: list[str], state: StateDir) -> int:
         raise ContainerError(
             f"what container {record.name} writes is not kept", step="logs", obj=record.name, hint="See log_driver"
         )
+    since = _since(chosen.since)
     if chosen.follow:
-        found = logs.follow(record, chosen.tail, lambda: not monitor_pid(record.path))
-    elif chosen.tail is not None:
-        found = iter(logs.tail(logs.entries(record), chosen.tail))
+        found = logs.follow(record, chosen.tail, lambda: not monitor_pid(record.path), since)
     else:
-        found = logs.entries(record)
+        found = logs.later(logs.entries(record), since)
+        if chosen.tail is not None:
+            found = iter(logs.tail(found, chosen.tail))
     outputs = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
     begun: dict[str, bool] = {}
     try:
@@ -137,6 +141,19 @@ def _logs(argv: list[str], state: StateDir) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # "aoci logs x | head": not a failure of ours
     return 0
+
+
+def _since(text: str | None) -> str:
+    """The time that --since means, as in the logs; "" without it. Raises Error."""
+    if text is None:
+        return ""
+    import time
+
+    from ..container.stamps import timestamp
+    from ..image.filters import parse_until
+
+    microseconds = int(parse_until(text, time.time(), "--since") * 1_000_000)
+    return timestamp((microseconds - 1) * 1000)  # a float has no more digits: rather a line too many
 
 
 def _line(entry: Entry, stamped: bool) -> bytes:

@@ -121,7 +121,13 @@ def _exec(words: Words, found: State, state: StateDir | None, run_dir: str) -> i
             ours, receiver = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     if not detach:
         syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
-    pid, _started = runtime_exec.execute(run_dir, found, described, receiver=receiver, preserve_fds=preserved(words))
+    stdio = (0, 1, 2)
+    if detach and state is not None:  # nobody is there to read what it writes, nor may it keep our output open
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        stdio = (null, null, null)
+    pid, _started = runtime_exec.execute(
+        run_dir, found, described, stdio=stdio, receiver=receiver, preserve_fds=preserved(words)
+    )
     if receiver is not None:
         receiver.close()
     if words.values.get("--pid-file"):

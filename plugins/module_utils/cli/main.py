@@ -27,7 +27,7 @@ usage: aoci [GLOBAL OPTIONS] VERB …
 A host's containers:
   containers              list the containers
   inspect NAME            all that is known of a container, as JSON
-  logs [-f] [--tail N] [-t] NAME
+  logs [-f] [--tail N] [--since TIME] [-t] NAME
                           what a container wrote
   networks                list the networks, and which containers are connected to them
   volumes [--dangling]    list the volumes, and which containers use them
@@ -35,6 +35,10 @@ A host's containers:
                           what containers use, live
   exec [-it] [-u USER] [-w DIR] [-e NAME=VALUE] NAME COMMAND …
                           run a program in a container
+  top [--format table|json] NAME
+                          the processes of a container
+  cp [-aL] PATH NAME:PATH | NAME:PATH PATH
+                          copy files into a container, or out of it
   images                  list the images
   pull [-q] [--creds USER[:PASSWORD]] [--authfile FILE] [--platform OS/ARCH] [--tls-verify=false]
     [--mirror HOST]… [--verify KEY] [--require-digest] REF
@@ -75,6 +79,8 @@ _MODULES = {
     **dict.fromkeys(("pause", "resume", "ps", "update", "events", "features", "spec"), "more_verbs"),
     **dict.fromkeys(("containers", "inspect", "logs"), "containers"),
     "stats": "stats",
+    "cp": "cp_verb",
+    "top": "top_verb",
     **dict.fromkeys(("images", "rmi"), "images"),
     **dict.fromkeys(("save", "load"), "archives"),
     "pull": "pull_verb",

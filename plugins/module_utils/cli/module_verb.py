@@ -10,6 +10,7 @@ to be compiled anew in every task. Standard input has one JSON object:
     paths       where the paths are in it: lists of keys, "*" for every element of a list
     check_mode  whether nothing may be changed
     verbosity   Ansible's -v, counted
+    diff        whether Ansible shows differences
 
 Standard output gets what the module would return, as one line of JSON.
 """
@@ -36,6 +37,7 @@ MODULES = {
     "cgroup_limit": "cgroup.module",
     "oci_container": "container.module",
     "oci_containers": "container.fleet",
+    "oci_container_copy": "container.copymodule",
     "oci_container_exec": "container.execute",
     "oci_container_info": "container.info",
     "oci_host_info": "cli.host_info",
@@ -56,9 +58,10 @@ class _Done(Exception):
 class Call:
     """As much of AnsibleModule as the core uses."""
 
-    def __init__(self, params: dict[str, Any], *, check_mode: bool, verbosity: int) -> None:
+    def __init__(self, params: dict[str, Any], *, check_mode: bool, verbosity: int, diff: bool) -> None:
         self.params = params
         self.check_mode = check_mode
+        self._diff = diff
         self._verbosity = verbosity
         self._warnings: list[str] = []
 
@@ -89,7 +92,7 @@ def run(argv: list[str], _root: str | None) -> int:
     packages.admit_when_asked_for()
     given = json.load(sys.stdin)
     expand_paths(given["params"], given["paths"])
-    call = Call(given["params"], check_mode=given["check_mode"], verbosity=given["verbosity"])
+    call = Call(given["params"], check_mode=given["check_mode"], verbosity=given["verbosity"], diff=given["diff"])
     name = argv[1]
     package = __name__.rpartition(".cli.")[0]
     function = importlib.import_module(f"{package}.{MODULES[name]}").run

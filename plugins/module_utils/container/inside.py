@@ -49,16 +49,23 @@ def find(state: StateDir, name: str) -> Record:
 
 def running(state: StateDir, record: Record) -> State:
     """The live state of the container of *record*. Raises ContainerError unless it runs, and is not paused."""
+    found = live(state, record)
+    if found.status == "running":
+        return found
+    raise ContainerError(f"container {record.name} is paused", step="running", obj=record.name, hint="Resume it first")
+
+
+def live(state: StateDir, record: Record) -> State:
+    """The same of one that may be paused. Raises ContainerError."""
     try:
         found = lifecycle.state(state.runtime, record.id)
     except NoSuchContainer:
         status = "stopped"
     else:
         status = found.status
-        if status == "running":
+        if status in ("running", "paused"):
             return found
-    hint = "Resume it first" if status == "paused" else "Start it first"
-    raise ContainerError(f"container {record.name} is {status}", step="running", obj=record.name, hint=hint)
+    raise ContainerError(f"container {record.name} is {status}", step="running", obj=record.name, hint="Start it first")
 
 
 def open_root(found: State) -> int:

@@ -136,12 +136,18 @@ def collect(record: Record, since: str) -> tuple[str, str]:
     return stdout, stderr
 
 
-def follow(record: Record, count: int | None, ended: Callable[[], bool]) -> Iterator[Entry]:
-    """The last *count* lines (None: all), then what comes, until *ended* says so."""
+def later(found: Iterator[Entry], since: str) -> Iterator[Entry]:
+    """Those of *found* that were written at or after the time *since* ("" for all)."""
+    return (entry for entry in found if entry.time >= since)
+
+
+def follow(record: Record, count: int | None, ended: Callable[[], bool], since: str = "") -> Iterator[Entry]:
+    """The last *count* lines (None: all) from *since* on, then what comes, until *ended* says so."""
     import time
 
     source = reader(record)
-    yield from source.new() if count is None else tail(source.new(), count)
+    known = later(source.new(), since)
+    yield from known if count is None else tail(known, count)
     while True:
         final = ended()  # asked first: what was written before the end is read after it
         yield from source.new()

@@ -24,10 +24,9 @@ from ..kernel import constants as c
 from ..kernel import syscalls
 from ..kernel.errors import Error
 from ..kernel.files import locked
-from ..kernel.mounts import mount_overlay
 from ..runtime.errors import RuntimeFault
 from ..statedir import StateDir
-from . import bundle, bundlefile, records, runtimes, userns
+from . import bundle, bundlefile, records, rootmount, runtimes
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -93,7 +92,7 @@ def _make(
         runtime.delete(record.id)  # what a killed monitor left
         _remove_cgroup(record)
     with locked(state.lock_path("layers", "mounts"), exclusive=False):  # of which none is replaced meanwhile (check.py)
-        _mount(record)
+        rootmount.mount(record)
     if record.spec.get("volumes"):
         from . import places, volumes
 
@@ -219,29 +218,6 @@ def _hold_core() -> list[int]:
         return [hold(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))]
     except FileNotFoundError:
         return []  # a checkout
-
-
-def _mount(record: records.Record) -> None:
-    syscalls.unshare(c.CLONE_NEWNS)
-    syscalls.mount(None, "/", None, c.MS_REC | c.MS_SLAVE)
-    for layer in record.spec["layers"]:
-        if not os.path.isdir(layer):
-            raise ContainerError(
-                f"a layer of the image is missing: {layer}",
-                step="overlay",
-                obj=record.name,
-                hint="Pull the image again with oci_image and force: true",
-            )
-    own = record.path
-    if userns.is_private(record.spec["options"]):
-        userns.map_owners(record)
-        own = userns.directory(record)
-    mount_overlay(
-        os.path.join(record.path, "bundle/rootfs"),
-        list(record.spec["layers"]),
-        os.path.join(own, "upper"),
-        os.path.join(own, "work"),
-    )
 
 
 def _stdin(record: records.Record) -> tuple[int, list[int]]:

@@ -39,6 +39,17 @@ def resolve(user: str, groups: list[str], passwd: str, group: str) -> User:
     return User(uid, gid, sorted(extra - {gid}), (entry[5] if entry else "") or "/")
 
 
+def owner_id(name: str, passwd: str) -> int:
+    """The number of the user *name*, which may be a number already. Raises ContainerError for an unknown one."""
+    entry = _known(_entries(passwd, 7), name, "user", "/etc/passwd")
+    return _number(entry[2] if entry else name, "user")
+
+
+def group_id(name: str, group: str) -> int:
+    """The same of a group."""
+    return _gid(name, _entries(group, 4))
+
+
 def _gid(name: str, known: list[list[str]]) -> int:
     entry = _known(known, name, "group", "/etc/group")
     return _number(entry[2] if entry else name, "group")

@@ -41,8 +41,8 @@ def seconds_of(text: str) -> float | None:
         return None
 
 
-def parse_until(text: str, now: float) -> float:
-    """The Unix time that ``until`` means: before that, a thing counts as old.
+def parse_until(text: str, now: float, name: str = "until") -> float:
+    """The Unix time that ``until``, or another option called *name*, means: before that, a thing counts as old.
 
     A duration back from *now* (``24h``, ``1h30m``, ``7d``), an RFC 3339 time, a date, or a Unix time in seconds.
     Raises ImageError.
@@ -54,7 +54,7 @@ def parse_until(text: str, now: float) -> float:
     moment = seconds_of(text)
     if moment is None:
         raise ImageError(
-            f"until is '{text}', which is no time",
+            f"{name} is '{text}', which is no time",
             step="options",
             obj=text,
             hint="Write a duration such as 24h or 7d, or a time such as 2026-01-31T12:00:00Z",

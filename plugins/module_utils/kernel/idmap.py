@@ -8,21 +8,23 @@ A map is a list of (first id inside, first id outside, how many).
 
 from __future__ import annotations
 
-import errno
 import os
 
 from . import constants as c
 from . import mounts, syscalls
+from .beside import beside
 from .errors import KernelError
 from .files import read_text
-from .lean import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     Map = Sequence[tuple[int, int, int]]
     Maps = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]  # of uids, of gids
+
+
+OVERFLOW = 65534  # proc_sys_kernel(5), overflowuid
 
 
 def write_maps(pid: int, uids: Map, gids: Map) -> None:
@@ -46,6 +48,14 @@ def outside(identity: int, entries: Map) -> int:
     return -1
 
 
+def inside(identity: int, entries: Map) -> int:
+    """What the id *identity* outside is inside: :data:`OVERFLOW` when the map does not have it, as the kernel says."""
+    for first, begins, size in entries:
+        if begins <= identity < begins + size:
+            return first + identity - begins
+    return OVERFLOW
+
+
 def read_maps(pid: int) -> Maps:
     """(uids, gids) of the user namespace of process *pid*, as seen from ours. Raises OSError."""
     uids, gids = (read_text(f"/proc/{pid}/{name}") for name in ("uid_map", "gid_map"))
@@ -61,57 +71,19 @@ def parse(text: str) -> list[tuple[int, int, int]]:
     return sorted(found)
 
 
-class _inside:
-    """A process that has entered a user namespace, for the length of a with block; gives its pid as /proc has it.
-
-    Raises what *enter* raises there (OSError). Single-threaded callers.
-    """
-
-    __slots__ = ("_child", "_enter")
-
-    def __init__(self, enter: Callable[[], None]) -> None:
-        self._enter = enter
-        self._child = 0
-
-    def __enter__(self) -> int:
-        tell, told = os.pipe()
-        self._child = os.fork()
-        if self._child == 0:
-            try:
-                self._enter()
-                # Not our own word for it: we may stand in a new pid namespace, and before the old one's /proc.
-                os.write(told, os.readlink("/proc/self").encode())
-                signal.pause()
-            except OSError as error:
-                os.write(told, str(-(error.errno or errno.EIO)).encode())
-            finally:
-                os._exit(1)
-        os.close(told)
-        said = int(os.read(tell, 16) or -errno.ESRCH)
-        os.close(tell)
-        if said < 0:
-            self.__exit__()
-            raise OSError(-said, os.strerror(-said))
-        return said
-
-    def __exit__(self, *_raised: object) -> None:
-        os.kill(self._child, signal.SIGKILL)
-        os.waitpid(self._child, 0)
-
-
 def maps_of(userns: int) -> Maps:
     """(uids, gids) of the user namespace behind the descriptor *userns*: only a process in it shows them.
 
     Single-threaded callers. Raises OSError (EINVAL for our own namespace, or something else than one).
     """
-    with _inside(lambda: syscalls.setns(userns, c.CLONE_NEWUSER)) as pid:
+    with beside(lambda: syscalls.setns(userns, c.CLONE_NEWUSER)) as pid:
         return read_maps(pid)
 
 
 def user_namespace(uids: Map, gids: Map) -> int:
     """A descriptor of a user namespace with these maps; it lives as long as the descriptor. Single-threaded callers."""
     try:
-        with _inside(lambda: syscalls.unshare(c.CLONE_NEWUSER)) as pid:
+        with beside(lambda: syscalls.unshare(c.CLONE_NEWUSER)) as pid:
             write_maps(pid, uids, gids)
             return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:

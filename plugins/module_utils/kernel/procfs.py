@@ -23,7 +23,7 @@ def start_time(pid: int) -> int:
     A pid together with its start time names one process for good. Raises ProcessLookupError when it is gone or
     only its zombie is left.
     """
-    fields = _stat(pid)
+    fields = stat_fields(pid)
     if fields[0] in (b"Z", b"X"):
         raise ProcessLookupError(errno.ESRCH, "no such process", str(pid))
     return int(fields[19])
@@ -42,7 +42,7 @@ def name(pid: int, started: int) -> bytes:
     return head.partition(b"(")[2] if int(rest.split()[19]) == started else b""
 
 
-def _stat(pid: int) -> list[bytes]:
+def stat_fields(pid: int) -> list[bytes]:
     """The fields of proc_pid_stat(5) from the third on, a zombie's too. Raises ProcessLookupError."""
     # The command name (field 2) may hold spaces and parentheses: fields count from the last ")".
     return _raw_stat(pid).rpartition(b")")[2].split()
@@ -63,7 +63,7 @@ def has_executed(pid: int, started: int) -> bool | None:
     None when it is gone for good, reaped by its parent: then nobody can tell.
     """
     try:
-        fields = _stat(pid)
+        fields = stat_fields(pid)
     except ProcessLookupError:
         return None
     return None if int(fields[19]) != started else not int(fields[6]) & _PF_FORKNOEXEC

@@ -64,6 +64,8 @@ _capset = function("capset", c_char_p, c_char_p)
 _personality = function("personality", c_ulong)
 _setdomainname = function("setdomainname", c_char_p, c_ulong)
 _syncfs = function("syncfs", c_int)
+_setfsuid = function("setfsuid", c_ulong)
+_setfsgid = function("setfsgid", c_ulong)
 _statfs = function("statfs", c_char_p, c_char_p)
 _fstatfs = function("fstatfs", c_int, c_char_p)
 
@@ -189,6 +191,16 @@ def bpf(command: int, attributes: bytes, path: str) -> tuple[int, bytes]:
 def pidfd_getfd(pidfd: int, fd: int) -> int:
     """pidfd_getfd(2), Linux 5.6: our own descriptor, close-on-exec, of another process's *fd*."""
     return _call(_NR_PIDFD_GETFD, pidfd, fd, 0)
+
+
+def setfsuid(uid: int) -> None:
+    """setfsuid(2), of the calling thread; it cannot fail for root."""
+    _setfsuid(uid)
+
+
+def setfsgid(gid: int) -> None:
+    """setfsgid(2), likewise."""
+    _setfsgid(gid)
 
 
 def capget() -> tuple[int, int, int]:

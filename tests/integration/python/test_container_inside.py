@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
 
@@ -186,12 +188,56 @@ def test_operators_verbs(host):
     assert (logs.stdout, logs.stderr) == ("one\nthree\n", "two\n")
     assert host.aoci("logs", "--tail", "1", first["Id"][:8]).stdout == "three\n"
     stamped = host.aoci("logs", "-t", "web").stdout.splitlines()
-    assert stamped[0].split()[0].endswith("Z")
+    times = [line.split()[0] for line in stamped]
+    assert times[0].endswith("Z")
+    assert host.aoci("logs", "--since", times[1], "web").stdout == "three\n"
+    assert host.aoci("logs", "--since", "1h", "--tail", "1", "web").stdout == "three\n"
+    assert host.aoci("logs", "--since", "2100-01-01", "web").stdout == ""
+    assert "--since is 'x', which is no time" in host.aoci("logs", "--since", "x", "web", check=False).stderr
     assert json.loads(host.aoci("inspect", "web").stdout)[0]["Id"] == first["Id"]
     failed = host.aoci("inspect", "nosuch", check=False)
     assert failed.returncode == 1
     assert failed.stderr.startswith("aoci: there is no container nosuch")
     assert host.aoci("logs", "nosuch", check=False).returncode == 1
+
+
+@pytest.mark.parametrize("userns_mode", ["host", "private"])
+def test_top(host, userns_mode):
+    """The processes as the host sees them, those of other commands in it as well, and its own numbers for them."""
+    script = "setsid sleep 300 & busybox su app -c 'exec sleep 400' & exec sleep 500"
+    try:
+        made = host.run(command=["sh", "-c", script], userns_mode=userns_mode)["container"]
+    except Error as error:
+        if "id-mapped" not in str(error):
+            raise
+        pytest.skip(str(error))
+    host.aoci("exec", "-d", "web", "sleep", "600")
+    wanted = ["sleep 300", "sleep 400", "sleep 500", "sleep 600"]
+
+    def look():
+        found = json.loads(host.aoci("top", "--format", "json", "web").stdout)
+        return {" ".join(one["cmd"]): one for one in found}
+
+    host.until(lambda: sorted(look()) == wanted)
+    found = look()
+    first = 0 if userns_mode == "host" else 16 * 65536
+    main, app = found["sleep 500"], found["sleep 400"]
+    assert (main["pid"], main["nspid"], main["uid"], main["nsuid"]) == (made["State"]["Pid"], 1, first, 0)
+    assert (app["uid"], app["nsuid"], app["ppid"]) == (first + 1000, 1000, main["pid"])
+    for one in found.values():
+        with open(f"/proc/{one['pid']}/status", encoding="ascii") as file:
+            assert file.read().partition("NSpid:")[2].split("\n")[0].split()[-1] == str(one["nspid"])
+    host.aoci("--root", os.path.join(host.root, "run/runtime"), "pause", made["Id"])
+    lines = [line.split() for line in host.aoci("top", made["Id"][:6]).stdout.splitlines()]
+    host.aoci("--root", os.path.join(host.root, "run/runtime"), "resume", made["Id"])
+    assert lines[0] == ["UID", "PID", "NSPID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
+    assert [row[1:3] for row in lines[1:] if row[-1] == "500"] == [[str(main["pid"]), "1"]]
+    shown = subprocess.run(
+        ["ps", "-o", "stime=,tty=,time=,args=", "-p", str(main["pid"])], check=True, capture_output=True, text=True
+    )
+    assert [row[5:] for row in lines[1:] if row[-1] == "500"] == [shown.stdout.split()]
+    host.task(state="stopped", force_kill=True)
+    assert "container web is stopped. Start it first." in host.aoci("top", "web", check=False).stderr
 
 
 def test_following_a_log(host):
