@@ -124,6 +124,50 @@ options:
           O(mounts[].type=tmpfs).
         type: list
         elements: dict
+  secrets:
+    description:
+      - Files that a container finds in C(/run/secrets) or elsewhere, and that never come to a disk of the host.
+      - They are kept in memory that is not swapped out, readable by root of the host alone, and are neither in the
+        container's configuration nor in its record, in a command line, in results or in diffs.
+      - What is recorded is a salted hash, by which a changed secret is noticed. The container is replaced then.
+      - They are there for every restart of the container, until it is removed. When the host goes down, they are lost.
+        A container that O(restart_policy) would bring back with the host is then not started. C(aoci boot) says so, and
+        the next run of the task that declares the secrets starts it. A task that does not declare them fails.
+      - If only the files are lost while the container runs, the next run of the task writes them again.
+      - Ansible itself writes a module with its options into a file on the host where it does not work with
+        C(pipelining = True). With that, and with a copy of the core that an earlier task has left there, it does not.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the secret, letters, digits, C(_), C(.) and C(-).
+        type: str
+        required: true
+      target:
+        description: Path in the container, absolute or below C(/run/secrets). By default the name.
+        type: str
+        aliases: [dest, filename]
+      content:
+        description: What is in it, at most 1 MiB.
+        type: str
+        aliases: [data]
+      content_is_b64:
+        description: Whether O(secrets[].content) is base64, for what is no text.
+        type: bool
+        aliases: [data_is_b64]
+      source:
+        description: A file of the host that has the content, instead of O(secrets[].content).
+        type: path
+        aliases: [src, file]
+      uid:
+        description: The user who owns it in the container. By default root.
+        type: int
+      gid:
+        description: The group that owns it in the container. By default root.
+        type: int
+      mode:
+        description: Its permissions. The default is V(0444).
+        type: raw
   tmpfs:
     description:
       - Empty directories in memory, each a path in the container, with options of C(mount(8\)) behind a colon. A list,

@@ -152,6 +152,8 @@ from .container import (
     sample,
     seccomp,
     seccomp_profile,
+    secretfiles,
+    secretvalues,
     securityvalues,
     signals,
     spec,

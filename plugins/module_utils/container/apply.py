@@ -25,7 +25,7 @@ from .updatevalues import DEFAULT, ROLLBACK, START_FIRST, STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from ..image.store import Image
@@ -46,6 +46,7 @@ class Apply:
     wait         the task waits for the container's end: it removes it itself then
     wishes       how the container is replaced
     keep_volumes the anonymous volumes of a container that goes stay
+    secrets      the contents of the secrets that the task declares
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Apply:
         wait: bool = False,
         wishes: Wishes = DEFAULT,
         keep_volumes: bool = True,
+        secrets: Mapping[str, bytes] | None = None,
     ) -> None:
         self.state = state
         self.request = request
@@ -76,6 +78,7 @@ class Apply:
         self.wait = wait
         self.wishes = wishes
         self.keep_volumes = keep_volumes
+        self.secrets = secrets or {}
         self.warnings: list[str] = []
         self.created: Launch | None = None
         self.running = False  # what "start" has to do is done already
@@ -145,6 +148,7 @@ class Apply:
             launch = None
             try:
                 records.write_monitor_config(record, remove_at_end=not self.wait)
+                self._deliver_secrets(record, self.record)
                 self._prepare_network(record)
                 launch = Launch(self.state, record, self.entry, new=True)
                 # Meanwhile the monitor is at work.
@@ -172,6 +176,12 @@ class Apply:
             from .volumes import prepare
 
             prepare(self.state, record)
+
+    def _deliver_secrets(self, record: Record, old: Record | None = None) -> None:
+        if record.spec["options"].get("secrets"):
+            from .secretfiles import deliver
+
+            deliver(self.state, record, self.secrets, old)
 
     def _destroy(self, record: Record, *, forget: bool = False) -> None:
         """With *forget* its anonymous volumes go as well, unless another container has them by now."""
@@ -290,6 +300,7 @@ class Apply:
         from .launch import Launch
 
         self._prepare_volumes(record)
+        self._deliver_secrets(record)
         self._prepare_network(record)
         launch = Launch(self.state, record, self.entry)
         launch.wait_created()
@@ -314,6 +325,8 @@ class Apply:
         record.spec["options"] = plan.options
         if self.observed.status in ("running", "paused") and not self.observed.lost:
             self._update_network(record, plan)
+        if any(option == "secrets" for option, _now, _declared in self.observed.drift):
+            self._deliver_secrets(record)
         if "image" in plan.changed:
             record.spec["image"]["name"] = self.request.image
         records.save(record)

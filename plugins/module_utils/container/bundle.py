@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 #   netns         path of the network namespace to join; "" for a new one, or the host's
 #   volumes       directory of all volumes
 #   places        directory with what is mounted for this container alone (container/places.py)
+#   secrets       directory with the files of its secrets (container/secretfiles.py)
 Host = namedtuple(
     "Host",
-    "capabilities devices etc privileged_devices machine release netns init volumes places",
-    defaults=("", "", "", ""),
+    "capabilities devices etc privileged_devices machine release netns init volumes places secrets",
+    defaults=("", "", "", "", ""),
 )
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -274,6 +275,9 @@ def _declared(entry: Mapping[str, Any], number: int, host: Host) -> dict[str, An
         if not entry.get("plain"):
             options += [access, f"mode={entry['mode']}", *([f"size={entry['size']}"] if entry["size"] else [])]
         return _mount(entry["target"], "tmpfs", "tmpfs", [*options, *entry.get("options", ())])
+    if entry["type"] == mountset.SECRET:
+        source = f"{host.secrets}/{entry['name']}"
+        return _mount(entry["target"], "bind", source, ["bind", "rprivate", "ro", "nosuid", "nodev", "noexec"])
     source = entry["source"]
     if entry.get("subpath"):
         source = places.path(host.places, number)

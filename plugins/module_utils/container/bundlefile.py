@@ -13,7 +13,7 @@ import stat
 from ..kernel import capabilities, safepath
 from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import dumps
-from . import bundle, etcfiles, initprogram, mountset, netmode, places, userdb, userns
+from . import bundle, etcfiles, initprogram, mountset, netmode, places, secretfiles, userdb, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -47,6 +47,7 @@ def write(record: Record, users: list[str]) -> None:
         init=initprogram.find(options, os.uname().machine),
         volumes=os.path.join(os.path.dirname(os.path.dirname(record.path)), "volumes"),
         places=os.path.join(record.path, places.NAME),
+        secrets=secretfiles.directory(record) if options.get("secrets") else "",
     )
     document = bundle.build(record.spec, user, host)
     if userns.is_private(options) and options.get("runtime"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ..cgroup.units import format_bytes
-from . import logoptions, netchecks
+from . import logoptions, netchecks, userns
 from .errors import ContainerError
 from .resources import option_of
 
@@ -112,6 +112,9 @@ def _check_userns(options: Mapping[str, Any]) -> None:
             _contradiction(f"{name}: host", "userns_mode: private", "the kernel keeps what the host owns from it")
     if options.get("privileged"):
         _contradiction("privileged: true", "userns_mode: private", "it is root of its own namespace only")
+    for entry in options.get("secrets", ()):
+        if max(entry["uid"], entry["gid"]) >= userns.SIZE:
+            _contradiction(f"secrets: {entry['name']}: its owner", "userns_mode: private", "which has no such id")
 
 
 def _check_processor(options: Mapping[str, Any]) -> None:
@@ -167,7 +170,7 @@ def _check_mounts(options: Mapping[str, Any]) -> None:
                 f"volumes: {volume['target']}: idmap", "userns_mode: host", "there are no owners to translate"
             )
     taken: dict[str, str] = {}
-    for name in ("volumes", "mounts", "tmpfs"):
+    for name in ("volumes", "mounts", "tmpfs", "secrets"):
         for mount in options.get(name, ()):
             other = taken.setdefault(mount["target"], name)
             if other != name:

@@ -98,6 +98,7 @@ def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
         ],
         "Labels": spec.labels(options, config),
         "Volumes": mountinspect.volumes(options, config),
+        "Secrets": mountinspect.secrets(options),
         "WorkingDir": options.get("working_dir") or config.get("WorkingDir") or "/",
         "ExposedPorts": {
             **(config.get("ExposedPorts") or {}),

@@ -11,7 +11,7 @@ import os
 from ..cgroup import killed
 from ..kernel.errors import Error
 from ..statedir import StateDir
-from . import checks, comparing, logoptions, mountset, netchecks, netmode, options, records, spellings
+from . import checks, comparing, logoptions, mountset, netchecks, netmode, options, records, secretvalues, spellings
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
@@ -95,6 +95,8 @@ class Task:
             mismatch=parameters.get("image_name_mismatch") or "",
             keep_volumes=parameters.get("keep_volumes") is not False,
         )
+        self.origins = secretvalues.separate(self.request.declared)
+        self.secrets: dict[str, bytes] = {}  # the contents that the container is to have, as far as the task has them
         self.wishes = wishes(parameters.get("update"))
         netchecks.check_declared(self.request.declared)
         if self.request.image:  # else what the task leaves out may be recorded, and all together is checked then
@@ -157,7 +159,10 @@ class Task:
             from ..image.progress import Tracker
 
             image.progress = Tracker()
-        made = plan(self.request, recorded, observed, image.wanted, self._volumes(recorded))
+        request, observed, contents = self._sealed(recorded, observed)
+        made = plan(request, recorded, observed, image.wanted, self._volumes(recorded))
+        sealed = request.declared.get("secrets", ())
+        self.secrets = secretvalues.usable(made.options.get("secrets", ()), contents, sealed)
         checks.check_options(made.options, detach=self.parameters.get("detach", True))
         if self.request.state == "healthy":
             self._check_health(made, image)
@@ -170,6 +175,10 @@ class Task:
         if verbs & _MAKING:
             checks.check_makeable(made.options)
             self._check_mounts(made)
+            if made.options.get("secrets"):
+                from .secretfiles import check as check_secrets
+
+                check_secrets(self.record, made.options["secrets"], self.secrets)
         if self.record and {"replace", "start"} <= verbs and self.wishes.order == START_FIRST:
             from .update import check_side_by_side
 
@@ -195,6 +204,20 @@ class Task:
 
             known = self.record.spec if self.record else {"id": ""}
             check(self.state, {**known, "name": self.name, "options": made.options}, self.record, self.leaving)
+
+    def _sealed(
+        self, recorded: dict[str, Any] | None, observed: Observed
+    ) -> tuple[Request, Observed, dict[str, bytes]]:
+        """The request as it can be compared and recorded, the contents of its secrets apart; read but now.
+
+        What is observed, less what a task cannot put back that does not declare them.
+        """
+        if not self.origins:
+            return self.request, observed._replace(drift=tuple(d for d in observed.drift if d[0] != "secrets")), {}
+        contents = secretvalues.read(self.origins)
+        before = (recorded or {}).get("options", {}).get("secrets", ())
+        entries = secretvalues.sealed(self.request.declared["secrets"], contents, before)
+        return self.request._replace(declared={**self.request.declared, "secrets": entries}), observed, contents
 
     def _volumes(self, recorded: dict[str, Any] | None) -> frozenset[str]:
         """The volumes that are there, of those that the task names or the container has."""
@@ -248,6 +271,7 @@ class Task:
             wait=self.parameters.get("detach", True) is False,
             wishes=self.wishes,
             keep_volumes=self.request.keep_volumes,
+            secrets=self.secrets,
         )
         self.record = applying.run(made)
         self.warnings += applying.warnings

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 def mounts(record: Record) -> list[dict[str, Any]]:
     """``Mounts``: what the container has, its image's and others' volumes among that."""
     directory = os.path.join(os.path.dirname(os.path.dirname(record.path)), "volumes")
-    return [_mount(entry, directory) for entry in mountset.everything(record.spec) if not entry.get("plain")]
+    return [
+        _mount(entry, directory)
+        for entry in mountset.everything(record.spec)
+        if not entry.get("plain") and entry["type"] != mountset.SECRET
+    ]
 
 
 def _mount(entry: Mapping[str, Any], directory: str) -> dict[str, Any]:
@@ -94,3 +98,17 @@ def volumes(options: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, 
     anonymous = [entry["target"] for entry in mountset.declared(options) if entry["type"] == VOLUME]
     named = {entry["target"] for entry in mountset.declared(options) if entry.get("source")}
     return {target: {} for target in sorted({*anonymous, *mountset.of_image(config)} - named)}
+
+
+def secrets(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """``Config.Secrets``, as podman has it, and where each is found."""
+    return [
+        {
+            "Name": entry["name"],
+            "Target": entry["target"],
+            "UID": entry["uid"],
+            "GID": entry["gid"],
+            "Mode": entry["mode"],
+        }
+        for entry in options.get("secrets", ())
+    ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # What a spec holds of all this.
 KEYS = ("volumes", "anonymous", "inherited")
+SECRET = "secret"  # the type of the mounts of the option secrets
 
 
 def declared(options: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -40,6 +41,8 @@ def everything(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
     What is declared comes before what other containers have, and that before what the image wants.
     """
     found = {entry["target"]: entry for entry in declared(spec["options"])}
+    for secret in spec["options"].get("secrets", ()):
+        found[secret["target"]] = {"type": SECRET, "read_only": True, **secret}
     for entry in spec.get("inherited", ()):
         found.setdefault(entry["target"], entry)
     for target in of_image(spec["image"]["config"]):

@@ -56,7 +56,8 @@ def observe(state: StateDir, record: records.Record) -> Observed:
                 from .volumes import lost as volume_lost
 
                 lost = volume_lost(state, record, live.pid)
-            return Observed(status, live.pid, monitor, drift + connections, records.stop_requested(record), lost)
+            drift += connections + _secrets(record)
+            return Observed(status, live.pid, monitor, drift, records.stop_requested(record), lost)
         ended = records.read_status(record)
         said = ended.get("status")
         if monitor and said == "restarting":
@@ -74,6 +75,17 @@ def _drift(record: records.Record, cgroup_path: str) -> tuple[tuple[str, str, st
         return ()
     changes = open_cgroup(cgroup_path, owner="container").plan(declared)
     return tuple((option_of(change.file), str(change.before), str(change.after)) for change in changes)
+
+
+def _secrets(record: records.Record) -> tuple[tuple[str, str, str], ...]:
+    """Secrets that the container has, and would not have any more after a restart."""
+    entries = record.spec["options"].get("secrets")
+    if not entries:
+        return ()
+    from .secretfiles import missing
+
+    lost = ", ".join(missing(record, entries, {}))
+    return (("secrets", f"{lost} gone", "there"),) if lost else ()
 
 
 def _network(state: StateDir, record: records.Record, pid: int) -> tuple[str, tuple[tuple[str, str, str], ...]]:

@@ -21,6 +21,7 @@ from . import (
     logoptions,
     mountvalues,
     netvalues,
+    secretvalues,
     securityvalues,
     spellings,
     updatevalues,
@@ -186,6 +187,16 @@ _ROWS = (
     ),
     _option("tmpfs", "raw", mountvalues.tmpfs, compare=SET, default=[], key="target"),
     _option("read_only", "bool", bool, default=False),
+    _option(
+        "secrets",
+        "list",
+        secretvalues.secrets,
+        compare=SET,
+        elements="dict",
+        default=[],
+        suboptions=secretvalues.SUBOPTIONS,
+        key="name",
+    ),
     # security
     _option(
         "capabilities",
@@ -290,6 +301,7 @@ def argument_spec() -> dict[str, dict[str, Any]]:
         if row.suboptions is not None:
             entry["options"] = row.suboptions
         spec[row.name] = entry
+    spec["secrets"]["no_log"] = False  # what is secret in it says so itself
     return spec
 
 

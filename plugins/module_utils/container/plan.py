@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from ..cgroup import killed
-from . import mountset, netmode
+from . import mountset, netmode, secretvalues
 from .comparing import equal
 from .errors import ContainerError
 from .optionrow import LIMITS, MONITOR, NETWORK, RECREATE
@@ -250,6 +250,8 @@ def _changes(
     before, after = {}, {}
     for name in changed:
         old, new = recorded.get(name), options.get(name)
+        if name == "secrets":
+            old, new = secretvalues.shown(old or [], [], MASK), secretvalues.shown(new or [], old or [], MASK)
         if name == "env":
             old, new = _masked(old or {}, new or {}), _masked(new or {}, old or {}, " (changed)")
         before[name], after[name] = old, new
@@ -257,6 +259,8 @@ def _changes(
 
 
 def _shown(name: str, value: Any) -> Any:
+    if name == "secrets":
+        return secretvalues.shown(value, [], MASK)
     return dict.fromkeys(value, MASK) if name == "env" else value
 
 

@@ -136,6 +136,10 @@ def destroy(state: StateDir, record: Record) -> None:
     stop(state, record, force=True)
     records.unpublish(state, record)
     Store(state).pins.remove(record.id)
+    if record.spec["options"].get("secrets"):
+        from .secretfiles import withdraw
+
+        withdraw(state, record)
     if record.spec.get("volumes"):
         from .volumes import release
 

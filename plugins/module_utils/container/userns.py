@@ -127,7 +127,9 @@ def expose(record: Record, document: dict[str, Any]) -> None:
 
     os.makedirs(_EXPOSED, mode=0o711, exist_ok=True)
     syscalls.mount("tmpfs", _EXPOSED, "tmpfs", c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC, "mode=711")
-    files = os.path.join(directory(record), "etc")
+    from .secretfiles import directory as secrets_of
+
+    files, secrets = os.path.join(directory(record), "etc"), secrets_of(record)
     document["root"]["path"] = _bound(os.path.join(record.path, "bundle/rootfs"), "rootfs", ["rbind"])
     etc = _bound(files, "etc", ["bind"])
     namespace = idmap.user_namespace(mapping(record.spec), mapping(record.spec))
@@ -135,6 +137,8 @@ def expose(record: Record, document: dict[str, Any]) -> None:
         for number, mount in enumerate(document["mounts"]):
             if mount["source"].startswith(files + "/"):
                 mount["source"] = etc + mount["source"][len(files) :]
+            elif mount["source"].startswith(secrets + "/"):
+                mount["source"] = _bound(mount["source"], str(number), ["bind"])
             elif "idmap" in mount["options"]:
                 mount["source"] = _bound(mount["source"], str(number), ["rbind", "idmap"], namespace)
                 mount["options"].remove("idmap")
