@@ -202,12 +202,12 @@ def fill(state: StateDir, name: str, copy: Callable[[int], None]) -> None:
 
 
 def _clear(root: int) -> None:
-    import shutil
+    from ..kernel.removal import remove_tree
 
     for entry in os.listdir(root):
         place = f"/proc/self/fd/{root}/{entry}"
         if os.path.isdir(place) and not os.path.islink(place):
-            shutil.rmtree(place)
+            remove_tree(place)
         else:
             os.unlink(place)
 
@@ -217,6 +217,8 @@ def remove(state: StateDir, name: str) -> None:
 
     The caller holds its lock and has made sure that nobody uses it. Raises VolumeError, OSError.
     """
+    from ..kernel.removal import remove_tree
+
     path = names.directory(state, name)
     try:
         driver.unmount(os.path.join(path, names.DATA))
@@ -227,13 +229,15 @@ def remove(state: StateDir, name: str) -> None:
     gone = os.path.join(state.volumes, f".{name}.gone")
     os.rename(path, gone)
     fsync_directory(state.volumes)
-    _remove_tree(gone)
+    remove_tree(gone)
 
 
 def clear_leftovers(state: StateDir, name: str) -> None:
     """Remove what killed tasks have left of a volume of this name. The caller holds its lock."""
+    from ..kernel.removal import remove_tree
+
     for path in leftovers(state, name):
-        _remove_tree(path)
+        remove_tree(path)
 
 
 def leftovers(state: StateDir, name: str) -> list[str]:
@@ -249,12 +253,6 @@ def left_over_names(state: StateDir) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted({entry[1:].rpartition(".")[0] for entry in entries if entry.startswith(".")})
-
-
-def _remove_tree(path: str) -> None:
-    import shutil
-
-    shutil.rmtree(path)
 
 
 def users(state: StateDir) -> dict[str, dict[str, str]]:

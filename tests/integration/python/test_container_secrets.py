@@ -132,6 +132,7 @@ def test_a_file_of_the_host_is_compared_too(host, tmp_path):
 
 def test_it_outlives_restarts_of_container_and_monitor(host):
     run(host, command=["sh", "-c", "echo $(cat /run/secrets/key); exec sleep 1000"], restart_policy="always")
+    host.until(lambda: host.log().count(CONTENT) == 1)
     first = host.status()["Pid"]
     host.kill(first)
     host.until(lambda: host.status()["Pid"] not in (0, first) and host.log().count(CONTENT) == 2)
