@@ -233,12 +233,11 @@ def _pausing(request: Request, observed: Observed, run: bool, replaced: bool) ->
     """What comes last where the task says whether the container is to stand still."""
     if request.paused is None or not run:
         return []
-    begins = replaced or observed.status not in ("running", "paused") or bool(_life(request, observed, run, 0))
+    begins = replaced or any(action.verb in ("start", "restart") for action in _life(request, observed, run, 0))
+    stands = observed.status == "paused" and not begins
     if request.paused:
-        known = observed.status == "paused" and not begins
-        comes = request.state in ("started", "healthy") or observed.status in ("running", "paused")
-        return [Action("pause", "", "")] if not known and comes else []
-    return [Action("unpause", "", "")] if observed.status == "paused" and not begins else []
+        return [Action("pause", "", "")] if not stands and (begins or observed.status == "running") else []
+    return [Action("unpause", "", "")] if stands else []
 
 
 # -- the diff -----------------------------------------------------------------------------------------------------
