@@ -250,12 +250,14 @@ def _health(found: dict[str, Any]) -> None:
 
 
 def _restarts(found: dict[str, Any]) -> None:
-    """``on-failure:3`` as podman and Docker's command line have it."""
+    """``on-failure:3`` as podman and Docker's command line have it; a policy by itself has no number of retries."""
     policy = found.get("restart_policy")
     if not isinstance(policy, str):
         return
     name, colon, retries = policy.partition(":")
     if not colon:
+        if found.get("restart_retries") is None:
+            found["restart_retries"] = 0
         return
     if name != "on-failure" or not retries.isdigit():
         raise ValueError(f"restart_policy: {policy!r} is not a policy, or on-failure and a number as in on-failure:3")

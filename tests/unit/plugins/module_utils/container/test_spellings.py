@@ -29,7 +29,7 @@ def folded(**given):
         ({"tmpfs": "/run"}, {"tmpfs": ["/run"]}),
         ({"no_healthcheck": True}, {"healthcheck": {"test": ["NONE"]}}),
         ({"restart_policy": "on-failure:3"}, {"restart_policy": "on-failure", "restart_retries": 3}),
-        ({"restart_policy": "always"}, {"restart_policy": "always"}),
+        ({"restart_policy": "always"}, {"restart_policy": "always", "restart_retries": 0}),
         ({"cleanup": True, "detach": False}, {"auto_remove": True, "detach": False}),
         ({"cleanup": True}, {"cleanup": True}),
         (
