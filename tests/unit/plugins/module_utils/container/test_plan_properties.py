@@ -84,6 +84,11 @@ SAMPLES = {
     "mounts": [[BIND], [{**BIND, "read_only": True}], [{"type": "tmpfs", "target": "/m"}]],
     "tmpfs": [["/t"], ["/t:size=1m"]],
     "read_only": [True],
+    "secrets": [
+        [{"name": "key", "content": SECRETS[0]}],
+        [{"name": "key", "content": SECRETS[1]}],
+        [{"name": "key", "content": SECRETS[0], "mode": "0400"}],
+    ],
     "capabilities": [["NET_ADMIN"], ["ALL"]],
     "cap_drop": [["KILL"], ["ALL"]],
     "privileged": [True],
@@ -105,7 +110,7 @@ RECREATED = {
     *("working_dir", "umask", "annotations", "interactive", "init", "runtime", "network_mode", "pid_mode", "ipc_mode"),
     *("uts", "userns_mode", "cgroupns_mode", "no_hosts", "cgroup_parent", "oom_score_adj", "shm_size", "ulimits"),
     *("sysctls", "devices", "device_cgroup_rules", "volumes", "volumes_from", "mounts", "tmpfs", "read_only"),
-    *("capabilities", "cap_drop", "privileged", "security_opts"),
+    *("secrets", "capabilities", "cap_drop", "privileged", "security_opts"),
 }
 IMAGE = {"name": "img:1", "id": "sha256:1", "digest": "sha256:d1", "config": {}}
 SAME = plan.Wanted("img:1", "sha256:1", "sha256:d1", ())
@@ -140,6 +145,14 @@ OBSERVED = st.sampled_from(
 COMPARED = ("strict", "ignore", "allow_more_present")
 
 
+def normalised(declared):
+    """Canonical values, and of secrets what module.py makes of them before they are planned."""
+    found = options.normalise(declared)
+    for entry in found.get("secrets", ()):
+        entry["seal"] = entry.pop("origin").content[::-1]
+    return found
+
+
 @st.composite
 def declarations(draw):
     """What a task declares: a few options of the table, sometimes with their defaults written out."""
@@ -159,14 +172,14 @@ def comparisons(draw):
 
 def request(declared, state, wanted, how, *, paused=None, mismatch="", **more):
     fields = {"recreate": False, "restart": False, **more}
-    canonical = options.normalise(declared)
+    canonical = normalised(declared)
     name = wanted.name if wanted else ""
     return plan.Request("web", state, name, canonical, comparing.comparisons(how), **fields, paused=paused,
                         mismatch=mismatch)  # fmt: skip
 
 
 def recorded(declared):
-    return {"name": "web", "image": dict(IMAGE), "options": options.without_defaults(options.normalise(declared))}
+    return {"name": "web", "image": dict(IMAGE), "options": options.without_defaults(normalised(declared))}
 
 
 def carried_out(made, asked, known, observed, wanted):
@@ -268,7 +281,7 @@ def test_what_the_change_of_an_option_means(name):
         for new in SAMPLES[name]:
             known = recorded({name: old})
             made = plan.plan(request({name: new}, "started", SAME, {}), known, RUNNING, SAME, frozenset({"data"}))
-            if options.normalise({name: new}) == options.normalise({name: old}):
+            if normalised({name: new}) == normalised({name: old}):
                 assert made.actions == ()
                 continue
             (first, *rest) = made.actions
@@ -298,7 +311,7 @@ def _other_kind(name, known, made):
 def test_every_option_of_the_table_has_samples():
     assert set(SAMPLES) == set(options.TABLE)
     for name, values in SAMPLES.items():
-        canonical = [options.normalise({name: value})[name] for value in values]
+        canonical = [normalised({name: value})[name] for value in values]
         assert options.TABLE[name].default not in canonical, name
         assert all(canonical.count(value) == 1 for value in canonical), name
 
@@ -315,14 +328,14 @@ def test_values_are_told_apart_to_the_letter():
         ("hostname", "Web", "web"),
         ("working_dir", "/Srv", "/srv"),
     ):
-        assert not comparing.equal(name, *(options.normalise({name: value})[name] for value in (old, new))), name
+        assert not comparing.equal(name, *(normalised({name: value})[name] for value in (old, new))), name
     for name, old, new in (
         ("groups", ["b", "a"], ["a", "b", "a"]),
         ("capabilities", ["net_admin"], ["CAP_NET_ADMIN"]),
         ("published_ports", ["80:80", "81:81"], ["81:81/tcp", "80:80"]),
         ("memory", "1g", "1024M"),
     ):
-        assert comparing.equal(name, *(options.normalise({name: value})[name] for value in (old, new))), name
+        assert comparing.equal(name, *(normalised({name: value})[name] for value in (old, new))), name
 
 
 def test_defaults_written_out_are_no_change():
@@ -331,5 +344,5 @@ def test_defaults_written_out_are_no_change():
         "shm_size": "64m", "privileged": False, "volumes": [], "log_driver": "k8s-file", "stop_timeout": 10,
         "umask": "022", "userns_mode": "host", "cgroup_parent": "/agentless-oci/",
     }  # fmt: skip
-    assert spec.desired_options(options.normalise(written), {}, whole=True) == {}
+    assert spec.desired_options(normalised(written), {}, whole=True) == {}
     assert plan.plan(request(written, "started", SAME, {}), recorded({}), RUNNING, SAME).actions == ()
