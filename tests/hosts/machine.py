@@ -66,7 +66,7 @@ def refused() -> str:
         return f"/dev/net/tun: {error.strerror}"
     with tempfile.TemporaryDirectory(prefix="aoci-trial-") as directory:
         console = os.path.join(directory, "console")
-        command = [KERNEL, "mem=32M", f"uml_dir={directory}/", "root=/dev/none"]
+        command = [KERNEL, "mem=128M", f"uml_dir={directory}/", "root=/dev/none"]
         command += ["con=null", "con0=null,fd:1", "con1=null"]
         process = _boot(["setpriv", "--pdeathsig", "KILL", "unshare", "--net"], command, console)
         deadline = time.monotonic() + 30
