@@ -45,11 +45,17 @@ options:
       - With O(auto_remove) they go in any case.
     type: bool
     default: true
+  delete_volumes:
+    description:
+      - With V(true) the same as O(keep_volumes=false).
+    type: bool
   mounts:
     description:
       - Mounts, described in full.
+      - Each may be a string as of podman's command line, V(type=bind,src=/a,dst=/b,ro=true).
     type: list
     elements: dict
+    aliases: [mount]
     suboptions:
       target:
         description: Path in the container.

@@ -106,6 +106,7 @@ _ROWS = (
     _row("hooks_dir", "list", REFUSED, "Containers of this module have no hooks.", "[]"),
     _row("hostuser", "str", REFUSED, "The image's /etc/passwd is left as it is; O(user) takes numbers, too."),
     _row("http_proxy", "bool", WARNED, "Proxies are not passed on; name them in O(env).", *_FALSE),
+    _row("image_volume", "str", REFUSED, "The image's volumes are anonymous ones.", "bind", "anonymous"),
     _row("init_ctr", "str", REFUSED, "There are no pods; use C(depends_on) of M(agentless.oci.oci_containers)."),
     _row("init_path", "str", WARNED, "O(init) finds its program by itself."),
     _row("log_level", "str", SILENT, _ENGINE),

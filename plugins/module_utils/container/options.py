@@ -182,6 +182,7 @@ _ROWS = (
         compare=SET,
         elements="dict",
         default=[],
+        aliases=("mount",),
         suboptions=mountvalues.SUBOPTIONS,
         key="target",
     ),

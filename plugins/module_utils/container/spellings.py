@@ -20,6 +20,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "arch": {"type": "str"},
     "cleanup": {"type": "bool"},
     "default_host_ip": {"type": "str"},
+    "delete_volumes": {"type": "bool"},
     "env_file": {"type": "list", "elements": "path", "aliases": ["env_files"]},
     "ignore_image": {"type": "bool"},
     "image_strict": {"type": "bool"},
@@ -266,6 +267,11 @@ def _restarts(found: dict[str, Any]) -> None:
     found["restart_policy"], found["restart_retries"] = name, int(retries)
 
 
+def _volumes(found: dict[str, Any]) -> None:
+    if found.get("delete_volumes"):
+        found["keep_volumes"], found["delete_volumes"] = False, None
+
+
 def _cleanup(found: dict[str, Any]) -> None:
     if found.get("cleanup") and found.get("detach") is False:
         if found.get("auto_remove") is False:
@@ -319,6 +325,7 @@ _FOLDS: tuple[Callable[[dict[str, Any]], None], ...] = (
     _health,
     _restarts,
     _cleanup,
+    _volumes,
     _timezone,
     _tmpfs,
     _read_only,

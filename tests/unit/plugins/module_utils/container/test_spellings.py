@@ -32,6 +32,7 @@ def folded(**given):
         ({"restart_policy": "always"}, {"restart_policy": "always", "restart_retries": 0}),
         ({"cleanup": True, "detach": False}, {"auto_remove": True, "detach": False}),
         ({"cleanup": True}, {"cleanup": True}),
+        ({"delete_volumes": True, "keep_volumes": True}, {"keep_volumes": False}),
         (
             {"ip": "10.0.0.2"},
             {"networks": [{"name": "bridge", "aliases": [], "ipv4_address": "10.0.0.2", "ipv6_address": None}]},
