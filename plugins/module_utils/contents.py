@@ -68,6 +68,7 @@ from .cli import (
     containers,
     cp_verb,
     create_verbs,
+    events_verb,
     exec_verb,
     features,
     foreground,
@@ -288,10 +289,12 @@ from .runtime import (
     delegation,
     devices,
     dismantle,
+    entrance,
     errors,
     exec,
     fields,
     fork,
+    home,
     hooks,
     init,
     intel_rdt,
@@ -312,6 +315,7 @@ from .runtime import (
     scheduling,
     seccomp,
     state,
+    sysctls,
 )
 from .volume import (
     driver,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import subprocess
@@ -293,18 +294,59 @@ class TestNamespaces:
         }  # fmt: skip
         assert out(runtime, document).split() == ["1", "4096", "7"]
 
+    @pytest.mark.parametrize("key", ["net/ipv4/conf/eth0.7/forwarding", "net.ipv4.conf.eth0/7.forwarding"])
+    def test_a_sysctl_of_a_device_with_a_dot(self, runtime, rootfs, veth, key):
+        """The first separator is the separator, the other one part of a name (sysctl(8))."""
+        document = shell(rootfs, "cat /proc/sys/net/ipv4/conf/eth0.7/forwarding")
+        document["linux"]["netDevices"] = {veth[0]: {"name": "eth0.7"}}
+        document["linux"]["sysctl"] = {key: "1"}
+        assert out(runtime, document) == "1\n"
+
     def test_annotations_come_with_the_state(self, runtime, rootfs):
         document = shell(rootfs, "sleep 30")
         document["annotations"] = {"org.example.key": "välue", "empty": ""}
         detached(runtime, document, "noted")
         assert runtime.state("noted")["annotations"] == document["annotations"]
 
-    def test_unknown_capabilities_are_a_warning(self, runtime, rootfs):
+    def test_unknown_capabilities_are_a_warning(self, runtime, rootfs, tmp_path):
         document = config(rootfs, "true")
         document["process"]["capabilities"] = {"bounding": ["CAP_MOON"]}
+        log = tmp_path / "log"
+        done = runtime("--log", str(log), "--log-format", "json", "run", "-b", runtime.bundle(document), "box")
+        assert done.returncode == 0
+        warning = "process.capabilities: CAP_MOON is unknown and not granted"
+        assert done.stderr == f"aoci: warning: {warning}\n"
+        noted = json.loads(log.read_text(encoding="utf-8"))
+        assert (noted["level"], noted["msg"]) == ("warning", warning)
+
+    @pytest.mark.parametrize(
+        ("sets", "names", "seen"),
+        [
+            ({"bounding": ["KILL"], "permitted": ["KILL"], "effective": ["KILL", "CHOWN"]}, "effective", "CapEff"),
+            ({"bounding": ["KILL"], "permitted": ["KILL"], "inheritable": ["CHOWN"]}, "inheritable", "CapInh"),
+            ({"bounding": ["KILL"], "permitted": ["KILL"], "ambient": ["KILL"]}, "ambient", "CapAmb"),
+        ],
+    )
+    def test_capabilities_that_the_kernel_does_not_combine(self, runtime, rootfs, sets, names, seen):
+        """config.md: what cannot be granted is told, and no reason to fail."""
+        document = config(rootfs, "grep", seen, "/proc/self/status")
+        document["process"]["capabilities"] = {name: [f"CAP_{one}" for one in wanted] for name, wanted in sets.items()}
         done = runtime.run(document)
         assert done.returncode == 0
-        assert done.stderr == "aoci: warning: process.capabilities: CAP_MOON is unknown and not granted\n"
+        lost = sets[names][-1]
+        assert done.stderr == f"aoci: warning: process.capabilities.{names}: CAP_{lost} cannot be granted\n"
+        assert int(done.stdout.split()[1], 16) == (1 << 5 if names == "effective" else 0)
+
+    def test_capabilities_that_the_caller_has_not(self, runtime, rootfs):
+        runtime.python = ["setpriv", "--bounding-set", "-net_raw,-sys_time", *runtime.python]
+        document = config(rootfs, "grep", "CapBnd", "/proc/self/status")
+        wanted = ["CAP_NET_RAW", "CAP_KILL", "CAP_SYS_TIME"]
+        document["process"]["capabilities"] = {"bounding": wanted, "permitted": wanted}
+        done = runtime.run(document)
+        assert int(done.stdout.split()[1], 16) == 1 << 5
+        for name in ("bounding", "permitted"):
+            words = f"process.capabilities.{name}: CAP_NET_RAW, CAP_SYS_TIME cannot be granted\n"
+            assert f"aoci: warning: {words}" in done.stderr
 
 
 class TestLabels:
@@ -452,13 +494,13 @@ def test_every_rlimit(runtime, rootfs):
     kinds = {
         "AS": "address space", "CORE": "core file size", "CPU": "cpu time", "DATA": "data size", "FSIZE": "file size",
         "MEMLOCK": "locked memory", "MSGQUEUE": "msgqueue size", "NICE": "nice priority", "NOFILE": "open files",
-        "NPROC": "processes", "RSS": "resident set", "RTPRIO": "realtime priority", "RTTIME": "realtime timeout",
-        "SIGPENDING": "pending signals", "STACK": "stack size",
+        "NPROC": "processes", "LOCKS": "file locks", "RSS": "resident set", "RTPRIO": "realtime priority",
+        "RTTIME": "realtime timeout", "SIGPENDING": "pending signals", "STACK": "stack size",
     }  # fmt: skip
     document = config(rootfs, "cat", "/proc/self/limits")
     document["process"]["rlimits"], expected = [], {}
     for number, (kind, shown) in enumerate(kinds.items()):
-        host = resource.getrlimit(getattr(resource, f"RLIMIT_{kind}"))[1]
+        host = resource.getrlimit(getattr(resource, f"RLIMIT_{kind}", 10))[1]  # LOCKS has no name there
         hard = (1 << 64) - 1 if host == resource.RLIM_INFINITY else host
         soft = min((1 << 30) + 4096 * number, hard)
         document["process"]["rlimits"].append({"type": f"RLIMIT_{kind}", "soft": soft, "hard": hard})
@@ -466,6 +508,22 @@ def test_every_rlimit(runtime, rootfs):
     lines = out(runtime, document).splitlines()[1:]
     seen = {line[:26].strip(): line[26:].split()[:2] for line in lines}
     assert {name: seen[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("user", "env", "home"), [(0, [], "/root"), (1000, [], "/home/app"), (4711, [], "/"), (0, ["HOME=/x"], "/x")]
+)
+def test_home_as_the_image_knows_it(runtime, rootfs, user, env, home):
+    """Engines leave that to the runtime; exec's user has a home of its own."""
+    document = shell(rootfs, "echo $HOME; sleep 30")
+    document["process"]["user"] = {"uid": user, "gid": user}
+    document["process"]["env"] += env
+    with open(os.path.join(runtime.directory, "out"), "w+", encoding="ascii") as seen:
+        done = runtime("run", "-d", "-b", runtime.bundle(document), "box", capture_output=False, stdout=seen)
+        assert done.returncode == 0
+        assert _lines(seen, 1) == [home]
+    other = runtime("exec", "-u", "1000", "box", "sh", "-c", "echo $HOME").stdout
+    assert other == (env[0][5:] if env else "/home/app") + "\n"
 
 
 def test_the_rootfs_of_the_state_is_the_configurations(runtime, rootfs):

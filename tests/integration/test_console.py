@@ -8,12 +8,15 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import termios
 
-from bundles import AOCI, config
+import pytest
+from bundles import AOCI, bare, config
 
 SCRIPT = """
 test -t 0 && test -t 1 && test -t 2 && echo is-a-tty
@@ -97,6 +100,63 @@ def test_preserved_descriptors(runtime, rootfs):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(expected)
     assert done.stdout[len(expected) :].split() == ["0", "1", "2", "3", "4"]
+
+
+def test_socket_activation(runtime, rootfs):
+    """sd_listen_fds(3): what was meant for us goes on to the program, and what was meant for another does not."""
+    script = "echo $LISTEN_FDS $LISTEN_PID; ls /proc/self/fd; cat <&3 || echo none"
+    for ours in (True, False):
+        bundle = runtime.bundle(config(rootfs, "sh", "-c", script))
+        command = [*runtime.python, AOCI, "--root", runtime.run_dir, "run", "-b", bundle, "x"]
+        export = f'export LISTEN_FDS=1 LISTEN_PID={"$$" if ours else 1}; exec 3</etc/hostname; exec "$@"'
+        done = subprocess.run(["sh", "-c", export, "sh", *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        if ours:
+            with open("/etc/hostname", encoding="utf-8") as file:
+                assert done.stdout == f"1 1\n0\n1\n2\n3\n4\n{file.read()}"
+        else:
+            assert done.stdout == "\n0\n1\n2\n3\nnone\n"
+
+
+def test_signals_in_the_foreground(runtime, rootfs):
+    """All that can be caught go on to the program, and its end is ours."""
+    numbers = [signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM, signal.SIGCONT, signal.SIGTSTP, signal.SIGRTMIN + 2]
+    traps = "".join(f"trap 'echo {int(number)}' {int(number)}; " for number in numbers)
+    bundle = runtime.bundle(config(rootfs, "sh", "-c", f"{traps} echo ready; while :; do sleep 0.05; done"))
+    command = [*runtime.python, AOCI, "--root", runtime.run_dir, "run", "-b", bundle, "x"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        for number in numbers:
+            process.send_signal(number)
+            assert process.stdout.readline() == f"{int(number)}\n"
+        assert runtime("kill", "x", "KILL").returncode == 0
+        assert process.wait(20) == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_run_leaves(runtime, rootfs, keep):
+    bundle = runtime.bundle(config(rootfs, "sh", "-c", "exit 4"))
+    done = runtime("run", *(["--keep"] if keep else []), "-b", bundle, "x")
+    assert done.returncode == 4
+    assert runtime("list", "-q").stdout == ("x\n" if keep else "")
+    if keep:
+        assert runtime.state("x")["status"] == "stopped"
+        assert runtime("delete", "x").returncode == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/keys"), reason="needs a kernel with keys")
+def test_no_new_keyring(runtime, rootfs):
+    """With it the program has the session keyring of the caller, keyrings(7); without, one of its own."""
+    script = "import ctypes; libc = ctypes.CDLL(None); print(libc.syscall({}, 0, -3, 0) & 0xffffffff)"
+    number = {"x86_64": 250, "aarch64": 219}.get(os.uname().machine)
+    if number is None:
+        pytest.skip("knows no number of keyctl(2) on this machine")
+    show = [sys.executable, "-c", script.format(number)]  # KEYCTL_GET_KEYRING_ID of KEY_SPEC_SESSION_KEYRING
+    document = bare(config("/", *show), "pid", "network", "ipc", "uts", "cgroup")
+    document["process"]["env"] = ["PATH=/usr/bin:/bin", "HOME=/"]
+    ours = subprocess.run(show, capture_output=True, text=True, check=True).stdout
+    seen = [runtime("run", *more, "-b", runtime.bundle(document), "x").stdout for more in (["--no-new-keyring"], [])]
+    assert [text == ours for text in seen] == [True, False], (ours, seen)
 
 
 def test_no_pivot(runtime, rootfs):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import time
 
 import pytest
-from bundles import config
+from bundles import AOCI, config, detached
 
 
 @pytest.fixture
@@ -137,6 +138,18 @@ def test_update(runtime, running, tmp_path):
     ):
         with open(f"/sys/fs/cgroup/{file}", encoding="ascii") as limit:
             assert limit.read().strip() == value
+    assert runtime("update", "--memory", "48M", "--memory-swap", "-1", "box").returncode == 0
+    with open(f"/sys/fs/cgroup/{f'memory{path}/memory.limit_in_bytes' if v1 else f'{path}/memory.max'}") as limit:
+        assert int(limit.read()) == 48 << 20
+    for words, why in (
+        (["--memory", "much"], "--memory: 'much' is not a size"),
+        (["--kernel-memory", "1M"], "linux.resources.memory.kernel: "),
+        (["--cpuset-cpus", "900"], "linux.resources.cpu.cpus: "),
+        (["--pids-limit", "x"], "--pids-limit takes a whole number, not 'x'"),
+    ):
+        refused = runtime("update", *words, "box")
+        assert refused.returncode == 1
+        assert why in refused.stderr
     assert runtime.state("box")["pid"] == before
     assert "nothing to change" in runtime("update", "box").stderr
 
@@ -145,10 +158,81 @@ def test_events_and_ps_and_list(runtime, running):
     stats = json.loads(runtime("events", "--stats", "box").stdout)
     assert stats["id"] == "box"
     assert stats["data"]["memory"]["usage"]["usage"] > 0
-    assert stats["data"]["pids"]["current"] >= 1
+    data = stats["data"]
+    assert (data["memory"]["usage"]["limit"], data["pids"]["limit"]) == (64 << 20, 50)
+    assert data["pids"]["current"] >= 1
+    assert data["cpu"]["usage"]["total"] > 0
+    assert data["memory"]["raw"]
     listed = json.loads(runtime("list", "-f", "json").stdout)
     assert [entry["id"] for entry in listed] == ["box"]
+    assert listed[0]["owner"] == "root"
     assert runtime("list", "-q").stdout == "box\n"
+    head, row = runtime("list").stdout.splitlines()
+    assert head.split() == ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]
+    assert row.split()[:3] == ["box", str(runtime.state("box")["pid"]), "running"]
+    for verb in (["list"], ["ps", "box"]):
+        assert "--format takes table or json, not 'xml'" in runtime(verb[0], "--format", "xml", *verb[1:]).stderr
+
+
+def follow(runtime, name):
+    """``aoci events`` of container *name*, running."""
+    command = [*runtime.python, AOCI, "--root", runtime.run_dir, "events", "--interval", "50ms", name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_events_go_on_to_the_end(runtime, running):
+    told = follow(runtime, "box")
+    seen = [json.loads(told.stdout.readline()) for _turn in range(2)]
+    assert [(event["type"], event["id"]) for event in seen] == [("stats", "box")] * 2
+    assert runtime("kill", "box", "KILL").returncode == 0
+    rest, error = told.communicate(timeout=20)
+    assert (told.returncode, error) == (0, "")
+    assert {json.loads(line)["type"] for line in rest.splitlines()} <= {"stats"}
+    done = runtime("events", "box")
+    assert (done.returncode, done.stderr) == (1, "aoci: container box is stopped\n")
+
+
+def test_events_tell_of_a_kill_for_memory(runtime, rootfs):
+    script = "trap 'exec sleep 30' TERM; while :; do sleep 0.1; done"
+    document = config(rootfs, "sh", "-c", script)
+    document["linux"]["resources"] = {"memory": {"limit": 20 << 20, "swap": 20 << 20}}
+    detached(runtime, document, "box")
+    told = follow(runtime, "box")
+    told.stdout.readline()
+    runtime("exec", "box", "awk", 'BEGIN { text = "x"; while (1) text = text text }')
+    runtime("kill", "box", "KILL")
+    rest, _error = told.communicate(timeout=20)
+    assert {"type": "oom", "id": "box"} in [json.loads(line) for line in rest.splitlines()]
+
+
+def test_a_full_limit_of_processes(runtime, rootfs):
+    """exec cannot fork in there: one error, and the container is as it was."""
+    document = config(rootfs, "sleep", "30")
+    document["linux"]["resources"] = {"pids": {"limit": 1}}
+    pid = detached(runtime, document, "box")
+    done = runtime("exec", "box", "true")
+    assert done.returncode == 255
+    assert "Resource temporarily unavailable" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert json.loads(runtime("ps", "-f", "json", "box").stdout) == [pid]
+    assert runtime("update", "--pids-limit", "5", "box").returncode == 0
+    assert runtime("exec", "box", "true").returncode == 0
+
+
+def test_exec_in_a_group_below(runtime, running):
+    top = "memory" if os.path.isdir("/sys/fs/cgroup/memory") else ""
+    place = f"/sys/fs/cgroup/{top}{running['linux']['cgroupsPath']}"
+    os.mkdir(f"{place}/part")
+    words = f"{top}:part" if top else "part"
+    runtime("exec", "-d", "--cgroup", words, "box", "sleep", "77", capture_output=False)
+    with open(f"{place}/part/cgroup.procs", encoding="ascii") as file:
+        (pid,) = file.read().split()
+    with open(f"/proc/{pid}/cmdline", encoding="ascii") as file:
+        assert file.read() == "sleep\x0077\0"
+    for bad, why in (("nope", "there is no cgroup nope below"), ("../x", "leads out of"), ("moon:x", "no cgroup hier")):
+        done = runtime("exec", "--cgroup", bad, "box", "true")
+        assert done.returncode == 255
+        assert why in done.stderr
 
 
 def test_features_and_spec(runtime, tmp_path):

@@ -10,7 +10,7 @@ import os
 import subprocess
 
 import pytest
-from bundles import CHECKOUT, config
+from bundles import CHECKOUT, cgroups, config
 
 
 def hook(tmp_path, name, script=""):
@@ -77,14 +77,31 @@ def test_a_failing_start_container_hook_ends_it(runtime, rootfs, tmp_path):
     assert order(tmp_path) == ["stop"]
 
 
-def test_a_failing_poststart_hook_stops_the_container(runtime, rootfs, tmp_path):
+@pytest.mark.parametrize("kind", ["startContainer", "poststart"])
+@pytest.mark.parametrize("verb", ["start", "run"])
+def test_a_failing_hook_of_start_takes_the_container_to_its_end(runtime, rootfs, tmp_path, kind, verb):
+    """runtime.md, "Lifecycle": an error, the container stopped, and on at steps 12 and 13: undone, then poststop."""
     document = config(rootfs, "sleep", "30")
-    document["hooks"] = {"poststart": [hook(tmp_path, "poststart", "exit 1")]}
-    assert runtime("create", "-b", runtime.bundle(document), "x", capture_output=False).returncode == 0
-    started = runtime("start", "x")
-    assert started.returncode == 1
-    assert "the poststart hook" in started.stderr
-    assert runtime.state("x")["status"] == "stopped"
+    failing = {"path": "/bin/false"} if kind == "startContainer" else hook(tmp_path, "poststart", "exit 1")
+    document["hooks"] = {kind: [failing], "poststop": [hook(tmp_path, "bad", "exit 1"), hook(tmp_path, "stop")]}
+    bundle, log = runtime.bundle(document), tmp_path / "log"
+    words = ["run", "-b", bundle, "x"]
+    if verb == "start":
+        assert runtime("create", "-b", bundle, "x", capture_output=False).returncode == 0
+        pid = runtime.state("x")["pid"]
+        words = ["start", "x"]
+    done = runtime("--log", str(log), "--log-format", "json", *words)
+    assert done.returncode == 1
+    warning, error = done.stderr.splitlines()
+    assert warning.startswith(f"aoci: warning: the poststop hook {tmp_path}/bad.sh")
+    assert f"the {kind} hook" in error
+    assert [json.loads(line)["level"] for line in log.read_text().splitlines()] == ["warning", "error"]
+    assert [name for name in order(tmp_path) if name != kind] == ["bad", "stop"]
+    assert json.loads((tmp_path / "stop.json").read_text())["status"] == "stopped"
+    assert os.listdir(runtime.run_dir) == []
+    assert cgroups(runtime.prefix) == []
+    assert verb == "run" or not os.path.exists(f"/proc/{pid}/exe")
+    assert "does not exist" in runtime("delete", "x").stderr
 
 
 def test_a_failing_poststop_hook_is_a_warning(runtime, rootfs, tmp_path):

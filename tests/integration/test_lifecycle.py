@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import pytest
-from bundles import AOCI, CHECKOUT, cgroups, config, shell
+from bundles import AOCI, CHECKOUT, cgroups, config, detached, shell, without
 
 FOREVER = "trap 'exit 9' TERM; while :; do sleep 0.1; done"
 
@@ -197,6 +197,23 @@ def test_two_starts_at_once(runtime, rootfs, tmp_path):
     assert sorted(code for _said, code in ended) == [0, 1, 1], ended
     for said, code in ended:
         assert not code or "cannot start container box" in said or "cannot reach" in said
+
+
+@pytest.mark.parametrize("kind", ["host", "joined"])
+def test_sigkill_is_for_all_where_no_pid_namespace_is_the_containers(runtime, rootfs, kind):
+    """There the kernel lets the others live on when the first one dies."""
+    document = without(shell(rootfs, "sleep 1000 & sleep 1001"), "pid")
+    if kind == "joined":
+        pid = detached(runtime, shell(rootfs, FOREVER), "first")
+        document["linux"]["namespaces"].append({"type": "pid", "path": f"/proc/{pid}/ns/pid"})
+    detached(runtime, document, "box")
+    deadline = time.monotonic() + 10
+    while len(json.loads(runtime("ps", "-f", "json", "box").stdout)) < 2:
+        assert time.monotonic() < deadline
+    assert runtime("kill", "box", "KILL").returncode == 0
+    while json.loads(runtime("ps", "-f", "json", "box").stdout):
+        assert time.monotonic() < deadline
+    assert kind == "host" or runtime.state("first")["status"] == "running"
 
 
 class TestForeignCgroup:

@@ -277,6 +277,16 @@ class TestIdMappedMounts:
         assert "cannot mount bind of /proc on /m: Invalid argument. Id-mapped mounts need" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["bind", "rbind"])
+def test_a_relative_source_is_the_bundles(runtime, rootfs, option):
+    document = config(rootfs, "ls", "/m")
+    document["mounts"].append({"destination": "/m", "type": "none", "source": "data/in", "options": [option]})
+    bundle = runtime.bundle(document)
+    os.makedirs(os.path.join(bundle, "data", "in", "here"))
+    done = runtime("run", "-b", bundle, "box", cwd="/")
+    assert (done.stdout, done.stderr) == ("here\n", "")
+
+
 class TestRemount:
     def test_a_new_file_system(self, runtime, rootfs):
         again = {"destination": "/m", "type": "tmpfs", "options": ["remount", "ro", "size=128k"]}

@@ -186,7 +186,8 @@ def check_process(seen, process, *, seccomp):
     descriptors = dict(line.split()[-3::2] for line in seen["fds"] if " -> " in line)
     assert sorted(descriptors) == ["0", "1", "2"]
     assert all(target == "/dev/null" or target.startswith("pipe:") for target in descriptors.values())
-    assert seen["environment"] == process["env"]
+    home = {0: "/root", 1000: "/home/app"}[user["uid"]]  # by the image's /etc/passwd, since none is declared
+    assert seen["environment"] == [*process["env"], f"HOME={home}"]
     assert seen["oom"] == [str(process["oomScoreAdj"])]
     assert seen["cwd"] == ["/", "/"]
     assert seen["keys"] in (["0"], [])

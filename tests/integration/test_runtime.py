@@ -109,6 +109,13 @@ def test_read_only_root(runtime, rootfs):
     assert not os.path.exists(os.path.join(rootfs, "x"))
 
 
+def test_a_working_directory_is_made_in_a_read_only_root(runtime, own_rootfs):
+    document = shell(own_rootfs, "pwd; touch here || echo refused")
+    document["root"]["readonly"] = True
+    document["process"]["cwd"] = "/made/for/me"
+    assert out(runtime, document).split() == ["/made/for/me", "refused"]
+
+
 def test_a_user_can_open_its_own_stdout(runtime, rootfs):
     document = shell(rootfs, "echo out > /dev/stdout; echo err > /dev/stderr")
     document["process"]["user"] = {"uid": 1000, "gid": 1000}
@@ -189,7 +196,7 @@ def test_lifecycle_states_and_errors(runtime, rootfs):
     assert runtime.state("life")["status"] == "created"
     again = runtime("create", "-b", bundle, "life")
     assert again.returncode == 1
-    assert "in use by other processes" in again.stderr
+    assert "a container with the id life exists already" in again.stderr
     assert runtime("start", "life").returncode == 0
     running = runtime.state("life")
     assert running["status"] == "running"
@@ -249,6 +256,10 @@ def test_exit_codes(runtime, rootfs):
             "cannot mount nofs on /x: No such device",
         ),
         (lambda d: d["mounts"].append({"destination": "/x"}), "the mount on /x has no type"),
+        (
+            lambda d: d["mounts"].append({"destination": "/x", "source": "/etc", "options": ["bind", "tmpcopyup"]}),
+            "mounts[7].options: tmpcopyup on /x fills a tmpfs, and nothing else",
+        ),
         (lambda d: d.update(ociVersion="2.0"), "ociVersion: '2.0' is not 1.x"),
         (lambda d: d["root"].update(path="/no/such/root"), "root.path: /no/such/root is not a directory"),
         (

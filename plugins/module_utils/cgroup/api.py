@@ -251,8 +251,9 @@ class Cgroup:
         return sorted(found, key=_freezes)
 
     def _settings(self, resources: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Setting]:
-        from .resources import for_v2, huge_settings, rdma_settings, settings
+        from .resources import check_kernel_memory, for_v2, huge_settings, rdma_settings, settings
 
+        check_kernel_memory(resources)
         if self.hierarchy.mode == UNIFIED or "memory" in self.hierarchy.v2_controllers:
             resources = for_v2(resources)
         yield from settings(resources, self._table(), self.has)

@@ -118,6 +118,17 @@ V1_ONLY = {
 """What v2 gave up, and what to do instead."""
 
 
+def check_kernel_memory(resources: Mapping[str, Any]) -> None:
+    """Raise CgroupError for memory.kernel: since Linux 5.16 v1 limits nothing by it, and v2 never has."""
+    if (resources.get("memory") or {}).get("kernel"):
+        raise CgroupError(
+            "memory.kernel limits nothing: the memory of the kernel counts as memory",
+            step="memory",
+            obj="memory.kernel",
+            hint="Declare a limit of memory that has room for it",
+        )
+
+
 def settings(
     resources: Mapping[str, Any], table: tuple[Row, ...], has: Callable[[str, str], bool]
 ) -> Iterator[Setting]:

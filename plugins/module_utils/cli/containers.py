@@ -12,10 +12,10 @@ from ..container import inside, records
 from ..container.errors import ContainerError
 from ..container.observe import observe
 from ..statedir import StateDir
+from .parsing import parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from typing import Any
 
     from ..container.logs import Entry
@@ -27,20 +27,14 @@ def run(argv: list[str], root: str | None) -> int:
     return verbs[argv[0]](argv[1:], StateDir(root))
 
 
-def _parser(verb: str, description: str) -> argparse.ArgumentParser:
-    import argparse
-
-    return argparse.ArgumentParser(prog=f"aoci {verb}", description=description)
-
-
 def _containers(argv: list[str], state: StateDir) -> int:
-    parser = _parser("containers", "List the containers of this host.")
-    parser.add_argument("-q", "--quiet", action="store_true", help="names only")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
-    parser.add_argument(
+    options = parser("containers", "List the containers of this host.")
+    options.add_argument("-q", "--quiet", action="store_true", help="names only")
+    options.add_argument("--format", choices=("table", "json"), default="table")
+    options.add_argument(
         "--remove-ended", metavar="DIRECTORY", help="remove the container that has this directory, if it has ended"
     )
-    chosen = parser.parse_args(argv)
+    chosen = options.parse_args(argv)
     if chosen.remove_ended:
         return _remove_ended(chosen.remove_ended, state)
     found = [record for record in (records.load(state, name) for name in records.names(state)) if record is not None]
@@ -89,9 +83,9 @@ def _size(count: int) -> str:
 
 
 def _inspect(argv: list[str], state: StateDir) -> int:
-    parser = _parser("inspect", "Print all that is known of containers, as JSON.")
-    parser.add_argument("names", metavar="NAME", nargs="+")
-    chosen = parser.parse_args(argv)
+    options = parser("inspect", "Print all that is known of containers, as JSON.")
+    options.add_argument("names", metavar="NAME", nargs="+")
+    chosen = options.parse_args(argv)
     import json
 
     from ..container.inspect import inspect
@@ -102,15 +96,15 @@ def _inspect(argv: list[str], state: StateDir) -> int:
 
 
 def _logs(argv: list[str], state: StateDir) -> int:
-    parser = _parser("logs", "Print what a container wrote: its stdout on stdout, its stderr on stderr.")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the container ends")
-    parser.add_argument("-n", "--tail", metavar="N", type=int, help="begin with the last N lines")
-    parser.add_argument(
+    options = parser("logs", "Print what a container wrote: its stdout on stdout, its stderr on stderr.")
+    options.add_argument("-f", "--follow", action="store_true", help="go on until the container ends")
+    options.add_argument("-n", "--tail", metavar="N", type=int, help="begin with the last N lines")
+    options.add_argument(
         "--since", metavar="TIME", help="what was written since then: 10m, 2026-01-31T12:00:00Z or a Unix time"
     )
-    parser.add_argument("-t", "--timestamps", action="store_true", help="print when each line was written")
-    parser.add_argument("name", metavar="NAME")
-    chosen = parser.parse_args(argv)
+    options.add_argument("-t", "--timestamps", action="store_true", help="print when each line was written")
+    options.add_argument("name", metavar="NAME")
+    chosen = options.parse_args(argv)
     from ..container import logs
     from ..container.observe import monitor_pid
 

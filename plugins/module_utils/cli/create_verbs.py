@@ -11,8 +11,10 @@ from __future__ import annotations
 import _socket
 import os
 
+from ..cgroup.errors import CgroupError
 from ..kernel import constants as c
 from ..kernel import syscalls
+from ..kernel.errors import Error
 from ..runtime.config import Config
 from ..runtime.create import create
 from .main import state_directory, warn
@@ -44,9 +46,23 @@ def run(argv: list[str], root: str | None) -> int:
     return 0
 
 
-def preserved(words: Words) -> int:
-    """How many descriptors the program keeps: as told, and those of socket activation (sd_listen_fds(3))."""
-    return (words.number("--preserve-fds") or 0) + int(os.environ.get("LISTEN_FDS", "0"))
+def preserved(words: Words, activated: int = 0) -> int:
+    """How many descriptors after stdio the program keeps: *activated*, and as many more as told. Raises Error."""
+    told = words.number("--preserve-fds") or 0
+    if told < 0:
+        raise Error(f"--preserve-fds takes a number of descriptors, not {told}")
+    for fd in range(3, 3 + activated + told):
+        try:
+            os.fstat(fd)
+        except OSError as error:
+            raise Error.of(error, f"descriptor {fd} of {activated + told} to be kept", step="stdio") from error
+    return activated + told
+
+
+def _activated() -> int:
+    """How many descriptors socket activation has given to us, and not to another process (sd_listen_fds(3))."""
+    count = os.environ.get("LISTEN_FDS", "")
+    return int(count) if os.environ.get("LISTEN_PID") == str(os.getpid()) and count.isdigit() else 0
 
 
 def _create(
@@ -58,16 +74,23 @@ def _create(
         from ..runtime.console import connect
 
         console = connect(path)
-    created = create(
-        config,
-        container_id,
-        run_dir,
-        pid_file=words.values.get("--pid-file", ""),
-        console=console,
-        preserve_fds=preserved(words),
-        no_pivot="--no-pivot" in words.flags,
-        systemd_cgroup="--systemd-cgroup" in words.flags,
-    )
+    config.activated = _activated()
+    try:
+        created = create(
+            config,
+            container_id,
+            run_dir,
+            pid_file=words.values.get("--pid-file", ""),
+            console=console,
+            preserve_fds=preserved(words, config.activated),
+            no_pivot="--no-pivot" in words.flags,
+            new_keyring="--no-new-keyring" not in words.flags,
+            systemd_cgroup="--systemd-cgroup" in words.flags,
+        )
+    except CgroupError as error:
+        from ..runtime.resources import naming_property
+
+        raise naming_property(error, config.resources) from error
     warn(created.warnings)
     return created
 
@@ -82,6 +105,7 @@ def _run(config: Config, run_dir: str, container_id: str, words: Words) -> int:
     created = _create(config, run_dir, container_id, words, theirs)
     if theirs is not None:
         theirs.close()
+    created.warnings = []  # told
     from ..runtime import lifecycle
     from ..runtime.dismantle import dismantle
 
@@ -96,7 +120,8 @@ def _run(config: Config, run_dir: str, container_id: str, words: Words) -> int:
             warn(dismantle(run_dir, created))
         return code
     except BaseException:
-        warn(dismantle(run_dir, created))
+        # A hook that fails has it taken apart already.
+        warn(created.warnings + lifecycle.delete(run_dir, container_id, force=True))
         raise
 
 

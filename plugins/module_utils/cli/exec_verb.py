@@ -20,8 +20,8 @@ from ..kernel import syscalls
 from ..kernel.errors import Error
 from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import suppress
+from ..runtime import entrance, lifecycle
 from ..runtime import exec as runtime_exec
-from ..runtime import lifecycle
 from ..runtime import state as states
 from ..runtime.console import connect
 from ..runtime.errors import NoSuchContainer, WrongState
@@ -42,9 +42,12 @@ FAILED = 255  # the exit code for "the program could not be run", as runc has it
 _FAILED_BY_NAME = {errno.ENOENT: 127, errno.EACCES: 126}
 _FAILED_OTHERWISE = 125
 _SYNTAX = Syntax(
-    valued=("--console-socket", "--pid-file", "--process", "--user", "--cwd", "--preserve-fds", "--cgroup"),
+    valued=(
+        *("--console-socket", "--pid-file", "--process", "--user", "--cwd", "--preserve-fds"),
+        *("--apparmor", "--process-label"),
+    ),
     flags=("--tty", "--interactive", "--detach", "--no-new-privs", "--ignore-paused"),
-    repeated=("--env", "--cap", "--additional-gids"),
+    repeated=("--env", "--cap", "--additional-gids", "--cgroup"),
     arguments=(1, 1),
     command=True,
     short={
@@ -126,7 +129,13 @@ def _exec(words: Words, found: State, state: StateDir | None, run_dir: str) -> i
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         stdio = (null, null, null)
     pid, _started = runtime_exec.execute(
-        run_dir, found, described, stdio=stdio, receiver=receiver, preserve_fds=preserved(words)
+        run_dir,
+        found,
+        described,
+        stdio=stdio,
+        receiver=receiver,
+        preserve_fds=preserved(words),
+        below=entrance.parse(words.lists.get("--cgroup", [])),
     )
     if receiver is not None:
         receiver.close()
@@ -182,6 +191,9 @@ def _described(words: Words, base: dict[str, Any]) -> dict[str, Any]:
 def _with_privileges(words: Words, described: dict[str, Any]) -> dict[str, Any]:
     if "--no-new-privs" in words.flags:
         described["noNewPrivileges"] = True
+    for option, name in (("--apparmor", "apparmorProfile"), ("--process-label", "selinuxLabel")):
+        if option in words.values:
+            described[name] = words.values[option]
     if words.lists.get("--cap"):
         described["capabilities"] = _with_capabilities(described.get("capabilities", {}), words.lists["--cap"])
     return described

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Callable
 
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+# Not for the program: what cannot be caught, what is about ourselves, and SIGWINCH, which goes through the terminal.
+_OURS = ("KILL", "STOP", "CHLD", "PIPE", "URG", "WINCH", "SEGV", "BUS", "FPE", "ILL", "ABRT", "TRAP", "SYS", "XFSZ")
+_FORWARDED = signal.valid_signals() - {getattr(signal, f"SIG{name}") for name in _OURS}
 
 
 def follow(pid: int, console: _socket.socket | None, start: Callable[[], None]) -> int:

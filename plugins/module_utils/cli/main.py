@@ -13,6 +13,7 @@ import os
 import sys
 
 from ..kernel.errors import Error
+from ..kernel.lean import dumps
 from ..runtime.errors import Unprotected
 
 TYPE_CHECKING = False
@@ -51,16 +52,17 @@ A host's containers:
                           bring back what is to outlive a reboot; for the host's init to call
 
 An OCI runtime (runtime-spec 1.3), for other tools:
-  create [-b BUNDLE] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--no-pivot] ID
+  create [-b BUNDLE] [--pid-file FILE] [--console-socket PATH] [--preserve-fds N] [--no-pivot] [--no-new-keyring] ID
   start ID
   run [-d] [--keep] [options of create] ID
   state ID
   kill [--all] ID [SIGNAL]
   delete [-f] ID
-  exec [-t] [-d] [-u UID[:GID]] [--cwd DIR] [-e NAME=VALUE] [-c CAP] [-p FILE] [--pid-file FILE] ID COMMAND …
+  exec [-t] [-d] [-u UID[:GID]] [--cwd DIR] [-e NAME=VALUE] [-c CAP] [-p FILE] [--pid-file FILE] [--cgroup PATH]
+    [--apparmor PROFILE] [--process-label LABEL] [--no-new-privs] [--preserve-fds N] ID COMMAND …
   list [-f table|json] [-q]      ps [-f table|json] ID [options of ps]
   pause ID      resume ID
-  update [-r FILE|-] [--memory N] [--cpu-quota N] … ID
+  update [-r FILE|-] [--memory SIZE] [--cpu-quota N] … ID
   events [--stats] [--interval 5s] ID
   features      spec [-b BUNDLE]
 
@@ -76,7 +78,8 @@ _MODULES = {
     **dict.fromkeys(("create", "run"), "create_verbs"),
     **dict.fromkeys(("start", "state", "kill", "delete", "list"), "runtime_verbs"),
     "exec": "exec_verb",
-    **dict.fromkeys(("pause", "resume", "ps", "update", "events", "features", "spec"), "more_verbs"),
+    **dict.fromkeys(("pause", "resume", "ps", "update", "features", "spec"), "more_verbs"),
+    "events": "events_verb",
     **dict.fromkeys(("containers", "inspect", "logs"), "containers"),
     "stats": "stats",
     "cp": "cp_verb",
@@ -90,10 +93,12 @@ _MODULES = {
     "boot": "boot_verb",
     "module": "module_verb",
 }
+_RUNTIME = ("create_verbs", "runtime_verbs", "exec_verb", "more_verbs", "events_verb")  # argparse helps the others
 # What enters a container needs an executable that it cannot write to; what creates one, sometimes (programfile.py).
 _PROTECTED = ("exec", "health-run")
 _VALUED = ("--root", "--log", "--log-format", "--cgroup-manager", "--rootless", "--criu")
 _FLAGS = ("--debug", "--systemd-cgroup")
+_HELP = ("help", "--help", "-h")
 
 
 def main(argv: list[str]) -> int:
@@ -104,7 +109,7 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"aoci: {error}\n")
         return 1
     _log.update(path=options.get("--log", ""), form=options.get("--log-format", "text"))
-    if not rest or rest[0] in ("help", "--help", "-h"):
+    if not rest or rest[0] in _HELP or (_MODULES.get(rest[0]) in _RUNTIME and rest[1:2] in (["--help"], ["-h"])):
         sys.stdout.write(USAGE)
         return 0
     verb = rest[0]
@@ -122,6 +127,8 @@ def main(argv: list[str]) -> int:
             _protect(argv)
     except (Error, OSError) as error:
         report(error, verb)
+    except MemoryError:
+        report(Error("there is not enough memory", step=verb), verb)
     except KeyboardInterrupt:
         return 130
     except SystemExit as end:  # of argparse: help was asked for, or the options are wrong, which it has said
@@ -140,17 +147,21 @@ def report(error: Error | OSError, verb: str) -> None:
     else:
         message = " ".join(str(error).split("\n"))
     sys.stderr.write(f"aoci: {message}\n")
+    _note("error", message)
+
+
+def _note(level: str, message: str) -> None:
+    """Write *message* to the file of --log."""
     if not _log["path"]:
         return
     import time
 
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    quoted = dumps(message)
     if _log["form"] == "json":
-        import json
-
-        line = json.dumps({"level": "error", "msg": message, "time": stamp})
+        line = f'{{"level": "{level}", "msg": {quoted}, "time": "{stamp}"}}'
     else:
-        line = f'time="{stamp}" level=error msg="{message}"'
+        line = f'time="{stamp}" level={level} msg={quoted}'
     try:
         with open(_log["path"], "a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -168,15 +179,16 @@ def state_directory(root: str | None) -> str:
 
 
 def warn(warnings: list[str]) -> None:
-    """Say on stderr what did not keep the work from being done."""
+    """Say on stderr, and in the file of --log, what did not keep the work from being done."""
     for warning in warnings:
         sys.stderr.write(f"aoci: warning: {warning}\n")
+        _note("warning", warning)
 
 
 def _systemd_cgroup(options: dict[str, str]) -> bool:
     """Whether systemd is to make the cgroup, as runc's option or crun's says. Raises Error."""
     manager = options.get("--cgroup-manager", "cgroupfs")
-    if manager not in ("cgroupfs", "disabled", "systemd"):
+    if manager not in ("cgroupfs", "systemd"):
         raise Error(f"there is no cgroup manager {manager!r}", hint="There are cgroupfs and systemd")
     return "--systemd-cgroup" in options or manager == "systemd"
 
@@ -222,6 +234,8 @@ def _global_options(argv: list[str]) -> tuple[dict[str, str], list[str]]:
             options[name] = value if equals else rest.pop(0)
         else:
             raise Error(f"there is no option {name}", hint="'aoci help' lists them")
+    if options.get("--log-format", "text") not in ("text", "json"):
+        raise Error(f"--log-format takes text or json, not {options['--log-format']!r}")
     return options, rest
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pause, resume, ps, update, events, features and spec, as other OCI runtimes have them on their command lines."""
+"""pause, resume, ps, update, features and spec, as other OCI runtimes have them on their command lines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 
+from ..cgroup.errors import CgroupError
+from ..cgroup.units import parse_bytes
 from ..kernel.errors import Error
 from ..kernel.files import read_bytes
 from ..runtime import lifecycle
@@ -30,20 +31,25 @@ _UPDATES = {
     "--cpu-period": ("cpu", "period"),
     "--cpu-quota": ("cpu", "quota"),
     "--cpu-burst": ("cpu", "burst"),
+    "--cpu-rt-period": ("cpu", "realtimePeriod"),
+    "--cpu-rt-runtime": ("cpu", "realtimeRuntime"),
     "--cpu-share": ("cpu", "shares"),
     "--cpu-idle": ("cpu", "idle"),
+    "--pids-limit": ("pids", "limit"),
+}
+_SIZES = {
+    "--kernel-memory": ("memory", "kernel"),
+    "--kernel-memory-tcp": ("memory", "kernelTCP"),
     "--memory": ("memory", "limit"),
     "--memory-reservation": ("memory", "reservation"),
     "--memory-swap": ("memory", "swap"),
-    "--pids-limit": ("pids", "limit"),
 }
 _LISTS = {"--cpuset-cpus": ("cpu", "cpus"), "--cpuset-mems": ("cpu", "mems")}
 _SYNTAX = {
     "pause": Syntax(),
     "resume": Syntax(),
     "ps": Syntax(("--format",), command=True, short={"-f": "--format"}),
-    "update": Syntax((*_UPDATES, *_LISTS, "--resources"), short={"-r": "--resources"}),
-    "events": Syntax(("--interval",), ("--stats",)),
+    "update": Syntax((*_UPDATES, *_SIZES, *_LISTS, "--resources"), short={"-r": "--resources"}),
     "features": Syntax(arguments=(0, 0)),
     "spec": Syntax(("--bundle",), ("--rootless",), arguments=(0, 0), short={"-b": "--bundle"}),
 }
@@ -65,11 +71,9 @@ def run(argv: list[str], root: str | None) -> int:
     elif verb == "resume":
         lifecycle.resume(run_dir, words.arguments[0])
     elif verb == "update":
-        lifecycle.update(run_dir, words.arguments[0], _resources(words))
+        _update(run_dir, words.arguments[0], _resources(words))
     elif verb == "ps":
         _ps(lifecycle.state(run_dir, words.arguments[0]), words)
-    elif verb == "events":
-        _events(run_dir, words)
     return 0
 
 
@@ -91,6 +95,15 @@ def _spec(words: Words) -> None:
         file.write("\n")
 
 
+def _update(run_dir: str, container_id: str, resources: dict[str, Any]) -> None:
+    try:
+        lifecycle.update(run_dir, container_id, resources)
+    except CgroupError as error:
+        from ..runtime.resources import naming_property
+
+        raise naming_property(error, resources) from error
+
+
 def _resources(words: Words) -> dict[str, Any]:
     path = words.values.get("--resources")
     if path:
@@ -106,6 +119,9 @@ def _resources(words: Words) -> dict[str, Any]:
         value = words.number(option)
         if value is not None:
             resources.setdefault(group, {})[key] = value
+    for option, (group, key) in _SIZES.items():
+        if option in words.values:
+            resources.setdefault(group, {})[key] = parse_bytes(words.values[option], option)
     for option, (group, key) in _LISTS.items():
         if option in words.values:
             resources.setdefault(group, {})[key] = words.values[option]
@@ -116,7 +132,7 @@ def _resources(words: Words) -> dict[str, Any]:
 
 def _ps(found: State, words: Words) -> None:
     pids = found.cgroup().pids()
-    if words.values.get("--format", "table") == "json":
+    if words.form() == "json":
         sys.stdout.write(json.dumps(pids) + "\n")
         return
     done = subprocess.run(["ps", *(words.command or ["-ef"])], capture_output=True, text=True, check=False)
@@ -130,29 +146,3 @@ def _ps(found: State, words: Words) -> None:
     position = columns.index("PID")
     rows = [line for line in lines[1:] if len(line.split()) > position and line.split()[position] in wanted]
     sys.stdout.write("\n".join([lines[0], *rows]) + "\n")
-
-
-def _events(run_dir: str, words: Words) -> None:
-    text = words.values.get("--interval", "5s")
-    try:
-        interval = float(text.rstrip("s"))
-    except ValueError:
-        raise Error(f"--interval takes seconds, as in 5s, not {text!r}") from None
-    while True:
-        found = lifecycle.state(run_dir, words.arguments[0])
-        if found.status not in ("created", "running", "paused"):
-            return
-        usage = found.cgroup().usage()
-        sys.stdout.write(json.dumps({"type": "stats", "id": found.id, "data": _stats(usage)}) + "\n")
-        sys.stdout.flush()
-        if "--stats" in words.flags:
-            return
-        time.sleep(interval)
-
-
-def _stats(usage: dict[str, int]) -> dict[str, Any]:
-    """*usage* of a cgroup in the shape that runc's events have."""
-    cpu = {"usage": {"total": usage.get("cpu_usec", 0) * 1000}}
-    throttled = {"throttledTime": usage.get("throttled_usec", 0) * 1000}
-    memory = {"usage": {"usage": usage.get("memory", 0), "max": usage.get("memory_peak", 0)}}
-    return {"cpu": {**cpu, "throttling": throttled}, "memory": memory, "pids": {"current": usage.get("pids", 0)}}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .words import Words
 
+_OWNER = "root"  # nobody else makes any
 _SHORT = {"-a": "--all", "-f": "--force", "-q": "--quiet"}
 _SYNTAX = {
     "start": Syntax(),
@@ -40,7 +41,7 @@ def run(argv: list[str], root: str | None) -> int:
         return _list(run_dir, words)
     container_id = words.arguments[0]
     if verb == "start":
-        lifecycle.start(run_dir, container_id)
+        _start(run_dir, container_id)
     elif verb == "state":
         _show(lifecycle.state(run_dir, container_id).as_dict())
     elif verb == "kill":
@@ -49,6 +50,14 @@ def run(argv: list[str], root: str | None) -> int:
     elif verb == "delete":
         warn(lifecycle.delete(run_dir, container_id, force="--force" in words.flags))
     return 0
+
+
+def _start(run_dir: str, container_id: str) -> None:
+    found = lifecycle.state(run_dir, container_id)
+    try:
+        lifecycle.start_found(run_dir, found)
+    finally:
+        warn(found.warnings)  # of what a hook that failed had taken apart
 
 
 def _show(document: dict[str, Any]) -> None:
@@ -74,6 +83,7 @@ def signal_number(name: str) -> int:
 
 
 def _list(run_dir: str, words: Words) -> int:
+    form = words.form()
     found = []
     for container_id in states.ids(run_dir):
         try:
@@ -84,10 +94,10 @@ def _list(run_dir: str, words: Words) -> int:
             report(error, "list")
     if "--quiet" in words.flags:
         sys.stdout.write("".join(state.id + "\n" for state in found))
-    elif words.values.get("--format", "table") == "json":
-        sys.stdout.write(dumps([state.as_dict() for state in found]) + "\n")
+    elif form == "json":
+        sys.stdout.write(dumps([{**state.as_dict(), "owner": _OWNER} for state in found]) + "\n")
     else:
-        rows = [("ID", "PID", "STATUS", "BUNDLE", "CREATED")]
-        rows += [(s.id, str(s.as_dict()["pid"]), s.status, s.bundle, s.created) for s in found]
+        rows = [("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")]
+        rows += [(s.id, str(s.as_dict()["pid"]), s.status, s.bundle, s.created, _OWNER) for s in found]
         sys.stdout.write(table(rows))
     return 0

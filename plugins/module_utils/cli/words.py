@@ -62,6 +62,13 @@ class Words:
         except ValueError:
             raise Error(f"{option} takes a whole number, not {text!r}") from None
 
+    def form(self) -> str:
+        """The value of --format: table or json. Raises Error."""
+        form = self.values.get("--format", "table")
+        if form not in ("table", "json"):
+            raise Error(f"--format takes table or json, not {form!r}")
+        return form
+
 
 def sort(verb: str, syntax: Syntax, argv: Sequence[str]) -> Words:
     """Sort *argv*. Raises Error for what the verb does not take."""

@@ -58,6 +58,19 @@ def permitted() -> int:
     return syscalls.capget()[1]
 
 
+def grantable(wanted: dict[str, int], available: int) -> dict[str, int]:
+    """What of the five sets *wanted* (name → mask) execve(2)'s process can have that has *available* itself; pure.
+
+    capabilities(7): what is effective must be permitted, what is inheritable in the bounding set, and what is ambient
+    both permitted and inheritable.
+    """
+    granted = {name: bits & available for name, bits in wanted.items()}
+    granted["effective"] &= granted["permitted"]
+    granted["inheritable"] &= granted["bounding"]
+    granted["ambient"] &= granted["permitted"] & granted["inheritable"]
+    return granted
+
+
 def drop_bounding(keep: int) -> None:
     """Drop every capability but *keep* from the bounding set; needs CAP_SETPCAP."""
     for number in range(64):

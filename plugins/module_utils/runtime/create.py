@@ -36,13 +36,14 @@ def create(
     console: _socket.socket | None = None,
     preserve_fds: int = 0,
     no_pivot: bool = False,
+    new_keyring: bool = True,
     systemd_cgroup: bool = False,
 ) -> State:
     """Create the container *container_id* from *config* and return its state; its program waits for start.
 
     console       a connected socket that gets the terminal's master; needed where process.terminal is set
     preserve_fds  how many inherited descriptors after stdio the program keeps
-    no_pivot      see init.Inheritance
+    no_pivot, new_keyring  see init.Inheritance
     systemd_cgroup  let systemd make the cgroup; linux.cgroupsPath is then slice:prefix:name
 
     The caller's process must be single-threaded. What is made is unmade when anything fails. Raises Unprotected when
@@ -75,7 +76,8 @@ def create(
             ours.close()
             from . import init
 
-            init.run(init.Inheritance(config, theirs, stdio, console, preserve_fds, no_pivot), first=first)
+            given = init.Inheritance(config, theirs, stdio, console, preserve_fds, no_pivot, new_keyring)
+            init.run(given, first=first)
     theirs.close()
     from .outside import Outside
 

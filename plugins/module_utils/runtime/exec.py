@@ -16,7 +16,7 @@ import os
 from ..kernel import constants as c
 from ..kernel import idmap, procfs, selfexe, syscalls
 from ..kernel.lean import signal, suppress
-from . import child, console, fork, limits, namespaces, process, seccomp
+from . import child, console, entrance, fork, home, limits, namespaces, process, seccomp
 from . import state as states
 from .channel import Channel
 from .config import NAMESPACES, Config
@@ -26,6 +26,7 @@ from .errors import RuntimeFault, Unprotected, WrongState
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
+    from collections.abc import Mapping
     from typing import Any
 
     from ..cgroup.api import Cgroup
@@ -40,11 +41,13 @@ def execute(
     stdio: tuple[int, int, int] = (0, 1, 2),
     receiver: _socket.socket | None = None,
     preserve_fds: int = 0,
+    below: Mapping[str, str] | None = None,
 ) -> tuple[int, int]:
     """Run the program that *described* (a ``process`` object) says in the container *found*; (pid, start time).
 
     Returns when execve(2) has succeeded; the process is then a child of the nearest subreaper. *receiver* gets the
-    terminal's master where ``terminal`` is set. Raises WrongState, RuntimeFault, CgroupError.
+    terminal's master where ``terminal`` is set; *below* names groups as entrance.enter() takes them. Raises
+    WrongState, RuntimeFault, CgroupError.
     """
     check_caller()
     if not selfexe.is_protected():  # the container's processes can see us until the program runs
@@ -67,7 +70,7 @@ def execute(
             forked = os.fork()
             if forked == 0:
                 ours.close()
-                _run(config, cgroup, theirs, proc, stdio, receiver, preserve_fds)
+                _run(config, cgroup, theirs, proc, stdio, receiver, preserve_fds, below or {})
         theirs.close()
         try:
             return _converse(config, found, ours)
@@ -124,6 +127,7 @@ def _run(
     stdio: tuple[int, int, int],
     receiver: _socket.socket | None,
     preserve_fds: int,
+    below: Mapping[str, str],
 ) -> None:
     """The forked child's whole life; never returns."""
     step = child.Step()
@@ -134,7 +138,8 @@ def _run(
         step.name = "cgroup"
         if config.exec_affinity is not None:
             config.exec_affinity.before_cgroup()
-        child.join_cgroup(cgroup.entrances(unified=cgroup.needs_unified(config.resources)))
+        entrances = cgroup.entrances(unified=cgroup.needs_unified(config.resources))
+        entrance.enter(cgroup, entrances, proc, below)
         if config.exec_affinity is not None:
             config.exec_affinity.in_cgroup()
         syscalls.prctl(c.PR_SET_DUMPABLE, 0)  # the container's processes must not look into us
@@ -171,6 +176,7 @@ def _run(
         if config.no_new_privileges:
             syscalls.prctl(c.PR_SET_NO_NEW_PRIVS, 1)
         step.name = "program"
+        home.complete(config)
         process.execute(config, process.find_program(config), last_capabilities, channel)
     except BaseException as error:  # noqa: BLE001  whatever it is: report it, and never run the caller's clean-up
         channel.fail(error, step.name)

@@ -16,7 +16,7 @@ import os
 
 from ..kernel import constants as c
 from ..kernel import procfs, syscalls
-from . import child, devices, hooks, mounting, namespaces, process, rootfs
+from . import child, devices, home, hooks, mounting, namespaces, process, rootfs
 from .channel import START_SOCKET, accept, listen
 from .fork import unshare
 
@@ -36,6 +36,7 @@ class Inheritance:
     console       connected to whoever gets the terminal's master; None without a terminal
     preserve_fds  how many descriptors after stdio the program keeps
     no_pivot      move the root mount instead of pivot_root(2): a ramfs cannot be pivoted
+    new_keyring   a session keyring of its own; False leaves it the caller's (keyrings(7))
 
     Told later, by sync 1:
 
@@ -43,7 +44,9 @@ class Inheritance:
     state         the state document for hooks
     """
 
-    __slots__ = ("channel", "config", "console", "listener", "no_pivot", "preserve_fds", "state", "stdio")
+    __slots__ = (
+        *("channel", "config", "console", "listener", "new_keyring", "no_pivot", "preserve_fds", "state", "stdio"),
+    )
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Inheritance:
         console: _socket.socket | None,
         preserve_fds: int,
         no_pivot: bool,
+        new_keyring: bool,
     ) -> None:
         self.config = config
         self.channel = channel
@@ -60,6 +64,7 @@ class Inheritance:
         self.console = console
         self.preserve_fds = preserve_fds
         self.no_pivot = no_pivot
+        self.new_keyring = new_keyring
         self.listener: _socket.socket
         self.state: dict[str, Any]
 
@@ -127,7 +132,8 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
     config, channel = given.config, given.channel
     step.name = "session"
     os.setsid()
-    child.new_keyring()
+    if given.new_keyring:
+        child.new_keyring()
     procfd = procfs.open_proc()
     step.name = "network"
     if config.namespaces.get("network") == "":
@@ -163,10 +169,12 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
     hooks.run_all(config.hooks["createContainer"], {**given.state, "pid": os.getpid()}, config.bundle)
     step.name = "masks"
     if config.own_mounts:
+        if config.readonly:
+            process.make_cwd_in(config, rootfd)
         rootfs.finish(config, rootfd)
     step.name = "sysctl"
-    for key, value in config.sysctl.items():
-        procfs.write_proc(procfd, "sys/" + key.replace(".", "/"), value)
+    for path, value in config.sysctl.items():
+        procfs.write_proc(procfd, f"sys/{path}", value)
     if config.hooks["startContainer"]:
         hooks.preload()
     if config.process_label is not None:
@@ -200,6 +208,7 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
     if config.no_new_privileges:
         syscalls.prctl(c.PR_SET_NO_NEW_PRIVS, 1)
     step.name = "program"
+    home.complete(config)
     program = process.find_program(config)
     channel.send({"armed": True})  # sync 7: from here on only start can fail
     channel.close()

@@ -37,13 +37,14 @@ def state(run_dir: str, container_id: str) -> State:
 def start(run_dir: str, container_id: str) -> None:
     """Let a created container's program run; returns when execve(2) has succeeded.
 
-    Raises WrongState unless it is in status created, RuntimeFault with the reason when the program cannot be run.
+    Raises WrongState unless it is in status created, RuntimeFault with the reason when the program cannot be run. Of
+    a container whose startContainer or poststart hook has failed nothing is left then.
     """
     start_found(run_dir, state(run_dir, container_id))
 
 
 def start_found(run_dir: str, found: State) -> None:
-    """:func:`start` by whoever has its state already: just loaded, or from create."""
+    """:func:`start` by whoever has its state already: just loaded, or from create; its warnings are added there."""
     container_id = found.id
     if found.status != "created":
         raise WrongState(
@@ -82,25 +83,24 @@ def start_found(run_dir: str, found: State) -> None:
         if procfs.has_executed(found.pid, found.start_time) is False:
             raise died(found.cgroup())
         if found.hooks.get("poststart"):
-            _poststart(found)
+            found.status = "running"
+            hooks.run_all(hooks.parse(found.hooks)["poststart"], found.as_dict(), found.bundle)
+    except RuntimeFault as error:
+        if error.step in ("startContainer", "poststart"):
+            # runtime.md, "Lifecycle" steps 7 and 9: such a hook takes the container to the end, steps 12 and 13.
+            found.warnings += dismantle(run_dir, found)
+        raise
     finally:
         starter.close()
         with suppress(FileNotFoundError):  # a program that ends at once may be deleted already
             os.unlink(os.path.join(directory, START_SOCKET))
 
 
-def _poststart(found: State) -> None:
-    """runtime.md, "Lifecycle" step 9: a poststart hook that fails stops the container."""
-    found.status = "running"
-    try:
-        hooks.run_all(hooks.parse(found.hooks)["poststart"], found.as_dict(), found.bundle)
-    except RuntimeFault:
-        found.cgroup().kill(signal.SIGKILL)
-        raise
-
-
 def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = False) -> None:
-    """Send signal *number* to the container's first process, or to all. Raises WrongState when it is not alive."""
+    """Send signal *number* to the container's first process, or to all. Raises WrongState when it is not alive.
+
+    SIGKILL is for all where the kernel would not see to that: without a pid namespace of the container's own.
+    """
     found = state(run_dir, container_id)
     if found.status not in ("created", "running", "paused") and not all_processes:
         raise WrongState(
@@ -118,7 +118,9 @@ def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = 
             obj=container_id,
             errno=errno.ESRCH,
         ) from None
-    if number == signal.SIGKILL and found.status == "paused":
+    if number == signal.SIGKILL and not states.has_own_pids(run_dir, container_id):
+        found.cgroup().kill(number)
+    elif number == signal.SIGKILL and found.status == "paused":
         found.cgroup().thaw()  # a frozen process dies only when it runs again
 
 

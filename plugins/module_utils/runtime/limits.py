@@ -22,7 +22,8 @@ def set_rlimits(pid: int, rlimits: Iterable[tuple[int, int, int]]) -> None:
         try:
             resource.prlimit(pid, kind, (soft, hard))
         except (PermissionError, ValueError) as error:
-            name = next(key for key in dir(resource) if key.startswith("RLIMIT_") and getattr(resource, key) == kind)
+            named = {getattr(resource, key): key for key in dir(resource) if key.startswith("RLIMIT_")}
+            name = named.get(kind, f"number {kind}")
             raise RuntimeFault(
                 f"process.rlimits: cannot set {name} to {soft}:{hard}: {error}",
                 step="rlimits",

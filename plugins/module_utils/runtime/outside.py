@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from ..cgroup.hierarchy import UNIFIED
-from ..kernel import procfs
+from ..kernel import capabilities, procfs
 from ..kernel.errors import Error
 from ..kernel.files import write_atomic
 from ..kernel.lean import signal, suppress
@@ -43,6 +43,7 @@ class Outside:
         """The created container's state; arguments and errors as create.create has them."""
         claimed = None
         try:
+            state.check_free(run_dir, container_id)
             created = _describe(self.config, container_id, systemd=systemd)
             state.make(run_dir, created)
             claimed = created
@@ -128,8 +129,7 @@ class Outside:
 
 
 def _describe(config: Config, container_id: str, *, systemd: bool) -> State:
-    """What is to be the container's state. Raises RuntimeFault for an id that is none, and for a cgroup in use."""
-    state.check_id(container_id)
+    """What is to be the container's state. Raises RuntimeFault for a cgroup in use."""
     created = State(container_id, config.bundle, config.cgroups_path or f"/{container_id}", _now())
     if systemd:
         from ..cgroup.systemd import place_unit
@@ -148,11 +148,24 @@ def _describe(config: Config, container_id: str, *, systemd: bool) -> State:
         created.rdt_groups = config.intel_rdt.directories(container_id)
     for name in config.unknown_capabilities:
         created.warnings.append(f"process.capabilities: {name} is unknown and not granted")
+    created.warnings += _not_granted(config)
     if not config.own_mounts:
         from . import chrooting
 
         created.warnings += chrooting.warnings(config)
     return created
+
+
+def _not_granted(config: Config) -> list[str]:
+    """A warning for each set of which something cannot be granted (config.md, "capabilities")."""
+    # Who enters a user namespace has all of them there.
+    available = -1 if "user" in config.namespaces else capabilities.permitted()
+    granted = capabilities.grantable(config.capabilities, available)
+    return [
+        f"process.capabilities.{name}: {', '.join(capabilities.names(wanted & ~granted[name]))} cannot be granted"
+        for name, wanted in config.capabilities.items()
+        if wanted & ~granted[name]
+    ]
 
 
 def _meet(created: State, pid: int) -> None:

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 
-from ..kernel import capabilities, selfexe, syscalls
+from ..kernel import capabilities, safepath, selfexe, syscalls
 from ..kernel import constants as c
 from ..kernel.lean import signal
 from . import programfile
@@ -23,8 +23,16 @@ if TYPE_CHECKING:
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+def make_cwd_in(config: Config, rootfd: int) -> None:
+    """Make the working directory when the image lacks it, below *rootfd*: before the root becomes read-only."""
+    try:
+        os.close(safepath.mkdirs_in_root(rootfd, config.cwd))
+    except OSError as error:
+        raise _cwd_fault(config.cwd, error) from error
+
+
 def make_cwd(config: Config) -> None:
-    """Make the working directory when the image lacks it; inside the root already."""
+    """The same inside the root already."""
     if not os.path.isdir(config.cwd):
         previous = os.umask(0o022)
         try:
@@ -69,11 +77,12 @@ def become(config: Config) -> tuple[int, int, int] | None:
         _chdir(config, last=True)
     _check_cwd(config.cwd)
     syscalls.prctl(c.PR_SET_KEEPCAPS, 0)
-    granted = capabilities.permitted()  # what cannot be granted is left out: config.md, "capabilities"
-    sets = (wanted["effective"] & granted, wanted["permitted"] & granted, wanted["inheritable"] & granted)
-    kept &= granted
+    available = capabilities.permitted()
+    granted = capabilities.grantable(wanted, available)
+    sets = (granted["effective"], granted["permitted"], granted["inheritable"])
+    kept &= available
     syscalls.capset(sets[0] | kept, sets[1] | kept, sets[2])
-    capabilities.set_ambient(wanted["ambient"] & wanted["inheritable"] & wanted["permitted"] & granted)
+    capabilities.set_ambient(granted["ambient"])
     os.umask(config.umask)
     return sets if kept else None
 
@@ -181,6 +190,8 @@ def execute(config: Config, program: str, last_capabilities: tuple[int, int, int
     for entry in config.env:
         name, _equals, value = entry.partition("=")
         environment[name] = value
+    if config.activated:
+        environment.update(LISTEN_FDS=str(config.activated), LISTEN_PID=str(os.getpid()))  # sd_listen_fds(3)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     target: str | int = program
     args = config.args

@@ -8,10 +8,12 @@ What the values may be is the cgroup layer's to know; it counts on their types.
 
 from __future__ import annotations
 
+from ..cgroup.errors import CgroupError
 from .fields import choice, get, number, text, wrong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 _WHERE = "linux.resources"
@@ -25,6 +27,20 @@ _NUMBERS = {
 }
 _FLAGS = {"memory": ("disableOOMKiller", "useHierarchy", "checkBeforeUpdate")}
 _TEXTS = {"cpu": ("cpus", "mems")}
+_SECTIONS = {
+    "blkio": "blockIO",
+    "cpu": "cpu",
+    "cpuset": "cpu",
+    "devices": "devices",
+    "hugetlb": "hugepageLimits",
+    "io": "blockIO",
+    "memory": "memory",
+    "net_cls": "network",
+    "net_prio": "network",
+    "pids": "pids",
+    "rdma": "rdma",
+    "unified": "unified",
+}
 _THROTTLES = tuple(f"throttle{way}{what}Device" for way in ("Read", "Write") for what in ("Bps", "IOPS"))
 
 
@@ -90,3 +106,25 @@ def _block_io(block: dict[str, Any]) -> None:
                     number(entry, part, 0, 1000, 0, where=place)
             else:
                 number(entry, "rate", 0, _HIGH, where=place)
+
+
+def naming_property(error: CgroupError, resources: Mapping[str, Any]) -> CgroupError:
+    """*error* with the property of *resources* in front that it is about: the cgroup layer knows options and files."""
+    file = error.obj.rpartition("/")[2]
+    place = "memory.kernel" if file == "memory.kernel" else _property(file, resources) or _SECTIONS.get(error.step, "")
+    if not place:
+        return error
+    full = f"{_WHERE}.{place}"
+    return CgroupError(f"{full}: {error.message}", step=error.step, obj=full, errno=error.errno, hint=error.hint)
+
+
+def _property(file: str, resources: Mapping[str, Any]) -> str:
+    """Which of the declared properties the control *file* is of; "" where that cannot be told; pure."""
+    from ..cgroup.resources import V1, V2
+
+    if file in (resources.get("unified") or {}):
+        return f"unified.{file}"
+    for row in (*V1, *V2):
+        if row.file == file and row.key in (resources.get(row.section) or {}):
+            return f"{row.section}.{row.key}"
+    return ""

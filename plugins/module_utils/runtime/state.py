@@ -120,13 +120,23 @@ def make(run_dir: str, state: State) -> None:
         _remove(fresh)
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
-        raise RuntimeFault(
-            f"a container with the id {state.id} exists already",
-            step="create",
-            obj=state.id,
-            errno=errno.EEXIST,
-            hint="Delete it first, or take another id",
-        ) from None
+        raise _taken(state.id) from None
+
+
+def check_free(run_dir: str, container_id: str) -> None:
+    """Raise RuntimeFault where the id is taken: the first thing to say of such a container; :func:`make` decides."""
+    if os.path.exists(os.path.join(directory(run_dir, container_id), "state.json")):
+        raise _taken(container_id)
+
+
+def _taken(container_id: str) -> RuntimeFault:
+    return RuntimeFault(
+        f"a container with the id {container_id} exists already",
+        step="create",
+        obj=container_id,
+        errno=errno.EEXIST,
+        hint="Delete it first, or take another id",
+    )
 
 
 def save(run_dir: str, state: State) -> None:
@@ -163,6 +173,12 @@ def load_document(run_dir: str, container_id: str) -> dict[str, Any]:
     """The configuration that the container was created from."""
     document: dict[str, Any] = loads(read_bytes(os.path.join(directory(run_dir, container_id), CONFIG)))
     return document
+
+
+def has_own_pids(run_dir: str, container_id: str) -> bool:
+    """Whether the container has a new pid namespace, whose processes all end with its first."""
+    spaces = load_document(run_dir, container_id).get("linux", {}).get("namespaces") or ()
+    return any(entry.get("type") == "pid" and not entry.get("path") for entry in spaces)
 
 
 def load(run_dir: str, container_id: str) -> State:

@@ -63,10 +63,33 @@ def test_a_sysctl_needs_the_namespace_that_it_lies_in(key, tmp_path):
     ours = f"/proc/{os.getpid()}/ns/{'net' if kind == 'network' else kind}"
     aside = tmp_path / "aside"
     aside.symlink_to(ours)  # the inode counts, whatever the path
-    assert Config(plain(linux__sysctl={key: "1"}, linux__namespaces=namespaces(kind)), "/bundle").sysctl == {key: "1"}
+    allowed = Config(plain(linux__sysctl={key: "1"}, linux__namespaces=namespaces(kind)), "/bundle")
+    assert allowed.sysctl == {key.replace(".", "/"): "1"}
     for spaces in (namespaces(), namespaces(**{kind: ours}), namespaces(**{kind: str(aside)})):
         with pytest.raises(ConfigError, match=f"linux.sysctl: {key} without a {kind} namespace would change the host"):
             Config(plain(linux__sysctl={key: "1"}, linux__namespaces=spaces), "/bundle")
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("net.ipv4.ip_forward", "net/ipv4/ip_forward"),
+        ("net/ipv4/ip_forward", "net/ipv4/ip_forward"),
+        ("net.ipv4.conf.eth0/7.forwarding", "net/ipv4/conf/eth0.7/forwarding"),
+        ("net/ipv4/conf/eth0.7/forwarding", "net/ipv4/conf/eth0.7/forwarding"),
+    ],
+)
+def test_the_separator_of_a_sysctl_is_the_first_one(key, path):
+    assert Config(plain(linux__sysctl={key: "1"}), "/bundle").sysctl == {path: "1"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["net/../vm/swappiness", "net.//.vm.swappiness", "net..x", "net//x", "/net/x", "net/", "net", "vm/swappiness"],
+)
+def test_no_path_leads_a_sysctl_elsewhere(key):
+    with pytest.raises(ConfigError, match=r"^linux\.sysctl: "):
+        Config(plain(linux__sysctl={key: "1"}), "/bundle")
 
 
 SHARED = [[], [{"type": "mount", "path": "/proc/1/ns/mnt"}]]
@@ -270,6 +293,7 @@ BAD = [
     (plain(mounts=[{"destination": ""}]), "mounts[0]"),
     (plain(mounts=[{"destination": "/x"}]), "mounts[0]"),
     (plain(mounts=[{"destination": "/x", "type": "tmpfs", "options": "ro"}]), "mounts[0].options"),
+    (plain(mounts=[{"destination": "/x", "type": "proc", "options": ["tmpcopyup"]}]), "mounts[0].options"),
     (plain(mounts=[{"destination": "/x", "type": "tmpfs", "options": [1]}]), "mounts[0].options"),
     (plain(mounts=[{"destination": "/x", "options": ["bind"]}]), "mounts[0]"),
     (plain(mounts=[{"destination": "/x", "source": "/y", "options": ["bind", "idmap"]}]), "mounts[0]"),
@@ -334,10 +358,12 @@ def test_mounts():
         {"destination": "/d", "source": "/s", "options": ["bind"], "uidMappings": MAP, "gidMappings": MAP},
         {"destination": "/e", "options": ["remount", "ro"]},
         {"destination": "/f", "options": ["bind", "remount", "ro"]},
+        {"destination": "/g", "source": "in/../here", "options": ["bind"]},
     ]
     mounts = Config(plain(mounts=entries), "/bundle").mounts
-    assert [mount.destination for mount in mounts] == ["/relative", "/b", "/c", "/d", "/e", "/f"]
-    assert [mount.type for mount in mounts] == ["tmpfs", "bind", "bind", "bind", "", "bind"]
+    assert [mount.destination for mount in mounts] == ["/relative", "/b", "/c", "/d", "/e", "/f", "/g"]
+    assert [mount.type for mount in mounts] == ["tmpfs", "bind", "bind", "bind", "", "bind", "bind"]
+    assert [mount.source for mount in mounts[4:]] == ["", "", "/bundle/in/../here"]
     assert mounts[0].options.data == "size=1m"
     assert mounts[3].options.idmap == "idmap"
     assert mounts[3].maps == ([(0, 100000, 65536)], [(0, 100000, 65536)])
