@@ -37,7 +37,7 @@ def _read(path: str) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return b""
-        chunks = []
+        chunks: list[bytes] = []
         while len(chunks) < _LIMIT >> 16:
             chunk = os.read(fd, 1 << 16)
             if not chunk:
