@@ -27,6 +27,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.statedir import Stat
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # for what test files share
 
 IMAGE = "localhost/tests/busybox:1"
+_USELESS = {}  # another runtime → why it cannot be used on this machine, "" where it can
 CONFIG = {"command": ["sleep", "1000"], "env": {"PATH": "/bin", "FROM_IMAGE": "yes"}}
 # Ends at once when asked to, unlike a plain sleep as process 1.
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
@@ -160,17 +161,24 @@ def host(state_dir, rootfs):
 
 @pytest.fixture
 def usable_runtime(host):
-    """A function that gives back the name of another runtime, or skips the test with the reason why it is of no use."""
+    """A function that gives back the name of another runtime, or skips the test with the reason why it is of no use.
+
+    It is tried once in a run.
+    """
 
     def check(name):
         if not shutil.which(name):
             pytest.skip(f"needs {name}")
-        try:
-            host.shell("true", runtime=name)
-        except Error as error:
-            if "hybrid" not in str(error):
-                raise
-            pytest.skip(str(error))
+        if name not in _USELESS:
+            _USELESS[name] = ""
+            try:
+                host.shell("true", runtime=name)
+            except Error as error:
+                if "hybrid" not in str(error):
+                    raise
+                _USELESS[name] = str(error)
+        if _USELESS[name]:
+            pytest.skip(_USELESS[name])
         return name
 
     return check
