@@ -8,18 +8,17 @@ from __future__ import annotations
 import sys
 
 from ..statedir import StateDir
+from .parsing import parser
 
 
 def run(argv: list[str], root: str | None) -> int:
     """List the networks in the state directory *root*; the exit code. Raises Error."""
-    import argparse
-
     from ..network.module import everything
 
-    parser = argparse.ArgumentParser(prog="aoci networks", description="List the networks of this host.")
-    parser.add_argument("-q", "--quiet", action="store_true", help="names only")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
-    chosen = parser.parse_args(argv[1:])
+    options = parser("networks", "List the networks of this host.")
+    options.add_argument("-q", "--quiet", action="store_true", help="names only")
+    options.add_argument("--format", choices=("table", "json"), default="table")
+    chosen = options.parse_args(argv[1:])
     found = everything(StateDir(root))
     if chosen.quiet:
         sys.stdout.write("".join(f"{network['name']}\n" for network in found))

@@ -8,23 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 
-from ..kernel.errors import Error
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
-
 
 def parser(verb: str, description: str) -> argparse.ArgumentParser:
     """The parser of ``aoci VERB``."""
-    return _Parser(prog=f"aoci {verb}", description=description, allow_abbrev=False, formatter_class=_Help)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Wrong words are an error as all others are: one line, and in the file of --log."""
-        verb = self.prog.rpartition(" ")[2]
-        raise Error(f"{verb}: {message}", hint=f"'{self.prog} --help' shows what it takes")
+    return argparse.ArgumentParser(
+        prog=f"aoci {verb}", description=description, allow_abbrev=False, formatter_class=_Help
+    )
 
 
 class _Help(argparse.HelpFormatter):

@@ -8,19 +8,18 @@ from __future__ import annotations
 import sys
 
 from ..statedir import StateDir
+from .parsing import parser
 
 
 def run(argv: list[str], root: str | None) -> int:
     """List the volumes in the state directory *root*; the exit code. Raises Error."""
-    import argparse
-
     from ..volume.module import everything
 
-    parser = argparse.ArgumentParser(prog="aoci volumes", description="List the volumes of this host.")
-    parser.add_argument("-q", "--quiet", action="store_true", help="names only")
-    parser.add_argument("--dangling", action="store_true", help="only those that no container uses")
-    parser.add_argument("--format", choices=("table", "json"), default="table")
-    chosen = parser.parse_args(argv[1:])
+    options = parser("volumes", "List the volumes of this host.")
+    options.add_argument("-q", "--quiet", action="store_true", help="names only")
+    options.add_argument("--dangling", action="store_true", help="only those that no container uses")
+    options.add_argument("--format", choices=("table", "json"), default="table")
+    chosen = options.parse_args(argv[1:])
     found = everything(StateDir(root))
     if chosen.dangling:
         found = [volume for volume in found if not volume["Containers"]]
