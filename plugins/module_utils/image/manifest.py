@@ -29,7 +29,7 @@ class Manifest:
 
     @property
     def is_index(self) -> bool:
-        return self.media_type in media.INDEXES
+        return "manifests" in self.document
 
     @classmethod
     def of_image(cls, raw_config: bytes, layers: Sequence[dict[str, Any]]) -> Manifest:
@@ -68,6 +68,8 @@ def parse_manifest(raw: bytes, content_type: str, obj: str) -> dict[str, Any]:
         # One content that two readers may take for two things (CVE-2021-41190).
         raise _garbage(obj, "what the registry sends is manifest and index at once", "Push the image again")
     media_type = document.get("mediaType") or content_type
+    if not isinstance(media_type, str):
+        raise _garbage(obj, "what the registry sends has something else than a string as mediaType")
     if "manifests" in document and media_type not in media.MANIFESTS:
         listed = document["manifests"]
         if isinstance(listed, list) and all(isinstance(item, dict) and "digest" in item for item in listed):

@@ -66,7 +66,7 @@ def _descend(
     registry: Registry, store: Store, manifest: Manifest, platform: Platform, offered: set[str], depth: int
 ) -> Manifest | None:
     """The image's manifest for *platform* below *manifest*; None when it has none, *offered* is then what it has."""
-    if "manifests" not in manifest.document:
+    if not manifest.is_index:
         return manifest
     if not depth:
         name = str(registry.reference)
