@@ -172,6 +172,7 @@ from .container import (
     wanted,
 )
 from .image import (
+    address,
     archive,
     auth,
     authfile,

@@ -32,16 +32,28 @@ def error_text(response: Any) -> str:
         said = "; ".join(str(entry.get("message") or entry.get("code")) for entry in errors[:2])
     except (ValueError, AttributeError, TypeError, OSError):
         return ""
-    except _urllib3_error():
+    except unwrapped():
         return ""
     return "".join(character for character in said if character.isprintable())[:200]
 
 
-def _urllib3_error() -> type[Exception]:
-    """What reading a body may raise that is no OSError; imported only when something was raised."""
+def spend(response: Any) -> None:
+    """Close *response*, whose body nobody needs; a short one is read, so that its connection is good for more."""
+    try:
+        response.raw.read(65536, decode_content=False)
+    except OSError:
+        pass
+    except unwrapped():
+        pass
+    finally:
+        response.close()
+
+
+def unwrapped() -> tuple[type[Exception], ...]:
+    """What requests lets through of what it stands on; imported only when something was raised."""
     import urllib3
 
-    return urllib3.exceptions.HTTPError
+    return urllib3.exceptions.HTTPError, UnicodeError
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -107,8 +107,11 @@ class Login:
         """A bearer token from the challenge's realm, and the seconds it is good for."""
         from urllib.parse import urlsplit
 
-        realm = urlsplit(challenge.get("realm", ""))
-        server = realm.netloc.rpartition("@")[2]
+        try:
+            realm = urlsplit(challenge.get("realm", ""))
+            server = realm.netloc.rpartition("@")[2] if realm.port != 0 else ""
+        except ValueError:
+            realm, server = urlsplit(""), ""
         if realm.scheme not in ("http", "https") or not server:
             raise ImageError(
                 f"cannot {what}: the registry {self.host} names no usable token server"

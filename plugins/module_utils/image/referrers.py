@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 
 from . import media
+from .address import leading_to
 from .errors import ImageError, NotInRegistry
 
 TYPE_CHECKING = False
@@ -70,13 +71,14 @@ def _none(registry: Registry, transport: Transport) -> NotInRegistry:
 
 def _next(transport: Transport, path: str, link: str) -> str:
     """The next page, as *path* is written; "" for none (RFC 8288). The registry leads to nowhere but itself."""
-    from urllib.parse import urljoin, urlsplit
+    from urllib.parse import urlsplit
 
     target, closed, parameters = link.partition(">")
     if not closed or 'rel="next"' not in parameters.replace(" ", "").replace("rel=next", 'rel="next"'):
         return ""
     base = f"/v2/{transport.reference.path}/"
-    parts = urlsplit(urljoin(base + path, target.strip().lstrip("<")))
+    page = transport.url(base + path)
+    parts = urlsplit(leading_to(target.strip().lstrip("<"), page, transport.host, str(transport.reference)))
     return f"{parts.path[len(base) :]}?{parts.query}" if parts.path.startswith(base) else ""
 
 

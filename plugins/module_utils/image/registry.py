@@ -178,7 +178,7 @@ class Registry:
                 )
             parts.append(chunk)
         stated = response.headers.get("Content-Length") or ""
-        if stated.isdigit() and total < int(stated):  # urllib3 below 2 does not look
+        if stated.isdecimal() and total < int(stated):  # urllib3 below 2 does not look
             raise transport.requests.exceptions.ConnectionError(f"{total} of {stated} bytes came")
         return b"".join(parts)
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import threading
 import time
 
+from .address import leading_to
 from .errors import ImageError
-from .failures import NoAnswer, innermost, reason_of, refused, unavailable
+from .failures import NoAnswer, innermost, reason_of, refused, spend, unavailable, unwrapped
 from .login import Login
 from .mirrors import Place
 from .trust import Trust
@@ -83,7 +84,7 @@ def retry_after(value: str | None, now: float) -> float | None:
     """Seconds that a Retry-After header asks for (RFC 9110: seconds or a date); None when absent or garbage."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     from email.utils import parsedate_to_datetime
 
@@ -158,6 +159,7 @@ class Transport:
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         session = requests.Session()
         session.trust_env = False  # of the environment only proxies and authorities are heeded, no ~/.netrc
+        session.get_redirect_target = lambda _response: None  # or it reads the bodies of redirects, however long
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=8)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -220,7 +222,7 @@ class Transport:
         """A GET of *url*, which a manifest names and which is not the registry's: without any credentials."""
         from urllib.parse import urlsplit
 
-        host = urlsplit(url).netloc.rpartition("@")[2]
+        host = urlsplit(leading_to(url, "", self.host, str(self.reference))).netloc.rpartition("@")[2]
         return self._patiently(lambda: self._follow("GET", url, headers, None, ""), host, what, expect)
 
     def _ask_token_server(self, method: str, url: str, what: str, arguments: dict[str, Any]) -> Any:
@@ -291,7 +293,7 @@ class Transport:
         authorization: str,
     ) -> Any:
         """Send, following redirects; *authorization* goes to the registry itself and nowhere else."""
-        from urllib.parse import urljoin, urlsplit
+        from urllib.parse import urlsplit
 
         url = path
         if "://" not in path:
@@ -329,8 +331,8 @@ class Transport:
                 return response
             if method not in ("GET", "HEAD") and response.status_code not in _SAME_METHOD:
                 return response
-            response.close()
-            url = urljoin(url, location)
+            spend(response)
+            url = leading_to(location, url, self.host, str(self.reference))
         raise ImageError(
             f"the registry {self.host} redirects more than {MAX_REDIRECTS} times",
             step="redirect",
@@ -390,5 +392,5 @@ class Transport:
                 proxies={} if is_loopback(host) else requests.utils.get_environ_proxies(url),
                 **arguments,
             )
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, *unwrapped()) as error:
             raise NoAnswer(url) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 
+from .address import leading_to
 from .errors import ImageError, RegistryUnavailable
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 CHUNK = 8 << 20  # bytes; a registry may ask for more by OCI-Chunk-Min-Length
+MAX_CHUNK = 128 << 20  # as many are in memory
 # Answers to a whole blob after which chunks may still do: no such method, too large, wrong type, not implemented.
 NOT_WHOLE = (404, 405, 411, 413, 415, 501)
 
@@ -98,20 +100,21 @@ class Upload:
         with self.transport.request("POST", path, what=self.what, expect=(202,)) as response:
             self._chunk = CHUNK
             least = response.headers.get("OCI-Chunk-Min-Length") or ""
-            if least.isdigit():
-                self._chunk = max(CHUNK, int(least))
+            if least.isdecimal():
+                self._chunk = min(max(CHUNK, int(least)), MAX_CHUNK)
             return self._location(response)
 
     def _location(self, response: Any) -> str:
         """A response's Location as a whole URL; the transport adds credentials only for the registry itself."""
-        from urllib.parse import urljoin, urlsplit
+        from urllib.parse import urlsplit
 
         location = str(response.headers.get("Location") or "")
         if not location:
             raise ImageError(
                 f"cannot {self.what}: the registry {self.transport.host} gives no place to upload to", step="upload"
             )
-        url: str = urljoin(self.transport.url(f"{self._base}/blobs/uploads/"), location)
+        base = self.transport.url(f"{self._base}/blobs/uploads/")
+        url = leading_to(location, base, self.transport.host, str(self.transport.reference))
         if urlsplit(url).netloc == self.transport.host and urlsplit(url).scheme != self.transport.scheme:
             # Registries behind a proxy that ends TLS often name the inner scheme.
             url = f"{self.transport.scheme}://{url.partition('://')[2]}"
@@ -209,7 +212,7 @@ class Upload:
                 return "", 0
             last = (response.headers.get("Range") or "").rpartition("-")[2]
             # "0-0" is said for nothing at all and for one byte; that one is sent again.
-            return self._location(response), int(last) + 1 if last.isdigit() and int(last) else 0
+            return self._location(response), int(last) + 1 if last.isdecimal() and int(last) else 0
 
 
 def _with_digest(location: str, digest: str) -> str:

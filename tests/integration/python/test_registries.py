@@ -169,22 +169,25 @@ def pushed_again(raw, proxy, state_dir, name, tmp_path):
     assert pull(tmp_path / "again", f"{proxy.address}/{repository}:1").id == image.id
 
 
-def test_chunks_when_the_whole_is_too_large(raw, proxy, state_dir, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("least", "sizes"), [("500000", [500_000] * 4), ("9" * 30, [None]), ("\u00b2", [300_000] * 6)])
+def test_chunks_when_the_whole_is_too_large(raw, proxy, state_dir, tmp_path, monkeypatch, least, sizes):
     from ansible_collections.agentless.oci.plugins.module_utils.image import upload
 
     monkeypatch.setattr(upload, "CHUNK", 300_000)
-    raw.image("source/large", [[member("file", content=random.Random(6).randbytes(2_000_000))]], "1")
+    name = f"large{len(least)}"
+    raw.image(f"source/{name}", [[member("file", content=random.Random(6).randbytes(2_000_000))]], "1")
 
     def rule(seen):
         if seen.method == "POST" and "mount" in seen.path:
             return Fault(status=404)
         if seen.method == "POST":
-            return Fault(headers={"OCI-Chunk-Min-Length": "500000"})
+            return Fault(headers={"OCI-Chunk-Min-Length": least})
         return Fault(status=413) if seen.method == "PUT" and seen.received > 600_000 else None
 
     proxy.rule = rule
-    pushed_again(raw, proxy, state_dir, "large", tmp_path)
-    assert [one.received for one in proxy.asked("PATCH")][:4] == [500_000] * 4
+    pushed_again(raw, proxy, state_dir, name, tmp_path)
+    sent = [one.received for one in proxy.asked("PATCH")]
+    assert sent[: len(sizes)] == (sizes if sizes[0] else [sum(sent)])
     assert {one.status for one in proxy.asked("PATCH")} == {202}
 
 

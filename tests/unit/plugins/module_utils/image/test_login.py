@@ -129,6 +129,8 @@ def test_pushing_needs_another_token(made, server):
         ("Negotiate", None, "without saying how to log in"),
         ('Bearer realm="http://auth.example/token"', None, "is not encrypted"),
         ('Bearer realm="token"', None, "names no usable token server"),
+        ('Bearer realm="http://[bad/"', None, "names no usable token server"),
+        ('Bearer realm="https://auth.example:99999/"', None, "names no usable token server"),
         (CHALLENGE, {"token": ""}, "gave no token"),
         (CHALLENGE, {"token": "two\r\nlines"}, "gave no token"),
         (CHALLENGE, ["token"], "gave no token"),

@@ -389,6 +389,67 @@ def test_redirects_in_a_circle(server):
         Client(server).manifest("1")
 
 
+NO_ADDRESSES = ["http://[bad/", "http://127.0.0.1:99999/x", "http://127.0.0.1:0/", "https://", "http://a:b/"]
+    "http://[bad/",
+    "http://127.0.0.1:99999/x",
+    "http://127.0.0.1:0/",
+    "http://",
+    "http:///x",
+    "http://a:b/",
+]
+
+
+@pytest.mark.parametrize("location", NO_ADDRESSES)
+def test_redirects_to_what_is_no_address(server, location):
+    sequence(server, status(302, Location=location))
+    with pytest.raises(ImageError) as caught:
+        Client(server).manifest("1")
+    assert f"sends us on to '{location}', which is no address" in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["a..b", "." * 300, "x" * 70 + ".invalid", "\u00e4" * 80 + ".invalid"])
+def test_hosts_that_cannot_be(server, host):
+    """Some are an error of requests, some of urllib3, some of Python's own."""
+    location = f"https://{host}/x".encode().decode("latin-1")
+    sequence(server, status(302, Location=location))
+    with pytest.raises(ImageError):
+        Client(server).manifest("1")
+
+
+def test_the_body_of_a_redirect_is_not_waited_for(server):
+    ended = threading.Event()
+
+    def endless(handler):
+        handler.send_response(307)
+        handler.send_header("Location", "/v2/a/b/manifests/other")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        try:
+            for _mebibyte in range(200):
+                handler.wfile.write(b"100000\r\n" + bytes(1 << 20) + b"\r\n")
+        except OSError:
+            ended.set()
+        handler.close_connection = True
+
+    sequence(server, endless, manifest)
+    assert Client(server).manifest("1").digest == digest_of(MANIFEST)
+    assert ended.wait(20)
+
+
+def test_the_connection_of_a_redirect_is_used_again(server):
+    connections = set()
+
+    def answer(handler):
+        connections.add(handler.client_address)
+        manifest(handler) if handler.path.endswith("other") else handler.reply(307, b"moved", Location="other")
+
+    server.answer = answer
+    client = Client(server)
+    client.transport.scheme, client.transport._scheme_known = "http", True
+    assert client.manifest("1").digest == digest_of(MANIFEST)
+    assert len(connections) == 1
+
+
 # Blobs.
 
 
@@ -476,7 +537,13 @@ def test_a_blob_from_elsewhere(server, other_server):
     client.transport.login.answer("Basic", "", "pull")
     client.transport.plain_allowed = False
     client.transport.scheme = "http"
-    urls = ["ftp://127.0.0.1/x", "http://example.com/not-encrypted", f"http://{other_server.address}/layer"]
+    urls = [
+        "http://[bad/",
+        "x",
+        "ftp://127.0.0.1/x",
+        "http://example.com/not-encrypted",
+        f"http://{other_server.address}/layer",
+    ]
     fd = os.open("/tmp", os.O_RDWR | os.O_TMPFILE)
     try:
         client.blob_to_file(digest_of(BLOB), len(BLOB), fd, urls=urls, cancelled=lambda: False)
@@ -550,6 +617,7 @@ def test_requests_missing(server, monkeypatch):
         (None, None),
         ("5", 5),
         ("soon", None),
+        ("\u00b2", None),
         ("Thu, 01 Jan 1970 00:01:40 GMT", 90),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
     ],
