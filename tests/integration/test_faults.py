@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from bundles import CHECKOUT, cgroups, config
+from bundles import AOCI, CHECKOUT, cgroups, config
 
 WALK = os.path.join(CHECKOUT, "tests", "integration", "fault_walk.py")
 CORE = os.path.join(CHECKOUT, "plugins", "module_utils")
@@ -122,6 +122,56 @@ def test_no_process_for_the_first_one(faulty, rootfs):
     with open(parent + "/pids.max", "w", encoding="ascii") as file:
         file.write("max")
     gone(faulty)
+
+
+def test_no_memory_for_the_runtime_itself(faulty, rootfs):
+    """With a little more each time, from too little to begin with to enough: it ends anywhere between."""
+    document = limited(rootfs, "true")
+    document["hooks"] = {"createRuntime": [{"path": "/bin/true"}]}
+    bundle = faulty.bundle(document)
+    codes, words = [], set()
+    for size in range(12_000, 200_000, 300):  # KiB
+        limit = ["prlimit", f"--as={size * 1024}"]
+        command = [*limit, *faulty.python, AOCI, "--root", faulty.run_dir, "run", "-b", bundle, "x"]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        codes.append(done.returncode)
+        words.add(done.stderr)
+        if done.returncode == 0:
+            break
+        assert faulty("delete", "--force", "x").returncode == 0
+        assert not os.path.isdir(faulty.run_dir) or os.listdir(faulty.run_dir) == []
+        assert cgroups(faulty.prefix) == []
+    assert codes[-1] == 0
+    assert len(codes) > 5
+    assert "aoci: there is not enough memory\n" in words
+
+
+def test_killed_for_memory_where_it_is_itself(faulty, rootfs):
+    """The caller's own group is full: the kernel kills the runtime, or its child, at some moment of create."""
+    bundle = faulty.bundle(limited(rootfs, "true"))
+    top = next(path for path in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup") if os.path.exists(f"{path}/cgroup.procs"))
+    group = f"{top}/{faulty.prefix}-caller"
+    os.mkdir(group)
+    try:
+        names = [f"{group}/{name}" for name in ("memory.limit_in_bytes", "memory.max")]
+        limit = next((name for name in names if os.path.exists(name)), "")
+        if not limit:
+            pytest.skip("needs the memory controller")
+        killed = 0
+        for megabytes in (1, 2, 3, 4, 5, 6, 8, 12, 64):
+            with open(limit, "w", encoding="ascii") as file:
+                file.write(str(megabytes << 20))
+            enter = ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+            command = [*enter, *faulty.python, AOCI, "--root", faulty.run_dir, "run", "-b", bundle, "x"]
+            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+            killed += done.returncode == -9
+            assert faulty("delete", "--force", "x").returncode == 0
+            assert not os.path.isdir(faulty.run_dir) or os.listdir(faulty.run_dir) == []
+            assert cgroups(faulty.prefix) == []
+        assert killed
+        assert done.returncode == 0
+    finally:
+        os.rmdir(group)
 
 
 @pytest.mark.parametrize("status", ["created", "running"])

@@ -70,6 +70,26 @@ def test_it_is_the_users_where_it_is_writable(runtime, rootfs, uid, users, owner
     assert not os.path.exists("/sys/fs/cgroup" + document["linux"]["cgroupsPath"])
 
 
+@pytest.mark.skipif(not UNIFIED, reason="only cgroup v2 keeps processes out of a group that is divided")
+def test_a_command_in_a_group_that_is_divided(runtime, rootfs):
+    """No process may be in it any more (No Internal Process): exec goes where the first process is."""
+    document = shell(
+        rootfs,
+        "mkdir /sys/fs/cgroup/mine && echo $$ > /sys/fs/cgroup/mine/cgroup.procs &&"
+        " echo +pids > /sys/fs/cgroup/cgroup.subtree_control && touch /dev/shm/divided; sleep 30",
+    )
+    for entry in document["mounts"]:
+        if entry["type"] == "cgroup":
+            entry["options"].remove("ro")
+    document["linux"]["resources"] = {"pids": {"limit": 20}}
+    detached(runtime, document, "box")
+    waiting = "until [ -e /dev/shm/divided ]; do sleep 0.1; done; cat /proc/self/cgroup"
+    assert runtime("exec", "box", "timeout", "20", "sh", "-c", waiting).stdout == "0::/mine\n"
+    seen = runtime("exec", "box", "cat", "/proc/self/cgroup", "/sys/fs/cgroup/cgroup.subtree_control")
+    assert seen.stdout == "0::/mine\npids\n", seen.stderr
+    assert runtime("delete", "--force", "box").returncode == 0
+
+
 @pytest.mark.parametrize("change", [{"writable": False}, {"own": False}], ids=["read-only", "the host's namespace"])
 def test_it_is_roots_where_it_is_not(runtime, rootfs, change):
     document = described(rootfs, **change)
