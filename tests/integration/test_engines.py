@@ -61,11 +61,20 @@ def clear(base):
 RUN = ("--network", "none", "--ulimit", "nofile=512:512", "--ulimit", "nproc=200:200")
 
 
+LIMITS = (
+    "cat memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us 2>/dev/null || cat memory.max cpu.max"
+)
+SCRIPT = f"""
+id -u; touch /x || echo read-only; grep CapEff /proc/self/status; grep Seccomp: /proc/self/status; echo $HOME
+cd /sys/fs/cgroup; {LIMITS}
+"""
+
+
 def test_podman_run(podman):
-    script = "id -u; touch /x || echo read-only; grep CapEff /proc/self/status; grep Seccomp: /proc/self/status"
     options = ("--memory", "64m", "--cpus", "0.5", "--user", "1000", "--read-only", "--cap-drop", "all")
-    seen = podman("run", "--rm", *RUN, *options, "box:1", "sh", "-c", script).split()
-    assert seen == ["1000", "read-only", "CapEff:", "0" * 16, "Seccomp:", "2"]
+    seen = podman("run", "--rm", *RUN, *options, "box:1", "sh", "-c", SCRIPT).split()
+    assert seen[:6] == ["1000", "read-only", "CapEff:", "0" * 16, "Seccomp:", "2"]
+    assert seen[6:] == ["/home/app", str(64 << 20), "50000", "100000"]
 
 
 def test_podman_exit_code_and_terminal(podman):
@@ -78,31 +87,56 @@ def test_podman_exit_code_and_terminal(podman):
 
 
 def test_podman_life(podman):
-    podman("run", "-d", "--name", "c", *RUN, "--memory", "64m", "box:1", "sh", "-c", "trap exit TERM; sleep 99 & wait")
+    program = "trap 'echo got-usr1' USR1; trap 'exit 5' TERM; while :; do sleep 0.1; done"
+    podman("run", "-d", "--name", "c", *RUN, "--memory", "64m", "box:1", "sh", "-c", program)
     pid = int(podman("inspect", "--format", "{{.State.Pid}}", "c"))
-    path = f"/proc/{pid}/cgroup"
-    with open(path, encoding="ascii") as file:
-        groups = dict(line.strip().split(":", 2)[1:] for line in file)
-    limit = (
-        f"/sys/fs/cgroup/memory{groups['memory']}/memory.limit_in_bytes"
-        if "memory" in groups
-        else f"/sys/fs/cgroup{groups['']}/memory.max"
-    )
-    with open(limit, encoding="ascii") as file:
-        assert int(file.read()) == 64 << 20
     assert podman("exec", "c", "hostname")
     assert podman("exec", "-t", "--user", "1000", "c", "sh", "-c", "tty; id -u").split() == ["/dev/pts/0", "1000"]
     assert podman("exec", "c", "sh", "-c", "exit 0") == ""
     podman("pause", "c")
     assert podman("inspect", "--format", "{{.State.Status}}", "c").strip() == "paused"
+    assert _standing_still(pid)
     podman("unpause", "c")
-    stats = json.loads(podman("stats", "--no-stream", "--format", "json", "c"))
-    assert stats[0]["name"] == "c"
+    assert not _standing_still(pid)
+    (stats,) = json.loads(podman("stats", "--no-stream", "--format", "json", "c"))
+    assert stats["name"] == "c"
+    assert stats["mem_usage"].endswith("67.11MB")  # of the limit, as podman rounds it
+    assert int(stats["pids"]) >= 1
     podman("kill", "--signal", "USR1", "c")
+    deadline = time.monotonic() + 20
+    while "got-usr1" not in podman("logs", "c"):
+        assert time.monotonic() < deadline
     podman("restart", "--time", "1", "c")
-    podman("stop", "--time", "5", "c")
-    podman("rm", "c")
     assert not os.path.exists(f"/proc/{pid}/exe")
+    pid = int(podman("inspect", "--format", "{{.State.Pid}}", "c"))
+    podman("stop", "--time", "5", "c")
+    assert podman("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "c").split() == ["exited", "5"]
+    assert not os.path.exists(f"/proc/{pid}/exe")
+    podman("rm", "c")
+    assert podman("ps", "--all", "--quiet") == ""
+
+
+def _standing_still(pid):
+    """Whether the freezer holds process *pid*."""
+    with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+        groups = dict(line.strip().split(":", 2)[1:] for line in file)
+    if "freezer" in groups:
+        with open(f"/sys/fs/cgroup/freezer{groups['freezer']}/freezer.state", encoding="ascii") as file:
+            return file.read().strip() == "FROZEN"
+    with open(f"/sys/fs/cgroup{groups['']}/cgroup.events", encoding="ascii") as file:
+        return "frozen 1" in file.read()
+
+
+def test_podman_kill_and_force(podman):
+    """Without a pid namespace, where the kernel does not end the others with the first."""
+    podman("run", "-d", "--name", "c", "--pid", "host", *RUN, "box:1", "sh", "-c", "sleep 991 & sleep 992")
+    pid = int(podman("inspect", "--format", "{{.State.Pid}}", "c"))
+    podman("kill", "c")
+    deadline = time.monotonic() + 20
+    while podman("inspect", "--format", "{{.State.Status}}", "c").strip() != "exited":
+        assert time.monotonic() < deadline
+    assert not os.path.exists(f"/proc/{pid}/exe")
+    podman("rm", "--force", "c")
 
 
 @pytest.fixture
@@ -121,7 +155,9 @@ def ctr(rootfs):
     )
 
     def run(*more):
-        return call("ctr", "--address", f"{base}/sock", *more)
+        return call("ctr", "--address", run.address, *more)
+
+    run.address = f"{base}/sock"
 
     try:
         call("umoci", "init", "--layout", f"{base}/layout")
@@ -145,9 +181,80 @@ def ctr(rootfs):
         clear(base)
 
 
+def test_containerd_run_with_options(ctr):
+    options = ("--memory-limit", str(64 << 20), "--cpus", "0.5", "--read-only", "--seccomp")
+    drops = [f"--cap-drop=CAP_{name}" for name in ("KILL", "CHOWN")]
+    mount = "type=cgroup,src=cgroup,dst=/sys/fs/cgroup,options=ro"
+    words = ("run", "--rm", "--runc-binary", AOCI, *options, *drops, "--mount", mount, ctr.image, "three")
+    seen = ctr(*words, "sh", "-c", SCRIPT + "grep CapBnd /proc/self/status").split()
+    assert seen[:2] == ["0", "read-only"]
+    assert seen[4:6] == ["Seccomp:", "2"]
+    assert seen[6:10] == ["/root", str(64 << 20), "50000", "100000"]
+    assert not int(seen[-1], 16) & (1 << 5 | 1)
+    assert int(seen[-1], 16) & 1 << 10
+
+
+def test_containerd_terminal(ctr):
+    """ctr wants a terminal of its own for that."""
+    master, slave = os.openpty()
+    command = ["ctr", "--address", ctr.address, "run", "--rm", "-t", "--runc-binary", AOCI, ctr.image, "four"]
+    with subprocess.Popen([*command, "tty"], stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        text = b""
+        while True:
+            try:
+                text += os.read(master, 1000)
+            except OSError:  # EIO: its last user has gone
+                break
+        os.close(master)
+        assert process.wait(60) == 0, text
+    assert b"/dev/pts/0" in text
+
+
 def test_containerd_run(ctr):
     seen = ctr("run", "--rm", "--runc-binary", AOCI, ctr.image, "one", "sh", "-c", "echo hi; id -u; ls /proc/1/exe")
     assert seen.split()[:2] == ["hi", "0"]
+
+
+@pytest.fixture
+def unpacked(rootfs, tmp_path):
+    """A bundle as umoci unpacks it from an image of the small root file system."""
+    if not shutil.which("umoci"):
+        pytest.skip("needs umoci")
+    image = f"{tmp_path}/layout:1"
+    call("umoci", "init", "--layout", f"{tmp_path}/layout")
+    call("umoci", "new", "--image", image)
+    call("umoci", "insert", "--image", image, rootfs, "/")
+    call("umoci", "config", "--image", image, "--config.user", "app", "--config.workingdir", "/tmp")
+    call("umoci", "config", "--image", image, "--config.env", "GREETING=hello", "--config.cmd", "sh")
+    call("umoci", "unpack", "--image", image, f"{tmp_path}/bundle")
+    return f"{tmp_path}/bundle"
+
+
+def test_a_bundle_of_umoci(runtime, unpacked):
+    """As umoci made it: a terminal, its user by number, its limits and mounts. Then what it prints, without one."""
+    with open(f"{unpacked}/config.json", encoding="utf-8") as file:
+        document = json.load(file)
+    assert document["process"]["terminal"] is True
+    master, slave = os.openpty()
+    command = [*runtime.python, AOCI, "--root", runtime.run_dir, "run", "--bundle", unpacked, "unpacked"]
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        os.write(master, b"id -u; pwd; echo $GREETING to $HOME; exit 3\n")
+        assert process.wait(60) == 3
+        text = os.read(master, 10000).split()
+        os.close(master)
+    assert b"1000" in text
+    assert b"/tmp" in text
+    document["process"].update(
+        terminal=False, args=["sh", "-c", "echo $GREETING; id -u; tty; ls /sys/fs/cgroup | wc -l"]
+    )
+    with open(f"{unpacked}/config.json", "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    done = runtime("run", "--bundle", unpacked, "unpacked")
+    assert done.stderr == ""
+    assert done.stdout.split()[:4] == ["hello", "1000", "not", "a"]
+    assert runtime("delete", "--force", "unpacked").returncode == 0
 
 
 def test_containerd_life(ctr):
@@ -155,6 +262,8 @@ def test_containerd_life(ctr):
     listed = ctr("task", "ls")
     assert "RUNNING" in listed
     assert ctr("task", "exec", "--exec-id", "e1", "two", "sh", "-c", "echo inside").strip() == "inside"
+    as_user = ("task", "exec", "--exec-id", "e2", "--user", "1000", "--cwd", "/tmp", "two", "sh", "-c", "id -u; pwd")
+    assert ctr(*as_user).split() == ["1000", "/tmp"]
     ctr("task", "pause", "two")
     assert "PAUSED" in ctr("task", "ls")
     ctr("task", "resume", "two")
