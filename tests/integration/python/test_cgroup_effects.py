@@ -237,7 +237,9 @@ def test_packets_have_the_class_of_their_group(task, tmp_path):
     (tmp_path / "net_prio").mkdir()
     commands = [f"mount -t cgroup -o {name} cgroup {tmp_path}/{name}" for name in ("net_cls", "net_prio")]
     commands += ["ip link set lo up", "iptables -A OUTPUT -m cgroup --cgroup 0x100001 -j DROP"]
-    commands += ['exec "$@"']
+    # What is left in a hierarchy keeps it in everybody's /proc/PID/cgroup, mounted or not.
+    above = [f"{tmp_path}/{name}{os.path.dirname(task.path)}" for name in ("net_cls", "net_prio")]
+    commands += ['code=0; "$@" || code=$?', f"rmdir {' '.join(above)}", "exit $code"]
     inside = [sys.executable, "-I", "-S", "-c", NET, entry.__file__, task.path, json.dumps(NAMES)]
     command = ["unshare", "--mount", "--net", "sh", "-ec", "\n".join(commands), "sh", *inside]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
