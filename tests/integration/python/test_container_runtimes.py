@@ -165,7 +165,7 @@ def test_a_program_that_only_execve_finds_wanting(host, other, tmp_path):
 
 @pytest.mark.parametrize("command", [["true"], ["sh", "-c", "exec true"]])
 def test_a_program_that_ends_at_once_was_executed(host, other, command):
-    for _turn in range(5):
+    for _turn in range(3):
         assert host.run(command=command, detach=False, recreate=True)["rc"] == 0
 
 
