@@ -260,6 +260,7 @@ from .kernel import (
     rtnetlink,
     safepath,
     selfexe,
+    selinux,
     syscalls,
 )
 from .network import (

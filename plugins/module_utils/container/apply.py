@@ -25,7 +25,7 @@ from .updatevalues import DEFAULT, ROLLBACK, START_FIRST, STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from ..image.store import Image
@@ -47,6 +47,7 @@ class Apply:
     wishes       how the container is replaced
     keep_volumes the anonymous volumes of a container that goes stay
     secrets      the contents of the secrets that the task declares
+    relabelled   paths of the host that SELinux is to let containers use
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Apply:
         wishes: Wishes = DEFAULT,
         keep_volumes: bool = True,
         secrets: Mapping[str, bytes] | None = None,
+        relabelled: Sequence[str] = (),
     ) -> None:
         self.state = state
         self.request = request
@@ -79,6 +81,7 @@ class Apply:
         self.wishes = wishes
         self.keep_volumes = keep_volumes
         self.secrets = secrets or {}
+        self.relabelled = relabelled
         self.warnings: list[str] = []
         self.created: Launch | None = None
         self.running = False  # what "start" has to do is done already
@@ -140,7 +143,8 @@ class Apply:
         with contextlib.ExitStack() as until_pinned:
             until_pinned.enter_context(store.locked())  # nobody removes what is mounted before the pin says so
             layers = store.layer_paths(image)
-            with userns.reserved(self.state, plan.options) as first_id, self._volumes(plan, description) as volumes:
+            volumes = self._chosen_volumes(plan, description)
+            with userns.reserved(self.state, plan.options) as first_id:
                 spec = new_spec(
                     container_id, self.request.name, created, description, layers, plan.options, first_id, volumes
                 )
@@ -148,6 +152,7 @@ class Apply:
             launch = None
             try:
                 records.write_monitor_config(record, remove_at_end=not self.wait)
+                self._prepare_volumes(record)
                 self._deliver_secrets(record, self.record)
                 self._prepare_network(record)
                 launch = Launch(self.state, record, self.entry, new=True)
@@ -163,15 +168,20 @@ class Apply:
                 self._destroy(record)
                 raise
 
-    def _volumes(self, plan: Plan, image: dict[str, Any]) -> contextlib.AbstractContextManager[dict[str, Any]]:
-        """What the spec says of volumes, which are there until it is written."""
+    def _chosen_volumes(self, plan: Plan, image: dict[str, Any]) -> dict[str, Any]:
+        """What the spec of a new container says of volumes."""
         if not mountset.has_any(plan.options, image["config"]):
-            return contextlib.nullcontext({})
-        from .volumes import reserved
+            return {}
+        from .volumes import chosen
 
-        return reserved(self.state, plan.options, image["config"], self.record.spec if self.record else None)
+        return chosen(self.state, plan.options, image["config"], self.record.spec if self.record else None)
 
     def _prepare_volumes(self, record: Record) -> None:
+        if self.relabelled:
+            from ..kernel import selinux
+
+            for path in self.relabelled if selinux.enabled() else ():
+                selinux.relabel(path)
         if record.spec.get("volumes"):
             from .volumes import prepare
 

@@ -11,7 +11,19 @@ import os
 from ..cgroup import killed
 from ..kernel.errors import Error
 from ..statedir import StateDir
-from . import checks, comparing, logoptions, mountset, netchecks, netmode, options, records, secretvalues, spellings
+from . import (
+    checks,
+    comparing,
+    logoptions,
+    mountset,
+    mountvalues,
+    netchecks,
+    netmode,
+    options,
+    records,
+    secretvalues,
+    spellings,
+)
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
@@ -272,6 +284,7 @@ class Task:
             wishes=self.wishes,
             keep_volumes=self.request.keep_volumes,
             secrets=self.secrets,
+            relabelled=mountvalues.relabelled(self.parameters.get("volumes") or ()),
         )
         self.record = applying.run(made)
         self.warnings += applying.warnings

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from functools import partial
@@ -19,7 +18,7 @@ from .mountvalues import VOLUME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from ..statedir import StateDir
@@ -28,15 +27,17 @@ if TYPE_CHECKING:
 _FORGET = "forget-volumes"  # in a container's directory: its anonymous volumes are to go with it
 
 
-@contextlib.contextmanager
-def reserved(
+def chosen(
     state: StateDir, options: Mapping[str, Any], config: Mapping[str, Any], old: Mapping[str, Any] | None
-) -> Iterator[dict[str, Any]]:
-    """What a new container's spec has to say of volumes (container/mountset.py), and those volumes made and mounted.
+) -> dict[str, Any]:
+    """What a new container's spec has to say of volumes (container/mountset.py); :func:`prepare` makes them then.
+
+    In this order, so that a task that is killed leaves no volume that nobody knows of, and nobody removes one that is
+    about to be used.
 
     config  the image's
     old     the spec of the container whose place it takes, and whose anonymous volumes it gets
-    Until the block ends, in which the spec is written, nobody removes one. Raises VolumeError, ContainerError.
+    Raises ContainerError.
     """
     inherited = _inherited(state, options)
     anonymous = {}
@@ -44,23 +45,9 @@ def reserved(
         known = (old or {}).get("anonymous", {}).get(target, "")
         anonymous[target] = known if known and names.present(state, known) else names.new_name()
     found = {"options": options, "image": {"config": config}, "inherited": inherited, "anonymous": anonymous}
-    wanted = {entry["source"]: entry for entry in mountset.everything(found) if entry["type"] == VOLUME}
-    with store.lock(state, wanted):
-        made: list[str] = []
-        try:
-            for name, entry in wanted.items():
-                if make(state, name, entry, anonymous=name in anonymous.values()):
-                    made.append(name)
-                _attach(state, name)
-            yield {
-                **({"volumes": sorted(wanted)} if wanted else {}),
-                **({"anonymous": anonymous} if anonymous else {}),
-                **({"inherited": inherited} if inherited else {}),
-            }
-        except BaseException:
-            for name in made:
-                store.remove(state, name)
-            raise
+    wanted = sorted({entry["source"] for entry in mountset.everything(found) if entry["type"] == VOLUME})
+    parts = {"volumes": wanted, "anonymous": anonymous, "inherited": inherited}
+    return {name: part for name, part in parts.items() if part}
 
 
 def make(state: StateDir, name: str, entry: Mapping[str, Any], *, anonymous: bool = False) -> bool:
@@ -92,7 +79,10 @@ def _inherited(state: StateDir, options: Mapping[str, Any]) -> list[dict[str, An
 
 
 def prepare(state: StateDir, record: Record) -> None:
-    """See that the volumes of a container that is to start again are there, and mounted. Raises VolumeError."""
+    """See that the volumes of a container that is about to be made or started are there, and mounted.
+
+    Raises VolumeError, OSError.
+    """
     anonymous = record.spec.get("anonymous", {}).values()
     by_name = {entry["source"]: entry for entry in mountset.everything(record.spec) if entry["type"] == VOLUME}
     with store.lock(state, by_name):

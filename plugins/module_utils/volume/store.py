@@ -144,6 +144,10 @@ def _make_data(path: str) -> None:
     place = os.path.join(path, names.DATA)
     os.mkdir(place)
     os.chmod(place, 0o755)
+    from ..kernel import selinux
+
+    if selinux.enabled():
+        selinux.relabel(place)
 
 
 def _write(path: str, record: Mapping[str, Any]) -> None:

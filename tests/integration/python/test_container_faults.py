@@ -191,12 +191,14 @@ LONGEST = 0.15  # seconds; most tasks are done in less
 def test_tasks_killed_at_random_moments_are_repaired_by_one_run(host, forks):
     """Makes, changes in place, replaces, pauses, stops and removes, killed somewhere; one run brings all in order."""
     chance = random.Random(f"{__name__} {KILLS}")
-    image = {"image": "localhost/tests/busybox:1", "force_kill": True}
+    image = {"image": "localhost/tests/busybox:1", "force_kill": True, "keep_volumes": False}
+    volumes = {"volumes": ["data:/data", "/anonymous", "filled:/etc"], "secrets": [{"name": "key", "content": "x"}]}
     kinds = [
         {"command": WAIT},
         {"command": [*WAIT, "other"]},
         {"command": WAIT, "memory": "50m", "labels": {"a": "b"}, "restart_policy": "always"},
-        {"command": WAIT, "volumes": ["data:/data"], "pids_limit": 50},
+        {"command": WAIT, **volumes, "pids_limit": 50},
+        {"command": [*WAIT, "other"], **volumes},
         {"command": WAIT, "paused": True},
         {"command": WAIT, "restart": True},
         {"command": WAIT, "state": "stopped"},
@@ -209,11 +211,16 @@ def test_tasks_killed_at_random_moments_are_repaired_by_one_run(host, forks):
             wish = {**image, **chance.choice(kinds), "restart": False}
             host.task(**wish)
             assert host.task(**wish)["actions"] == [], wish
-    host.run(command=WAIT)
-    assert host.run(command=WAIT)["actions"] == []
+    host.run(command=WAIT, **volumes, keep_volumes=False)
+    assert host.run(command=WAIT, **volumes)["actions"] == []
     assert len(os.listdir(host.state.containers)) == 2
     assert len(os.listdir(os.path.join(host.root, "images/pins"))) == 1
-    host.task(state="absent")
+    assert len(os.listdir(os.path.join(host.root, "run/secrets"))) == 1
+    filled = os.path.join(host.state.volumes, "filled/data")
+    assert sorted(os.listdir(filled)) == sorted(os.listdir(os.path.join(host.rootfs, "etc")))
+    host.task(state="absent", keep_volumes=False)
+    assert sorted(os.listdir(host.state.volumes)) == ["data", "filled"]  # no anonymous one, and no half of any
+    assert not os.path.exists(os.path.join(host.root, "run/secrets"))
     assert host.clean() == []
 
 
