@@ -10,6 +10,7 @@ import os
 import shutil
 
 import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.kernel import selinux
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
@@ -176,6 +177,28 @@ def test_a_volume_that_was_removed_by_hand_is_made_again(host, own_image):
     assert host.task(name="web")["actions"] == ["created volume data", "started"]
 
 
+def test_what_a_redis_has_stored_survives_the_replacement_of_its_container(host):
+    """As the first playbook of the README has it; the program is the host's own."""
+    if not os.path.exists("/usr/bin/redis-server"):
+        pytest.skip("needs redis-server")
+    given = {
+        "command": ["redis-server", "--dir", "/data", "--appendonly", "yes", "--appendfsync", "always"],
+        "env": {"PATH": "/usr/bin:/bin"},
+        "volumes": ["cache-data:/data", *(f"{path}:{path}:ro" for path in ("/usr", "/lib", "/lib64"))],
+        "healthcheck": {"test": ["CMD", "redis-cli", "ping"], "interval": "200ms", "retries": 20},
+        "state": "healthy",
+    }
+    assert host.run(**given)["actions"][0] == "created volume cache-data"
+    host.aoci("exec", "web", "redis-cli", "set", "key", "kept")
+    assert host.run(**given, memory="200m")["actions"] == ["updated memory"]
+    given["env"]["AGAIN"] = "yes"
+    assert host.run(**given, memory="200m")["actions"] == ["replaced container web (env)", "started"]
+    assert host.aoci("exec", "web", "redis-cli", "get", "key").stdout.strip() == "kept"
+    host.task(name="web", state="absent")
+    host.run(**given)
+    assert host.aoci("exec", "web", "redis-cli", "get", "key").stdout.strip() == "kept"
+
+
 def test_volumes_from_another_container(host, own_image, tmp_path):
     (tmp_path / "file").write_text("of the host")
     run(host, name="log", image=own_image, volumes=["data:/data", f"{tmp_path}/file:/file"], tmpfs=["/nothing"])
@@ -212,6 +235,20 @@ def test_a_part_of_a_volume(host):
         run(host, mounts=[{"source": "v", "target": "/x", "subpath": "nothing"}])
     host.task(name="web", restart=True)
     assert host.aoci("exec", "web", "cat", "/file").stdout == "x\n"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_files_of_the_host_are_labelled_where_the_kernel_has_selinux(host, tmp_path, monkeypatch, enabled):
+    monkeypatch.setattr(selinux, "enabled", lambda: enabled)
+    for name in ("labelled", "not"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    run(host, volumes=[f"{tmp_path}/labelled:/a:Z", f"{tmp_path}/not:/b", "v:/v"])
+    found = {
+        path: "security.selinux" in os.listxattr(path)
+        for path in (f"{tmp_path}/labelled/file", f"{tmp_path}/not/file", volumes(host)["v"])
+    }
+    assert list(found.values()) == [enabled, False, enabled]
 
 
 def test_mounts_in_full(host, tmp_path):
