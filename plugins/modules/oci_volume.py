@@ -54,8 +54,7 @@ options:
   driver_options:
     description:
       - What is mounted on the volume's directory, as C(mount(8\)) takes it, C(type), C(device) and C(o), as
-        C(docker volume create --opt) has them. For example V({type: tmpfs, o: "size=64m"}),
-        V({o: bind, device: /srv/data}), V({type: nfs, device: ":/export", o: "addr=192.0.2.7,rw"}).
+        C(docker volume create --opt) has them. A directory of the host is C(o) V(bind) with its path as C(device).
       - It is mounted when the first container wants it, and stays so until the volume is removed or the host goes down.
         Removing the volume unmounts it, and removes nothing of what a device, a server or a directory of the host has.
       - Without them the volume is a directory. If they are left out, a volume that is there keeps its own.
