@@ -92,6 +92,7 @@ from .cli import (
 )
 from .container import (
     apply,
+    begin,
     boot,
     bundle,
     bundlefile,
@@ -110,6 +111,7 @@ from .container import (
     fleetschedule,
     fleetwork,
     foreign,
+    forkserver,
     health,
     healthrun,
     healthvalues,

@@ -95,7 +95,7 @@ _MODULES = {
 }
 _RUNTIME = ("create_verbs", "runtime_verbs", "exec_verb", "more_verbs", "events_verb")  # argparse helps the others
 # What enters a container needs an executable that it cannot write to; what creates one, sometimes (programfile.py).
-_PROTECTED = ("exec", "health-run")
+_PROTECTED = ("exec", "health-run", "monitor-server")
 _VALUED = ("--root", "--log", "--log-format", "--cgroup-manager", "--rootless", "--criu")
 _FLAGS = ("--debug", "--systemd-cgroup")
 _HELP = ("help", "--help", "-h")
@@ -199,6 +199,10 @@ def _verb(verb: str) -> Callable[[list[str], str | None], int]:
         from ..container.start import run as monitor_start
 
         return monitor_start
+    if verb == "monitor-server":
+        from ..container.forkserver import run as monitor_server
+
+        return monitor_server
     if verb == "network-release":
         from ..container.networking import run as network_release
 

@@ -14,7 +14,7 @@ from . import fleetplan, netmode, records
 from .errors import ContainerError
 from .fleetplan import COMPLETED, HEALTHY, Member
 from .fleetschedule import MET, NOT_YET, Job, Schedule
-from .module import Task
+from .module import MAKING, Task
 from .observe import monitor_pid
 from .options import argument_spec
 from .wanted import Images
@@ -223,7 +223,10 @@ class Fleet:
 
     def _work(self, jobs: list[Job]) -> Schedule:
         # What the children need is loaded here: once for all of them.
-        from . import apply, fleetwork, launch, start, stop  # noqa: F401
+        from . import apply, fleetwork, forkserver, launch, start, stop  # noqa: F401
+
+        if sum(self._makes(job.name) for job in jobs) > 1:
+            forkserver.begin_for(self.entry)
 
         parallel = fleetwork.at_once(self.parameters.get("parallel"))
         schedule = Schedule(jobs, parallel, stop=self.parameters.get("on_failure") != "continue")
@@ -254,6 +257,10 @@ class Fleet:
         with lock(self.state, wanted):
             for name in wanted:
                 make(self.state, name, declared.get(name, {}))
+
+    def _makes(self, name: str) -> bool:
+        """Whether a process comes of what is to be done."""
+        return any(action.verb in MAKING for action in self.plans[name].actions)
 
     def _apply(self, name: str) -> dict[str, Any]:
         """What a child does."""

@@ -16,16 +16,13 @@ decide to let the program run. Until that moment the container that has the name
 
 from __future__ import annotations
 
-import fcntl
-import gc
+import contextlib
 import json
 import os
 import socket
-import sys
 
-from ..kernel import selfexe, syscalls
 from ..runtime import programfile
-from .bundle import PATH
+from . import begin, forkserver
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -33,14 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from ..runtime.config import Config
     from ..statedir import StateDir
     from .records import Record
-
-# The descriptor on which the monitor finds its end of the conversation.
-REPORT = 3
-# What the monitor says when something happens that nobody foresaw.
-TRACE = "log/monitor.log"
 
 
 class Launch:
@@ -48,22 +39,36 @@ class Launch:
 
     def __init__(self, state: StateDir, record: Record, entry: str, *, new: bool = False) -> None:
         """Let the monitor of *record* begin; :meth:`wait_created` tells how it goes."""
+        self.name = record.name
+        self.trace = os.path.join(record.path, begin.TRACE)
+        self.child = 0
+        kind = begin.NEW if new else begin.AGAIN
+        server = forkserver.ready()
+        if server is not None and new and _write_bundle(record):
+            kind = begin.WRITTEN
+        self.channel, theirs = socket.socketpair()
+        try:
+            if server is None or not server.fork(record.path, state.root, kind, theirs.fileno()):
+                self._fork(state, record, entry, kind, theirs.fileno())
+        finally:
+            theirs.close()
+
+    def _fork(self, state: StateDir, record: Record, entry: str, kind: str, report: int) -> None:
+        """Fork the monitor from this process."""
         config = None
-        if _directly(record.spec["options"]):
+        here = _directly(record.spec["options"])
+        if here:
             # What the child needs is loaded by us: once for all the containers of a task.
             from ..cgroup import devices, write  # noqa: F401
             from ..runtime import init, outside  # noqa: F401
-            from . import start  # noqa: F401
+            from . import stamps, start  # noqa: F401
 
-            if new:
-                config = _prepare(record, state.runtime)
-        self.name = record.name
-        self.trace = os.path.join(record.path, TRACE)
-        self.channel, theirs = socket.socketpair()
+            if kind == begin.WRITTEN or (kind == begin.NEW and _write_bundle(record)):
+                config = begin.prepare(record.path, state.runtime)
         self.child = os.fork()
         if self.child == 0:
-            _become_monitor(theirs.fileno(), state.root, record, entry, "new" if new else "again", config)
-        theirs.close()
+            begin.become_monitor(report, state.root, record.path, entry, kind, here=here, record=record, config=config)
+        forkserver.forked_here(entry)
 
     def wait_created(self) -> None:
         """Return when the container is there. Raises ContainerError with the reason when it could not be made."""
@@ -82,13 +87,21 @@ class Launch:
             self.channel.sendall(b"start\n")
             if meanwhile is not None:
                 meanwhile()
-            return self._expect("started")
-        finally:
-            self.channel.close()
+            pid = self._expect("started")
+        except BaseException:
+            self.abandon()
+            raise
+        self.channel.close()
+        return pid
 
     def abandon(self) -> None:
-        """Unmake the created container, and wait until that is done."""
-        self.channel.close()
+        """Unmake the created container, and wait until that is done: its monitor has gone then."""
+        if self.channel.fileno() >= 0:
+            self.channel.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                while self.channel.recv(65536):  # what it still says
+                    pass
+            self.channel.close()
         if self.child:
             os.waitpid(self.child, 0)
             self.child = 0
@@ -125,18 +138,13 @@ def _directly(options: Mapping[str, Any]) -> bool:
     return not any(item.startswith("seccomp={") for item in options.get("security_opts", ()))
 
 
-def _prepare(record: Record, run_dir: str) -> Config | None:
-    """Write a new container's bundle and load it as the runtime does; None where the monitor must, with all mounted.
-
-    Before the fork it costs a third: every page that the forked child writes to, it first has to copy.
-    """
-    from ..runtime import seccomp
-    from ..runtime.config import Config
+def _write_bundle(record: Record) -> bool:
+    """Write a new container's bundle; False where the monitor must, with all mounted."""
     from . import bundlefile, userns
 
     users = bundlefile.users_in_layers(record.spec["layers"])
     if users is None or userns.is_private(record.spec["options"]):
-        return None
+        return False
     try:
         bundlefile.write(record, users)
     except OSError as error:
@@ -144,41 +152,4 @@ def _prepare(record: Record, run_dir: str) -> Config | None:
         raise ContainerError(
             f"cannot make the container:{where} {error.strerror}", step="bundle", obj=record.name
         ) from error
-    config = Config.load(os.path.join(record.path, "bundle"))
-    seccomp.prepare(config, run_dir)
-    return config
-
-
-def _become_monitor(report: int, root: str, record: Record, entry: str, kind: str, config: Config | None) -> None:
-    """In the forked child: a session of its own, no terminal, no descriptor of the task's, and the core's program."""
-    path, environment = record.path, {"PATH": PATH, "LC_ALL": "C.UTF-8"}
-    try:
-        os.setsid()
-        null = fcntl.fcntl(os.open(os.devnull, os.O_RDWR), fcntl.F_DUPFD, 10)  # out of the way of what follows
-        os.dup2(report, REPORT, inheritable=True)
-        for fd in range(3):
-            os.dup2(null, fd, inheritable=True)
-        trace = os.open(os.path.join(path, TRACE), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        os.dup2(trace, 2, inheritable=True)
-        syscalls.close_on_exec(REPORT + 1)
-        os.chdir("/")
-        os.umask(0o022)
-        if _directly(record.spec["options"]):
-            from .start import run
-
-            # The task's own end of our conversation, and its locks, must not live on in us.
-            os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
-            os.environ.clear()
-            os.environ.update(environment)
-            gc.disable()  # as in init.py; it is not for long
-            run(["monitor-start", path, str(REPORT), kind], root, record, config)
-        else:
-            arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT), kind]
-            selfexe.exec_protected(arguments, environment)
-    except OSError as error:
-        message = {"error": f"cannot start the monitor: {error.strerror}", "step": "monitor", "hint": ""}
-        os.write(REPORT, json.dumps(message).encode() + b"\n")
-    except BaseException:  # noqa: BLE001 - goes into the trace, and must not run the task's own code a second time
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(1)
+    return True

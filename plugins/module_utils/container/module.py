@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .wanted import Images, WantedImage
 
 # The plan's verbs that a new process comes of.
-_MAKING = frozenset(("create", "replace", "start", "restart"))
+MAKING = frozenset(("create", "replace", "start", "restart"))
 
 
 def run(module: Any, entry: str) -> None:
@@ -179,12 +179,12 @@ class Task:
         if self.request.state == "healthy":
             self._check_health(made, image)
         verbs = {action.verb for action in made.actions}
-        if verbs & {*_MAKING, "update"}:
+        if verbs & {*MAKING, "update"}:
             self._check_network(made, observed)
-        if verbs & {*_MAKING, "update"}:
+        if verbs & {*MAKING, "update"}:
             checks.check_machine(made.options, _memory_total())
             logoptions.check_on_host(made.options)
-        if verbs & _MAKING:
+        if verbs & MAKING:
             checks.check_makeable(made.options)
             self._check_mounts(made)
             if made.options.get("secrets"):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import select
 import signal
@@ -26,13 +25,11 @@ from ..kernel.errors import Error
 from ..kernel.files import locked
 from ..runtime.errors import RuntimeFault
 from ..statedir import StateDir
-from . import bundle, bundlefile, records, rootmount, runtimes
+from . import begin, bundle, bundlefile, records, rootmount, runtimes
 from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..runtime.config import Config
     from ..runtime.state import State
 
@@ -41,7 +38,7 @@ _BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(
 
 
 def run(argv: list[str], root: str | None, record: records.Record | None = None, config: Config | None = None) -> int:
-    """Carry out ``["monitor-start", DIRECTORY, FD, "new" or "again"]``. Comes back only where it could not be made.
+    """Carry out ``["monitor-start", DIRECTORY, FD, KIND]`` (begin.py). Comes back only where it could not be made.
 
     *record* and *config* are what the task that forked us has in its memory already.
     """
@@ -51,22 +48,17 @@ def run(argv: list[str], root: str | None, record: records.Record | None = None,
     # would be so in the container too.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     try:
-        arguments = _make(StateDir(root), record or _recorded(argv[1]), report, config, new=argv[3] == "new")
+        arguments = _make(StateDir(root), record or _recorded(argv[1]), report, config, argv[3])
     except Error as error:
-        _send(report, {"error": error.message, "step": error.step, "hint": error.hint})
+        begin.tell_failure(report, error)
         return 1
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
-        _send(report, {"error": f"cannot make the container:{where} {error.strerror}", "step": "start", "hint": ""})
+        begin.tell_failure(report, Error(f"cannot make the container:{where} {error.strerror}", step="start"))
         return 1
     if arguments is not None:
         os.execve(sys.executable, arguments, dict(os.environ))
     return 1
-
-
-def _send(report: int, message: dict[str, Any]) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the task was killed: nobody waits for the answer
-        os.write(report, json.dumps(message).encode() + b"\n")
 
 
 def _recorded(path: str) -> records.Record:
@@ -76,13 +68,9 @@ def _recorded(path: str) -> records.Record:
     return record
 
 
-def _make(
-    state: StateDir, record: records.Record, report: int, config: Config | None, *, new: bool
-) -> list[str] | None:
-    """Create and start the container; the light monitor's command line. None when the task has gone away.
-
-    Of a *new* one nothing can be there: its id is of this moment.
-    """
+def _make(state: StateDir, record: records.Record, report: int, config: Config | None, kind: str) -> list[str] | None:
+    """Create and start the container; the light monitor's command line. None when the task has gone away."""
+    new = kind != begin.AGAIN  # of which nothing can be there: its id is of this moment
     syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
     lock = _lock(record)
     if records.stop_requested(record) or _is_alone(report):
@@ -98,7 +86,7 @@ def _make(
 
         volumes.fill(state, record)
         places.make(state, record)
-    if config is None:
+    if config is None and kind != begin.WRITTEN:
         bundlefile.write(record, bundlefile.users_inside(record))
     stdin, keep = _stdin(record)
     out_read, out = os.pipe()
@@ -108,7 +96,7 @@ def _make(
     started = time.time_ns()
     created = _create(runtime, record, (stdin, out, err), config, new=new)
     try:
-        _send(report, {"created": created.pid})
+        begin.tell(report, {"created": created.pid})
         held = _hold_core()  # while the task puts the name to it
         oom_file = _oom_file(created)
         if os.read(report, 64) != b"start\n":
@@ -142,7 +130,7 @@ def _make(
     numbers = [str(number) for number in (created.pid, started, *descriptors)]
     records.write_status(record, "running", created.pid, started)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # from now on a task may send it; the light monitor needs a moment
-    _send(report, {"started": created.pid})
+    begin.tell(report, {"started": created.pid})
     return [sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers]
 
 

@@ -117,7 +117,8 @@ class Outside:
                 _limit(config, created, cgroup, limits)
                 created.status = "created"
                 state.save(run_dir, created)
-                channel.send({})
+                with suppress(BrokenPipeError):  # it went on meanwhile, and its last message says why it has failed
+                    channel.send({})
             elif "armed" in message:  # sync 7
                 return
 

@@ -110,11 +110,11 @@ def test_failures_in_the_start_period_do_not_count(host):
 
 def test_a_check_that_takes_too_long_is_killed_with_all_it_has_started(host):
     test = ["CMD-SHELL", "echo begun; sleep 4321 & sleep 4321; true"]
-    host.run(command=WAIT, healthcheck={"test": test, "interval": "50ms", "timeout": "300ms", "retries": 1})
+    host.run(command=WAIT, healthcheck={"test": test, "interval": "50ms", "timeout": "1s", "retries": 1})
     host.until(lambda: shown(host).get("Status") == "unhealthy")
     last = shown(host)["Log"][-1]
     assert last["ExitCode"] == -1
-    assert last["Output"].startswith("begun\nthe check took longer than 0.3 s")
+    assert last["Output"].startswith("begun\nthe check took longer than 1 s")
     host.task(name="web", healthcheck={"test": ["NONE"]})
 
     def sleeping():
@@ -177,10 +177,8 @@ def test_it_is_changed_in_place(host):
 
 
 def test_waiting_fails_with_the_last_output(host):
-    with pytest.raises(
-        Error, match=r"not healthy within 0\.5 seconds; the last check ended with exit code 3: not ready"
-    ):
-        host.run(command=WAIT, healthcheck=check(), state="healthy", healthy_wait_timeout=0.5)
+    with pytest.raises(Error, match=r"not healthy within 2 seconds; the last check ended with exit code 3: not ready"):
+        host.run(command=WAIT, healthcheck=check(), state="healthy", healthy_wait_timeout=2)
     with pytest.raises(Error, match="exit code 5 before it was healthy; no check has ended yet"):
         host.run(command=["sh", "-c", "exit 5"], healthcheck=check(interval="60s"), state="healthy")
     before = host.status()

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a process does first that was forked to be a container's monitor, by the task or by its fork server."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import sys
+
+from ..kernel import selfexe, syscalls
+from ..kernel.errors import Error
+from ..kernel.lean import dumps, suppress
+from .bundle import PATH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from ..runtime.config import Config
+    from .records import Record
+
+# The descriptor on which the monitor finds its end of the conversation with the task.
+REPORT = 3
+# What the monitor says when something happens that nobody foresaw.
+TRACE = "log/monitor.log"
+ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
+
+# What is known of a container: nothing of it can be there; the same, but for its bundle; it has run before.
+NEW, WRITTEN, AGAIN = "new", "written", "again"
+
+
+def tell(report: int, message: dict[str, Any]) -> None:
+    """Say *message* to the task."""
+    with suppress(BrokenPipeError):  # it was killed: nobody waits for it
+        os.write(report, dumps(message).encode() + b"\n")
+
+
+def tell_failure(report: int, error: Error) -> None:
+    """Say to the task why there will be no container."""
+    tell(report, {"error": error.message, "step": error.step, "hint": error.hint})
+
+
+def prepare(path: str, run_dir: str) -> Config:
+    """Load the bundle of the container in *path* as the runtime does, its filter compiled. Raises Error.
+
+    Before the fork it costs a third: every page that the forked child writes to, it first has to copy.
+    """
+    from ..runtime import seccomp
+    from ..runtime.config import Config
+
+    config = Config.load(os.path.join(path, "bundle"))
+    seccomp.prepare(config, run_dir)
+    return config
+
+
+def become_monitor(
+    report: int,
+    root: str,
+    path: str,
+    entry: str,
+    kind: str,
+    *,
+    here: bool,
+    record: Record | None = None,
+    config: Config | None = None,
+) -> NoReturn:
+    """In the forked child: a session of its own, no terminal, no descriptor of its parent's, and the core's program.
+
+    path    the container's directory
+    here    this process may create the container; without it another interpreter is started first (kernel/selfexe.py)
+    record, config  what the parent has in its memory already
+    """
+    try:
+        os.setsid()
+        null = fcntl.fcntl(os.open(os.devnull, os.O_RDWR), fcntl.F_DUPFD, 10)  # out of the way of what follows
+        os.dup2(report, REPORT, inheritable=True)
+        for fd in range(3):
+            os.dup2(null, fd, inheritable=True)
+        trace = os.open(os.path.join(path, TRACE), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        os.dup2(trace, 2, inheritable=True)
+        syscalls.close_on_exec(REPORT + 1)
+        os.chdir("/")
+        os.umask(0o022)
+        if here:
+            from .start import run
+
+            # The parent's own end of our conversation, and its locks, must not live on in us.
+            os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
+            if os.environ != ENVIRONMENT:
+                os.environ.clear()
+                os.environ.update(ENVIRONMENT)
+            gc.disable()  # as in init.py; it is not for long
+            run(["monitor-start", path, str(REPORT), kind], root, record, config)
+        else:
+            arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT), kind]
+            selfexe.exec_protected(arguments, ENVIRONMENT)
+    except OSError as error:
+        tell_failure(REPORT, Error(f"cannot start the monitor: {error.strerror}", step="monitor"))
+    except BaseException:  # noqa: BLE001 - goes into the trace, and must not run the parent's own code a second time
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(1)

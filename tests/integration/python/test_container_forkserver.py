@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A task that makes many containers has a small process fork their monitors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.container import records
+
+from .conftest import IMAGE, WAIT, alive
+
+# One task after the other in one process, each with what is to happen before it.
+TASKS = """
+import json, os, signal, sys, time
+sys.path.insert(0, sys.argv[1])
+import entry
+entry.register()
+from aoci.container import forkserver
+from aoci.container.module import Task
+from aoci.kernel.errors import Error
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+def serving():
+    # With a server that has begun: it takes a moment to load what it needs.
+    forkserver.begin_for(entry.__file__)
+    while forkserver.ready() is None:
+        time.sleep(0.01)
+
+def killed():
+    children = map(int, read(f"/proc/self/task/{os.getpid()}/children").split())
+    server = next(pid for pid in children if "monitor-server" in read(f"/proc/{pid}/cmdline"))
+    os.kill(server, signal.SIGKILL)
+    os.waitpid(server, 0)
+
+for before, parameters in json.load(sys.stdin):
+    {"": lambda: None, "serving": serving, "killed": killed}[before]()
+    try:
+        state = Task(parameters, entry.__file__).run()["container"]["State"]
+    except Error as error:
+        print(json.dumps({"error": str(error)}))
+        continue
+    parent = int(read(f"/proc/{state['MonitorPid']}/stat").rpartition(")")[2].split()[1])
+    served = "monitor-server" in read(f"/proc/{parent}/cmdline")
+    print(json.dumps({"parent": parent, "served": served, "pid": state["Pid"], "mine": parent == os.getpid()}))
+"""
+
+
+def tasks(host, *turns):
+    """Have the tasks (what happens before, options) done in one process; what became of each."""
+    core = os.path.dirname(os.path.dirname(os.path.abspath(records.__file__)))
+    whole = [(before, host.parameters(**{"image": IMAGE, "command": WAIT, **given})) for before, given in turns]
+    argv = [sys.executable, "-I", "-S", "-c", TASKS, core]
+    done = subprocess.run(argv, input=json.dumps(whole), check=True, capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_second_container_begins_it_and_it_ends_with_the_task(host):
+    first, second, third = tasks(host, ("", {"name": "a"}), ("", {"name": "b"}), ("serving", {"name": "c"}))
+    assert (first["mine"], second["mine"]) == (True, True)
+    assert (third["mine"], third["served"]) == (False, True)
+    host.until(lambda: not alive(third["parent"]))
+    assert [host.status(name)["Status"] for name in "abc"] == ["running"] * 3
+    host.task(name="c", state="stopped")
+    assert (host.status("c")["ExitCode"], host.status("c")["MonitorPid"]) == (0, 0)
+    restarted = host.task(name="c")
+    assert restarted["actions"] == ["started"]
+
+
+def test_one_that_was_killed_is_done_without(host):
+    served, own, again = tasks(host, ("serving", {"name": "a"}), ("killed", {"name": "b"}), ("", {"name": "c"}))
+    assert (served["served"], own["mine"], again["mine"]) == (True, True, True)
+    assert {host.status(name)["Pid"] for name in "abc"} == {one["pid"] for one in (served, own, again)}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"command": ["nosuch"]}, "the image has no program nosuch"),
+        ({"user": "nosuch"}, "the image has no user 'nosuch'"),
+        ({"security_opts": ['seccomp={"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": 1}]}']}, "seccomp"),
+        ({"mounts": [{"target": "/etc/passwd/x", "type": "tmpfs"}]}, "/etc/passwd/x"),
+    ],
+)
+def test_what_cannot_be_made_is_said_and_leaves_nothing(host, given, words):
+    other, failed, last = tasks(host, ("serving", {"name": "a"}), ("", {"name": "b", **given}), ("", {"name": "c"}))
+    assert words in failed["error"]
+    assert (other["served"], last["served"]) == (True, True)
+    assert sorted(records.names(host.state)) == ["a", "c"]
+    assert records.all_leftovers(host.state) == {}
+    assert sorted(os.listdir(os.path.join(host.root, "images/pins"))) == sorted(
+        records.load(host.state, name).id for name in "ac"
+    )
+
+
+def test_another_runtime_and_a_user_namespace(host, usable_runtime):
+    runc, private = tasks(
+        host,
+        ("serving", {"name": "a", "runtime": usable_runtime("runc")}),
+        ("", {"name": "b", "userns_mode": "private"}),
+    )
+    assert (runc["served"], private["served"]) == (True, True)
+    assert [host.status(name)["Status"] for name in "ab"] == ["running"] * 2
+    with open(f"/proc/{private['pid']}/uid_map", encoding="ascii") as file:
+        assert file.read().split()[:2] != ["0", "0"]
+
+
+def test_a_failed_replacement_leaves_the_old_one_running(host):
+    old, failed = tasks(host, ("serving", {"name": "a"}), ("", {"name": "a", "command": ["/etc/passwd"]}))
+    assert "/etc/passwd in the image is not executable" in failed["error"]
+    assert host.status("a")["Pid"] == old["pid"]
