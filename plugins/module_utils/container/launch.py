@@ -133,7 +133,7 @@ def _directly(options: Mapping[str, Any]) -> bool:
 
     For those of which runtime/programfile.py can say beforehand that the program cannot reach our executable.
     """
-    if options.get("runtime") or options.get("pid_mode") == "host" or not programfile.supported():
+    if options.get("runtime") or options.get("pid_mode", "private") != "private" or not programfile.supported():
         return False
     return not any(item.startswith("seccomp={") for item in options.get("security_opts", ()))
 
