@@ -41,5 +41,5 @@ def host(network):
     one = network.host("one")
     one.start()
     one.copy_checkout("/root/oci")
-    one.run("python3 /root/oci/hacking/busybox_rootfs.py /root/rootfs")
+    one.run("python3 /root/oci/hacking/busybox_rootfs.py /root/rootfs; sync")
     return one

@@ -6,25 +6,31 @@
 from __future__ import annotations
 
 import json
-import shlex
+import subprocess
+import time
 
 import pytest
 
-TASK = r"""
-import json, sys
+# A task for each line that comes in, in a process of its own; what all need is imported once.
+TASKS = r"""
+import json, os, sys
 sys.path.insert(0, "/root/oci/plugins/module_utils")
 import entry
 entry.register()
 from aoci import core
-options, check_mode = json.loads(sys.argv[1]), len(sys.argv) > 2
-core.activate(None, check_mode)
-from aoci.cgroup import module
+core.activate(None, False)
+from aoci.cgroup import module, unit_steps
 from aoci.kernel.errors import Error
 defaults = dict.fromkeys(%r, None)
-try:
-    print(json.dumps(module.result({**defaults, "state": "present", "kill": False, **options}, check_mode)))
-except Error as error:
-    print(json.dumps({"msg": str(error)}))
+for line in sys.stdin:
+    options, check_mode = json.loads(line)
+    if os.fork() == 0:
+        try:
+            print(json.dumps(module.result({**defaults, "state": "present", "kill": False, **options}, check_mode)))
+        except Error as error:
+            print(json.dumps({"msg": str(error)}))
+        sys.exit()
+    os.wait()
 """
 SERVICE = "[Service]\nExecStart=/bin/sleep infinity\nMemoryMax=300M\n"
 DROP_INS = "find /etc/systemd/system.control /run/systemd/system.control -type f 2>/dev/null; true"
@@ -42,14 +48,27 @@ class Limits:
 
     def __init__(self, host):
         self.host = host
-        host.run(f"cat > /root/task.py <<'EOF'\n{TASK % _options()}\nEOF")
+        self._tasks = None
+        host.run(f"cat > /root/tasks.py <<'EOF'\n{TASKS % _options()}\nEOF")
 
-    def command(self, **options):
-        return f"python3 -I -S /root/task.py {shlex.quote(json.dumps(options))}"
+    def begin(self, check_mode=False, **options):
+        """Start a task and do not wait for it."""
+        if self._tasks is None or self._tasks.poll() is not None:
+            command = self.host.network.enter(self.host.ssh("python3 -I -S -u /root/tasks.py"))
+            self._tasks = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._tasks.stdin.write(json.dumps([options, check_mode]) + "\n")
+        self._tasks.stdin.flush()
 
     def __call__(self, check_mode=False, **options):
-        command = self.command(**options) + (" check" if check_mode else "")
-        return json.loads(self.host.run(command).stdout)
+        self.begin(check_mode, **options)
+        return json.loads(self._tasks.stdout.readline())
+
+    def end(self):
+        """The host goes."""
+        if self._tasks is not None:
+            self._tasks.kill()
+            self._tasks.communicate()
+            self._tasks = None
 
     def files(self, path, *names):
         return self.host.run(f"cd /sys/fs/cgroup{path} && cat {' '.join(names)}").stdout.splitlines()
@@ -68,6 +87,7 @@ def limits(network):
         host.run(f"printf '{SERVICE}' > /etc/systemd/system/{name}.service".replace("\n", "\\n"))
     host.run("systemctl start demo.service; sync")
     yield made
+    made.end()
     host.crash()
 
 
@@ -202,9 +222,10 @@ def test_limits_outlive_a_power_cut(limits):
     limits(unit="demo", pids_limit="33")
     limits(unit="idle", memory="70m", persistent=True)
     # in the middle of another task
-    late = limits.command(path="/night/late", memory="16m", persistent=True)
-    limits.host.run(f"({late} >/dev/null 2>&1 </dev/null &) ; sleep 0.4")
+    limits.begin(path="/night/late", memory="16m", persistent=True)
+    time.sleep(0.1)
     limits.host.crash()
+    limits.end()
     limits.host.start()
     limits.host.run("systemctl start demo.service")
 
