@@ -138,7 +138,8 @@ options:
     description:
       - Which image to take where the registry has one for several platforms, for example V(linux/amd64) or
         V(linux/arm/v7).
-      - By default the managed host's own.
+      - By default the managed host's own. On 32-bit ARM an image for an older variant does where there is none for this
+        one.
     type: str
   archive:
     description:

@@ -56,6 +56,9 @@ _MACHINES = {
     "loongarch64": ("loong64", ""),
 }
 
+_ARM = ("v8", "v7", "v6", "v5")  # variants of 32-bit ARM; each runs what is for those after it
+_INDEX = 99  # of an index in the order of candidates: after all images
+
 
 class Platform:
     """Operating system, architecture and variant as image-spec writes them (``linux``, ``arm``, ``v7``)."""
@@ -72,10 +75,24 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
     def accepts(self, other: Platform) -> bool:
-        """Whether *other*, an image's platform, is this one; no variant asked for means any."""
-        return (self.os, self.architecture) == (other.os, other.architecture) and (
-            not self.variant or self.variant == other.variant
-        )
+        """Whether an image for *other* runs here, as far as one can tell; no variant asked for means any."""
+        return self.distance(other) is not None
+
+    def distance(self, other: Platform) -> int | None:
+        """How far *other*, an image's platform, is from this one: 0 for the very same, None if it does not do.
+
+        Where this one has a variant, an image that names none may do; and on 32-bit ARM so does every older one, the
+        newest first.
+        """
+        if (self.os, self.architecture) != (other.os, other.architecture):
+            return None
+        if not self.variant:
+            return 1 if other.variant else 0
+        fitting: tuple[str, ...] = (self.variant,)
+        if self.architecture == "arm" and self.variant in _ARM:
+            fitting = _ARM[_ARM.index(self.variant) :]
+        order = (*fitting, "")
+        return order.index(other.variant) if other.variant in order else None
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Platform:
@@ -112,7 +129,7 @@ def host_platform(machine: str) -> Platform:
 def candidates(manifests: list[dict[str, Any]], platform: Platform) -> list[dict[str, Any]]:
     """The descriptors in an index that may lead to the image for *platform*, in the order to look at them.
 
-    First the images for it: of several the first, as image-spec wants, but one whose variant is equal before. Then the
+    First the images for it, the nearest variant before others, and of equals the first, as image-spec wants. Then the
     indexes within the index that do not say what they are for. What is no image (attestations, whose platform is
     unknown; signatures and other artifacts, with an ``artifactType``) is left out. An only entry need not say its
     platform.
@@ -122,11 +139,11 @@ def candidates(manifests: list[dict[str, Any]], platform: Platform) -> list[dict
     for descriptor in images:
         entry = descriptor.get("platform")
         if isinstance(entry, dict):
-            offer = Platform.of(entry)
-            if offer.os != "unknown" and platform.accepts(offer):
-                fitting.append((0 if offer.variant == platform.variant else 1, len(fitting), descriptor))
+            distance = platform.distance(Platform.of(entry))
+            if distance is not None:
+                fitting.append((distance, len(fitting), descriptor))
         elif descriptor.get("mediaType") in INDEXES or len(images) == 1:
-            fitting.append((2, len(fitting), descriptor))
+            fitting.append((_INDEX, len(fitting), descriptor))
     return [descriptor for _rank, _position, descriptor in sorted(fitting, key=lambda item: item[:2])]
 
 

@@ -26,6 +26,9 @@ INDEX = [
         ("amd64", "amd64"),
         ("x86_64", "amd64"),
         ("linux/arm/v7", "arm-v7"),
+        ("linux/arm/v6", "arm-v5"),
+        ("linux/arm/v8", "arm-v7"),
+        ("linux/amd64/v2", "amd64"),
         ("armv7l", "arm-v7"),
         ("linux/arm", "arm-v5"),
         ("linux/arm64", "arm64"),
@@ -36,6 +39,31 @@ INDEX = [
 )
 def test_choose(wanted, digest):
     assert media.choose(INDEX, media.parse_platform(wanted), "x")["digest"] == digest
+
+
+@pytest.mark.parametrize(
+    ("here", "image", "distance"),
+    [
+        ("linux/amd64", "linux/amd64", 0),
+        ("linux/amd64", "linux/amd64/v3", 1),
+        ("linux/amd64/v2", "linux/amd64", 1),
+        ("linux/amd64/v2", "linux/amd64/v3", None),
+        ("linux/amd64", "linux/arm64", None),
+        ("linux/amd64", "windows/amd64", None),
+        ("linux/arm/v7", "linux/arm/v7", 0),
+        ("linux/arm/v7", "linux/arm/v6", 1),
+        ("linux/arm/v7", "linux/arm/v5", 2),
+        ("linux/arm/v7", "linux/arm", 3),
+        ("linux/arm/v7", "linux/arm/v8", None),
+        ("linux/arm/v6", "linux/arm/v7", None),
+        ("linux/arm64", "linux/arm64/v8", 0),
+        ("linux/arm64", "linux/arm/v7", None),
+    ],
+)
+def test_what_runs_where(here, image, distance):
+    platform, other = media.parse_platform(here), media.parse_platform(image)
+    assert platform.distance(other) == distance
+    assert platform.accepts(other) is (distance is not None)
 
 
 def test_choose_names_what_there_is():
@@ -70,7 +98,7 @@ def test_candidates_in_an_index():
     found = [descriptor["digest"] for descriptor in media.candidates(listed, media.parse_platform("linux/arm"))]
     assert found == ["any", "v7", "inner", "docker's inner"]
     found = [descriptor["digest"] for descriptor in media.candidates(listed, media.parse_platform("linux/arm/v7"))]
-    assert found == ["v7", "inner", "docker's inner"]
+    assert found == ["v7", "any", "inner", "docker's inner"]
     assert media.offers(listed) == {"linux/arm", "linux/arm/v7", "linux/s390x"}
 
 
