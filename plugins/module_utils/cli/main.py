@@ -42,7 +42,7 @@ A host's containers:
                           copy files into a container, or out of it
   images                  list the images
   pull [-q] [--creds USER[:PASSWORD]] [--authfile FILE] [--platform OS/ARCH] [--tls-verify=false]
-    [--mirror HOST]… [--verify KEY] [--require-digest] REF
+    [--cert-dir PATH] [--mirror HOST]… [--verify KEY] [--require-digest] REF
                           fetch an image from a registry and unpack it
   rmi REF                 remove an image's name, and what nothing else needs
   check [--repair]        verify every blob and layer; pull and unpack again what is damaged

@@ -26,6 +26,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         choices=("true", "false"),
         help="false: accept any certificate, and plain HTTP",
     )
+    parser.add_argument(
+        "--cert-dir",
+        metavar="PATH",
+        help="the registry's authority, and perhaps a client certificate: a directory as below certs.d, or a PEM file",
+    )
     parser.add_argument("--authfile", metavar="FILE", help="registry credentials, as podman login writes them")
     parser.add_argument(
         "--creds", metavar="USER[:PASSWORD]", help="log in with these; without a password it is asked for"
@@ -44,6 +49,7 @@ def access(options: argparse.Namespace, mirrors: Sequence[str] = ()) -> Access:
         password=password,
         authfile=options.authfile,
         validate_certs=verify,
+        ca_path=options.cert_dir,
         mirrors={"*": list(mirrors)} if mirrors else None,
     )
 

@@ -100,7 +100,7 @@ def test_the_same_with_the_hosts_own_requests(behind, state_dir, monkeypatch):
 
 
 def test_a_certificate_that_nobody_signed_for_us(behind, state_dir):
-    """``--tls-verify=false``: any certificate will do."""
+    """``--tls-verify=false``: any certificate will do; ``--cert-dir``: one of that authority."""
     _proxy, hidden = behind
     name = f"{hidden.address}/proxied/image:1"
     command = ["/usr/bin/python3", "-I", AOCI, "pull", "--creds", f"{USER}:{PASSWORD}", name]
@@ -108,6 +108,8 @@ def test_a_certificate_that_nobody_signed_for_us(behind, state_dir):
     assert b"its certificate cannot be verified" in refused.stderr
     command.insert(-1, "--tls-verify=false")
     assert b"pulled image" in subprocess.run(command, check=True, timeout=60, capture_output=True).stdout
+    command[-2:-1] = ["--cert-dir", hidden.ca]
+    assert b"up to date" in subprocess.run(command, check=True, timeout=60, capture_output=True).stdout
 
 
 # Logins that other tools left.
