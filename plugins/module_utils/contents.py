@@ -244,6 +244,7 @@ from .image import (
     upload,
     verified,
     workers,
+    zstdframes,
 )
 from .kernel import (
     allocator,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .blobfile import BlobFile
+    from .zstdframes import Frames
 
 READ_SIZE = 1 << 16  # compressed bytes at a time
 CHUNK = 1 << 18  # uncompressed bytes at a time at most: a bomb fills the limit, not the memory; it stays in the cache
@@ -81,6 +82,7 @@ def _gzip(blob: BlobFile, checksum: bool) -> Iterator[bytes]:
     decompressobj, failure = _zlib()
     data = blob.read(READ_SIZE)
     while True:
+        data = _with_header(blob, data)
         if not checksum:
             data = _after_header(blob, data)
         decoder = decompressobj(GZIP_WBITS if checksum else RAW_WBITS)
@@ -116,12 +118,17 @@ def _at_least(blob: BlobFile, data: bytes, count: int) -> bytes:
     return data
 
 
-def _after_header(blob: BlobFile, data: bytes) -> bytes:
-    """What follows a member's header (RFC 1952, section 2.3) in *data* and *blob*. Raises Damaged."""
+def _with_header(blob: BlobFile, data: bytes) -> bytes:
+    """*data* with as much more of *blob* as makes the fixed part of a member's header (RFC 1952, section 2.3)."""
     data = _at_least(blob, data, 10)
-    flags = data[3]
-    if data[:3] != b"\x1f\x8b\x08" or flags & 0xE0:
+    if data[:3] != b"\x1f\x8b\x08" or data[3] & 0xE0:
         raise Damaged("the gzip stream is damaged (incorrect header)")
+    return data
+
+
+def _after_header(blob: BlobFile, data: bytes) -> bytes:
+    """What follows a member's header in *data*, which has its fixed part, and *blob*. Raises Damaged."""
+    flags = data[3]
     end = 10
     if flags & 4:  # FEXTRA
         data = _at_least(blob, data, end + 2)
@@ -146,7 +153,8 @@ def _zlib() -> tuple[Callable[[int], Any], type[Exception]]:
         import zlib
 
         return zlib.decompressobj, zlib.error
-    return isal_zlib.decompressobj, isal_zlib.error
+    library: Any = isal_zlib
+    return library.decompressobj, library.error
 
 
 def _zstd(blob: BlobFile) -> Iterator[bytes]:
@@ -206,15 +214,35 @@ def _zstd_standard(blob: BlobFile, zstd: Any) -> Iterator[bytes]:
 
 
 def _zstd_package(blob: BlobFile, zstandard: Any) -> Iterator[bytes]:
-    reader = zstandard.ZstdDecompressor().stream_reader(blob, read_size=READ_SIZE, read_across_frames=True)
+    from .zstdframes import Frames
+
+    frames = Frames()
+    reader = zstandard.ZstdDecompressor().stream_reader(
+        _Watched(blob, frames), read_size=READ_SIZE, read_across_frames=True
+    )
     while True:
         try:
             chunk = reader.read(CHUNK)
         except zstandard.ZstdError as error:
             raise Damaged(f"the zstd stream is damaged ({error})") from error
         if not chunk:
-            return
+            break
         yield chunk
+    if not frames.whole:
+        raise Damaged("the zstd stream is cut off")
+
+
+class _Watched:
+    """A blob for a library that reads it; *frames* sees what it reads."""
+
+    def __init__(self, blob: BlobFile, frames: Frames) -> None:
+        self._blob = blob
+        self._frames = frames
+
+    def read(self, count: int) -> bytes:
+        data = self._blob.read(count)
+        self._frames.feed(data)
+        return data
 
 
 def _zstd_program(blob: BlobFile, program: str) -> Iterator[bytes]:

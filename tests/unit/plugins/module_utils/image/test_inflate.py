@@ -9,8 +9,10 @@ import builtins
 import gzip
 import shutil
 import subprocess
+import sys
 import threading
 import time
+import types
 import zlib
 
 import pytest
@@ -18,6 +20,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image import inflate
 from ansible_collections.agentless.oci.plugins.module_utils.image.blobfile import BlobFile
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 
+SKIPPED = b"\x50\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"abc"  # RFC 8878, 3.1.2
 CONTENT = b"".join(b"%d " % number for number in range(400_000))
 
 
@@ -55,6 +58,31 @@ def gzip_with(flags, fields):
     return plain[:3] + bytes([flags]) + plain[4:10] + fields + plain[10:]
 
 
+@pytest.fixture(params=["zlib", "isal"])
+def zlib_by(request, monkeypatch):
+    """Either of the two that inflate gzip."""
+    if request.param == "isal":
+        pytest.importorskip("isal")
+    else:
+        without(monkeypatch, "isal")
+
+
+@pytest.fixture(params=["compression.zstd", "zstandard", "zstd"])
+def zstd_by(request, monkeypatch):
+    """Each of the three that decompress zstd."""
+    if request.param == "compression.zstd" and sys.version_info < (3, 14):
+        package = types.ModuleType("compression")
+        package.zstd = pytest.importorskip("backports.zstd")
+        monkeypatch.setitem(sys.modules, "compression", package)
+    elif request.param == "zstandard":
+        pytest.importorskip("zstandard")
+        without(monkeypatch, "compression")
+    elif request.param == "zstd":
+        without(monkeypatch, "compression", "zstandard")
+    return request.param
+
+
+@pytest.mark.usefixtures("zlib_by")
 @pytest.mark.parametrize("checksum", [True, False])
 @pytest.mark.parametrize(
     "blob",
@@ -72,6 +100,7 @@ def test_gzip(tmp_path, blob, checksum):
     assert inflated(tmp_path, blob, "gzip", checksum=checksum) == CONTENT
 
 
+@pytest.mark.usefixtures("zlib_by")
 def test_gzip_header_with_a_checksum_of_its_own(tmp_path):
     header = gzip.compress(b"", mtime=0)[:3] + b"\2" + gzip.compress(b"", mtime=0)[4:10]
     blob = header + (zlib.crc32(header) & 0xFFFF).to_bytes(2, "little") + gzip.compress(CONTENT)[10:]
@@ -79,6 +108,7 @@ def test_gzip_header_with_a_checksum_of_its_own(tmp_path):
         assert inflated(tmp_path, blob, "gzip", checksum=checksum) == CONTENT
 
 
+@pytest.mark.usefixtures("zlib_by")
 def test_gzip_comes_in_bounded_chunks(tmp_path):
     path = tmp_path / "bomb"
     path.write_bytes(gzip.compress(bytes(50 << 20)))
@@ -87,6 +117,7 @@ def test_gzip_comes_in_bounded_chunks(tmp_path):
     file.close()
 
 
+@pytest.mark.usefixtures("zlib_by")
 @pytest.mark.parametrize("checksum", [True, False])
 @pytest.mark.parametrize(
     "blob",
@@ -105,6 +136,7 @@ def test_damaged_gzip(tmp_path, blob, checksum):
         inflated(tmp_path, blob, "gzip", checksum=checksum)
 
 
+@pytest.mark.usefixtures("zlib_by")
 def test_the_checksum_of_gzip(tmp_path):
     wrong = gzip.compress(CONTENT)[:-8] + bytes(4) + len(CONTENT).to_bytes(4, "little")
     with pytest.raises(inflate.Damaged, match="damaged"):
@@ -116,17 +148,49 @@ def test_plain(tmp_path):
     assert inflated(tmp_path, CONTENT, "tar") == CONTENT
 
 
-@pytest.mark.parametrize("frames", [1, 3])
-def test_zstd_by_whatever_there_is(tmp_path, frames):
-    assert inflated(tmp_path, zstd(CONTENT) * frames, "zstd") == CONTENT * frames
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda parts: b"".join(map(zstd, parts)),
+        lambda parts: b"".join(SKIPPED + zstd(part) for part in parts) + SKIPPED * 2,
+        lambda parts: zstd(b"") + b"".join(zstd(part) + zstd(b"") for part in parts),
+    ],
+    ids=["frames", "with skippable ones", "with empty ones"],
+)
+@pytest.mark.parametrize(
+    "parts", [[CONTENT], [CONTENT[:10], CONTENT[10:300_000], CONTENT[300_000:]]], ids=["one", "three"]
+)
+def test_zstd(tmp_path, zstd_by, pack, parts):
+    """Frames one after the other, as zstd:chunked has them, are one stream (RFC 8878, section 3)."""
+    assert inflated(tmp_path, pack(parts), "zstd") == CONTENT
 
 
-def test_zstd_by_the_program(tmp_path, monkeypatch):
-    blob = zstd(CONTENT)
-    without(monkeypatch, "compression", "zstandard")
-    assert inflated(tmp_path, blob + blob, "zstd") == CONTENT * 2
-    with pytest.raises(inflate.Damaged):
-        inflated(tmp_path, blob[:-5], "zstd")
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda blob: b"",
+        lambda blob: blob[:-1],
+        lambda blob: blob[: len(blob) // 2],
+        lambda blob: blob + blob[:-5],
+        lambda blob: blob[:8],
+        lambda blob: blob[:3],
+        lambda blob: blob + b"no frame at all",
+        lambda blob: blob[:5000] + bytes(200) + blob[5200:],
+        lambda blob: b"no zstd at all",
+    ],
+    ids=["nothing", "a byte", "half", "of two", "header", "magic", "garbage behind", "changed", "other"],
+)
+def test_damaged_zstd(tmp_path, zstd_by, spoil):
+    with pytest.raises(inflate.Damaged, match="the zstd stream is"):
+        inflated(tmp_path, spoil(zstd(CONTENT)), "zstd")
+
+
+def test_zstd_comes_in_bounded_chunks(tmp_path, zstd_by):
+    path = tmp_path / "bomb"
+    path.write_bytes(zstd(bytes(50 << 20)))
+    file = BlobFile(str(path), path.stat().st_size)
+    assert max(map(len, inflate.inflated(file, "zstd"))) <= inflate.CHUNK
+    file.close()
 
 
 def test_zstd_by_nothing(tmp_path, monkeypatch):
@@ -138,7 +202,6 @@ def test_zstd_by_nothing(tmp_path, monkeypatch):
 
 
 TAR = b"name".ljust(257, b"\0") + b"ustar" + bytes(10_000)
-SKIPPED = b"\x50\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"abc"  # RFC 8878, 3.1.2
 
 
 OLD = b"the name in an archive that has no mark"
