@@ -109,6 +109,7 @@ def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = 
     if all_processes:
         found.cgroup().kill(number)
         return
+    sweep = number == signal.SIGKILL and not states.has_own_pids(run_dir, container_id)  # asked while all is there
     try:
         procfs.send_signal(found.pid, found.start_time, number)
     except ProcessLookupError:
@@ -118,7 +119,7 @@ def kill(run_dir: str, container_id: str, number: int, *, all_processes: bool = 
             obj=container_id,
             errno=errno.ESRCH,
         ) from None
-    if number == signal.SIGKILL and not states.has_own_pids(run_dir, container_id):
+    if sweep:
         found.cgroup().kill(number)
     elif number == signal.SIGKILL and found.status == "paused":
         found.cgroup().thaw()  # a frozen process dies only when it runs again

@@ -170,8 +170,12 @@ def save_document(run_dir: str, container_id: str, text: bytes) -> None:
 
 
 def load_document(run_dir: str, container_id: str) -> dict[str, Any]:
-    """The configuration that the container was created from."""
-    document: dict[str, Any] = loads(read_bytes(os.path.join(directory(run_dir, container_id), CONFIG)))
+    """The configuration that the container was created from. Raises NoSuchContainer, also for one just deleted."""
+    try:
+        raw = read_bytes(os.path.join(directory(run_dir, container_id), CONFIG))
+    except FileNotFoundError:
+        raise _missing(container_id) from None
+    document: dict[str, Any] = loads(raw)
     return document
 
 
@@ -224,7 +228,11 @@ def _read(path: str, container_id: str) -> bytes:
             finally:
                 os.close(pinned)
         except FileNotFoundError:
-            raise NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id) from None
+            raise _missing(container_id) from None
+
+
+def _missing(container_id: str) -> NoSuchContainer:
+    return NoSuchContainer(f"container {container_id} does not exist", step="state", obj=container_id)
 
 
 def _damaged(container_id: str, path: str, how: str) -> DamagedState:

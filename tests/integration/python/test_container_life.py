@@ -9,6 +9,7 @@ import os
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.api import open_cgroup
+from ansible_collections.agentless.oci.plugins.module_utils.kernel import procfs
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
@@ -239,3 +240,15 @@ def test_secrets_do_not_show(host):
     ]
     assert "hunter" not in str(results)
     assert host.shell("echo $PASSWORD", env=env) == "hunter2\n"
+
+
+def test_removed_although_its_monitor_is_faster(host, monkeypatch):
+    made = host.run(command=WAIT)["container"]
+    send = procfs.send_signal
+
+    def send_and_lag(pid, started, number):
+        send(pid, started, number)
+        host.until(lambda: not os.path.exists(os.path.join(host.state.runtime, made["Id"])))
+
+    monkeypatch.setattr(procfs, "send_signal", send_and_lag)
+    assert host.task(state="absent", force_kill=True)["actions"] == ["stopped", "removed container web"]
