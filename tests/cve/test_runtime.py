@@ -244,6 +244,21 @@ def test_dev_as_a_symlink_to_the_host(build, runtime, own_rootfs, outside, targe
     assert ("null" in os.listdir(outside)) is not build.defended
 
 
+@attack({"kernel/safepath.py": NAIVE_MKDIRS})
+def test_dev_swapped_meanwhile(build, runtime, own_rootfs, outside, tmp_path):
+    """The same as a race: another container swaps the directory of a declared device, in a volume, for a symlink."""
+    volume = tmp_path / "volume"
+    (volume / "a").mkdir(parents=True)
+    (volume / "b").symlink_to(outside)
+    document = config(own_rootfs, "true")
+    document["mounts"].append({"destination": "/vol", "source": str(volume), "options": ["bind"]})
+    document["linux"]["devices"] = [{"path": "/vol/a/x/node", "type": "c", "major": 1, "minor": 3}]
+    with Swapping(volume / "a", volume / "b"):
+        for _round in rounds(build, lambda: (outside / "x" / "node").exists()):
+            runtime.run(document)
+    assert (os.listdir(outside) == []) is build.defended
+
+
 @attack(
     {
         "runtime/devices.py": """
@@ -421,7 +436,7 @@ def test_cve_2024_21626_a_leaked_descriptor_as_working_directory(build, runtime,
     leak = os.open(outside, os.O_RDONLY | os.O_DIRECTORY)
     os.dup2(leak, 20, inheritable=True)
     try:
-        for fd in (*range(3, 9), 20):
+        for fd in range(3, 21):
             document = config(rootfs, "cat", "secret")
             document["process"]["cwd"] = f"/proc/self/fd/{fd}"
             document["process"]["user"] = {"uid": user, "gid": user}

@@ -114,6 +114,16 @@ def test_a_container_that_does_not_exist(runtime, words):
     assert (done.returncode, done.stderr) == (1, "aoci: container box does not exist\n")
 
 
+@pytest.mark.skipif(os.path.isdir("/run/systemd/system"), reason="systemd is process 1")
+@pytest.mark.parametrize("option", ["--systemd-cgroup", "--cgroup-manager=systemd"])
+def test_without_systemd_it_makes_no_cgroup(runtime, rootfs, option):
+    done = runtime(option, "create", "-b", runtime.bundle(shell(rootfs, FOREVER)), "box")
+    assert done.returncode == 1
+    assert "systemd is not process 1 of this machine" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not os.path.isdir(runtime.run_dir) or os.listdir(runtime.run_dir) == []
+
+
 def test_delete_force_of_nothing_is_fine(runtime):
     assert runtime("delete", "--force", "box").returncode == 0
 
@@ -171,9 +181,12 @@ def test_a_changed_config_changes_nothing(runtime, rootfs):
     assert runtime("delete", "--force", "box").returncode == 0
 
 
-def test_the_state_document(runtime, rootfs):
-    bundle = create(runtime, shell(rootfs, FOREVER), "box")
+def test_the_state_document(runtime, rootfs, tmp_path):
+    bundle = runtime.bundle(shell(rootfs, FOREVER))
+    words = ("create", "--bundle", bundle, "--pid-file", str(tmp_path / "pid"), "box")
+    assert runtime(*words, capture_output=False).returncode == 0
     state = runtime.state("box")
+    assert (tmp_path / "pid").read_text() == str(state["pid"])
     assert state["ociVersion"] == "1.3.0"
     assert (state["id"], state["status"], state["bundle"]) == ("box", "created", bundle)
     assert os.path.exists(f"/proc/{state['pid']}")

@@ -73,6 +73,7 @@ def tmpfs(*options):
         (["nosymfollow"], {"nosymfollow"}, set()),
         (["nosymfollow", "symfollow"], set(), {"nosymfollow"}),
         (["rro", "rnosuid"], {"ro", "nosuid"}, {"rw"}),
+        (["mand", "iversion"], {"rw"}, {"noexec"}),  # no longer anything that mountinfo would show
         (["silent", "loud", "async", "nomand", "noiversion", "nolazytime"], {"rw"}, set()),
     ],
 )

@@ -12,7 +12,8 @@ import sys
 import time
 
 import pytest
-from bundles import AOCI, cgroups, config, out, shell
+import unprotected
+from bundles import AOCI, cgroups, config, out, refused, shell
 
 
 def test_it_runs_in_namespaces_of_its_own(runtime, rootfs):
@@ -290,6 +291,30 @@ def test_what_only_execve_can_find_out_is_told_by_start(runtime, own_rootfs, kin
     assert "cannot execute /bin/odd" in done.stderr
     assert ("architecture" if kind.startswith("binary") else "interpreter") in done.stderr
     assert os.listdir(runtime.run_dir) == []
+
+
+SLOW = """
+naive_limit = _limit
+
+def _limit(*arguments):
+    import time
+    time.sleep(0.3)
+    naive_limit(*arguments)
+"""
+
+
+def test_what_fails_while_limits_are_set_is_told(runtime, rootfs, tmp_path):
+    """The first process does not wait for them: by then it may have failed, and be gone."""
+    runtime.program = unprotected.Build({"runtime/outside.py": SLOW}, str(tmp_path)).entry
+    document = config(rootfs, "true")
+    document["process"].update(
+        cwd="/etc/passwd",
+        rlimits=[{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}],
+        scheduler={"policy": "SCHED_BATCH"},
+        ioPriority={"class": "IOPRIO_CLASS_IDLE"},
+    )
+    document["linux"]["resources"] = {"memory": {"limit": 64 << 20}}
+    assert "cannot enter the working directory /etc/passwd: File exists" in refused(runtime, document)
 
 
 def test_user_namespace(runtime, rootfs):

@@ -109,7 +109,8 @@ def sort(verb: str, syntax: Syntax, argv: Sequence[str]) -> Words:
             words.values[name] = value
     if not syntax.fewest <= len(words.arguments) <= syntax.most:
         amount = str(syntax.fewest) if syntax.fewest == syntax.most else f"{syntax.fewest} to {syntax.most}"
-        raise Error(f"{verb} takes {amount} arguments, not {len(words.arguments)}", hint="'aoci help' shows them")
+        noun = "argument" if amount == "1" else "arguments"
+        raise Error(f"{verb} takes {amount} {noun}, not {len(words.arguments)}", hint="'aoci help' shows them")
     return words
 
 

@@ -114,10 +114,11 @@ class Outside:
                     hooks.run_all(config.hooks[kind], created.as_dict(), config.bundle)
                 channel.send({})
             elif "ready" in message:  # sync 6
-                _limit(config, created, cgroup, limits)
-                created.status = "created"
-                state.save(run_dir, created)
-                with suppress(BrokenPipeError):  # it went on meanwhile, and its last message says why it has failed
+                # It does not wait here, and may have failed meanwhile: then its last message says why.
+                with suppress(BrokenPipeError, ProcessLookupError):
+                    _limit(config, created, cgroup, limits)
+                    created.status = "created"
+                    state.save(run_dir, created)
                     channel.send({})
             elif "armed" in message:  # sync 7
                 return

@@ -71,11 +71,15 @@ class Scheduling:
         if self._io_priority is not None:
             try:
                 syscalls.ioprio_set(_IOPRIO_WHO_PGRP, pid, self._io_priority)
+            except ProcessLookupError:
+                raise  # it has ended, which is nothing about its priority
             except OSError as error:
                 raise _refused("process.ioPriority", error) from error
         if self._attributes:
             try:
                 syscalls.sched_setattr(pid, self._attributes)
+            except ProcessLookupError:
+                raise
             except OSError as error:
                 hint = ""
                 if error.errno == errno.EPERM:
