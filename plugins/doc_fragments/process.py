@@ -123,17 +123,23 @@ options:
     type: str
   userns_mode:
     description:
-      - With V(private) the container has a user namespace of its own. Its users and groups 0 to 65535, root included,
-        are ids of the host that nobody else has, from 1048576 on, 65536 for each container.
+      - With V(private), or V(auto), which means the same, the container has a user namespace of its own. Its users and
+        groups 0 to 65535, root included, are ids of the host that no other container of the state directory has, as
+        long as it is there. Root in the container is nobody on the host; of its own network it is root.
+      - The ids are those that C(/etc/subuid) and C(/etc/subgid) both give to the user C(containers), or else to root.
+        Where they give none to either, they are taken from 1048576 on, and none that the files give to others.
       - The files of the image and those that the container writes are on disk with the owners that it sees, and so are
         those of volumes. Files of the host in O(volumes) and O(mounts) keep the host's owners, which the container sees
         as V(nobody) and cannot be, unless they belong to its own ids on the host, or have the option V(idmap).
-      - Needs Linux 5.19, and a file system for the state directory that has id-mapped mounts, as ext4, XFS and btrfs.
-        Excludes O(privileged) and the host's network, processes and IPC.
+      - That needs Linux 5.19, and a file system for the state directory that has id-mapped mounts, as ext4, XFS and
+        btrfs. Elsewhere the container gets a copy of the image's layers in which they are its own ids on the host, and
+        volumes get them while it uses them; two containers that both have user namespaces cannot share one there, nor
+        is V(idmap) to be had.
+      - Excludes O(privileged), the host's network, processes and IPC, and the network of another container.
       - With V(host), the default, root in the container is root of the host, held back by O(cap_drop),
         O(security_opts) and the other namespaces alone.
     type: str
-    choices: [private, host]
+    choices: [auto, private, host]
     aliases: [userns]
   cgroupns_mode:
     description:

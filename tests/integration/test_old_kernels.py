@@ -9,43 +9,24 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 
 import busybox_rootfs
 import pytest
 from bundles import config, out
-
-# Numbers from 424 on are the same everywhere (asm-generic/unistd.h). What came with which kernel:
-NEWER = {
-    "5.11": range(442, 470),  # mount_setattr
-    "5.5": range(436, 470),  # close_range, openat2, pidfd_getfd
-    "4.18": range(424, 470),  # pidfds, open_tree, move_mount, fsopen, clone3
-}
-FILTER = """
-import ctypes, errno, os, struct, sys
-first, last = int(sys.argv[1]), int(sys.argv[2])
-refuse, allow = 0x50000 | errno.ENOSYS, 0x7FFF0000
-code = [(0x20, 0, 0, 0), (0x35, 0, 2, first), (0x35, 1, 0, last), (0x06, 0, 0, refuse), (0x06, 0, 0, allow)]
-raw = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in code))
-program = struct.pack("@HP", len(code), ctypes.addressof(raw))
-if ctypes.CDLL(None, use_errno=True).prctl(22, 2, ctypes.c_char_p(program), 0, 0):
-    sys.exit("cannot install the filter")
-os.execv(sys.argv[3], sys.argv[3:])
-"""
+from old_kernels import NEWER, kernel
 
 
 @pytest.fixture(params=sorted(NEWER))
 def old(request, runtime, tmp_path):
     """The runtime as it is on such a kernel; run from a read-only interpreter, which is how they protect theirs."""
-    numbers = NEWER[request.param]
     interpreter = str(tmp_path / "python3")
     with open(interpreter, "wb"):
         pass
     subprocess.run(["mount", "--bind", os.path.realpath(runtime.python[0]), interpreter], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro", interpreter], check=True)
     command = [interpreter, *runtime.python[1:]]
-    runtime.python = [sys.executable, "-c", FILTER, str(numbers[0]), str(numbers[-1] + 1), *command]
+    runtime.python = kernel(request.param, *command)
     yield runtime
     runtime.clean()
     subprocess.run(["umount", interpreter], check=True)

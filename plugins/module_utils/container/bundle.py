@@ -227,6 +227,8 @@ def _namespaces(options: Mapping[str, Any], netns: str) -> list[dict[str, str]]:
     for namespace in found if netns else ():
         if namespace["type"] == "network":
             namespace["path"] = netns
+        elif namespace["type"] == "user":  # which the network belongs to (network/namespace.py)
+            namespace["path"] = f"{netns}.user"
     return found
 
 

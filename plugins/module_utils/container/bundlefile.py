@@ -18,8 +18,11 @@ from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .records import Record
 
+MOUNTS = "bundle/mounts.json"  # in a container's directory: its mounts, where config.json has others to follow
 _USER_FILES = ("etc/passwd", "etc/group")
 
 
@@ -39,7 +42,7 @@ def write(record: Record, users: list[str]) -> None:
     host = bundle.Host(
         capabilities=capabilities.names(capabilities.permitted() & capabilities.bounding()),
         devices={entry["source"]: device(entry["source"]) for entry in options.get("devices", ())},
-        etc=os.path.join(userns.directory(record) if userns.is_private(options) else record.path, "etc"),
+        etc=os.path.join(userns.directory(record), "etc"),
         privileged_devices=_all_devices() if options.get("privileged") else {},
         machine=os.uname().machine,
         release=os.uname().release,
@@ -50,10 +53,29 @@ def write(record: Record, users: list[str]) -> None:
         secrets=secretfiles.directory(record) if options.get("secrets") else "",
     )
     document = bundle.build(record.spec, user, host)
-    if userns.is_private(options) and options.get("runtime"):
-        userns.expose(record, document)
+    if userns.is_private(options):
+        _for_user_namespace(record, document, host.volumes)
     path = os.path.join(record.path, "bundle/config.json")
     write_atomic(path, dumps(document).encode(), durable=False)
+
+
+def _for_user_namespace(record: Record, document: dict[str, Any], volumes: str) -> None:
+    """What *document* has to say otherwise, and the container's files, for one in a user namespace of its own."""
+    shifted = userns.is_shifted(record)
+    if shifted:
+        from . import shifting
+
+        first = userns.mapping(record.spec)[0][1]
+        shifting.own(
+            record, first, [os.path.join("etc", name) for name in os.listdir(os.path.join(record.path, "etc"))]
+        )
+        for mount in document["mounts"]:
+            if "idmap" in mount["options"] and mount["source"].startswith(volumes + "/"):
+                mount["options"].remove("idmap")  # the files are the container's own on disk (volumes.py)
+    if shifted or record.spec["options"].get("runtime"):
+        # Where everything comes from, for whoever mounts it while the container does not run (rootmount.py).
+        write_atomic(os.path.join(record.path, MOUNTS), dumps(document["mounts"]).encode(), durable=False)
+        userns.expose(record, document)
 
 
 def _network_namespace(record: Record) -> str:

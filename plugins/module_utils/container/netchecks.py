@@ -43,11 +43,11 @@ def check(options: Mapping[str, Any]) -> None:
         for name in options.get("sysctls", ()):
             if name.startswith("net."):
                 raise _contradiction(f"sysctls: {name}", f"network_mode: {mode}", "it would change the other's network")
-    if kind in (netmode.JOINED, netmode.NETWORKS) and options.get("userns_mode") == "private":
+    if kind == netmode.JOINED and options.get("userns_mode") == "private":
         raise _contradiction(
             f"network_mode: {mode}",
             "userns_mode: private",
-            "its network namespace is the host's, and the container would have no power over it",
+            "the network belongs to another user namespace, and the container would have no power over it",
         )
     if kind == netmode.NONE and "host-gateway" in options.get("etc_hosts", {}).values():
         raise _contradiction("etc_hosts: host-gateway", "network_mode: none", _WHY[netmode.NONE])

@@ -13,7 +13,7 @@ from ..network.errors import NetworkError
 from ..network.sandbox import Sandbox
 from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer
-from . import netmode, records
+from . import netmode, records, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -110,7 +110,8 @@ def prepare(state: StateDir, record_: Record) -> None:
     """
     mode = netmode.mode(record_.spec["options"])
     source = _source(state, mode, record_.name) if netmode.kind(record_.spec["options"]) == netmode.JOINED else ""
-    sandbox(state, record_).prepare(source)
+    maps = (userns.mapping(record_.spec),) * 2 if userns.is_private(record_.spec["options"]) else None
+    sandbox(state, record_).prepare(source, maps)
 
 
 def connect(state: StateDir, record_: Record) -> None:

@@ -72,7 +72,14 @@ _ROWS = (
     _option("pid_mode", "str", values.namespace, aliases=("pid",), default="private"),
     _option("ipc_mode", "str", values.namespace, aliases=("ipc",), default="private"),
     _option("uts", "str", values.namespace, default="private"),
-    _option("userns_mode", "str", str, aliases=("userns",), choices=("private", "host"), default="host"),
+    _option(
+        "userns_mode",
+        "str",
+        values.user_namespace,
+        aliases=("userns",),
+        choices=("auto", "private", "host"),
+        default="host",
+    ),
     _option("cgroupns_mode", "str", values.namespace, aliases=("cgroupns",), default="private"),
     # network
     _option(

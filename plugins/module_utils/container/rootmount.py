@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 
 from ..kernel import constants as c
 from ..kernel import mounts, safepath, syscalls
-from . import userns
+from ..kernel.errors import KernelError
+from ..kernel.files import read_bytes
+from . import bundlefile, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..runtime.config import Config, Mount
+    from typing import Any
+
     from .records import Record
 
 
@@ -27,13 +31,13 @@ def place(record: Record) -> str:
 def mount(record: Record, *, scratch: bool = False) -> None:
     """Mount the image's layers and what the container has written; in a new mount namespace of this process.
 
-    With *scratch* whatever is written goes to memory, and nothing on disk changes. Raises ContainerError for a layer
-    that is missing, KernelError.
+    The owners are those that the container's processes have here. Where mounts cannot translate them, a container
+    that has not run yet gets layers of its own. With *scratch* whatever is written goes to memory, and nothing on disk
+    changes. Raises ContainerError for a layer that is missing, KernelError.
     """
     syscalls.unshare(c.CLONE_NEWNS)
     syscalls.mount(None, "/", None, c.MS_REC | c.MS_SLAVE)
-    layers = list(record.spec["layers"])
-    for layer in layers:
+    for layer in record.spec["layers"]:
         if not os.path.isdir(layer):
             raise ContainerError(
                 f"a layer of the image is missing: {layer}",
@@ -41,10 +45,25 @@ def mount(record: Record, *, scratch: bool = False) -> None:
                 obj=record.name,
                 hint="Pull the image again with oci_image and force: true",
             )
-    own = record.path
-    if userns.is_private(record.spec["options"]):
-        userns.map_owners(record)
-        own = userns.directory(record)
+    if not userns.is_private(record.spec["options"]):
+        _mount_overlay(record, scratch)
+        return
+    mapped: list[str] = []
+    try:
+        mapped = userns.map_owners(record)
+        _mount_overlay(record, scratch)
+    except (KernelError, OSError) as error:
+        from . import shifting
+
+        if not shifting.is_called_for(record, error.errno or 0):
+            raise
+        userns.unmount(mapped)
+        shifting.make(record, userns.mapping(record.spec)[0][1])
+        _mount_overlay(record, scratch)
+
+
+def _mount_overlay(record: Record, scratch: bool) -> None:
+    layers, own = userns.layers(record), userns.directory(record)
     upper, work = os.path.join(own, "upper"), os.path.join(own, "work")
     if scratch:
         layers.append(upper)
@@ -69,14 +88,11 @@ def mount_volumes(record: Record) -> None:
 
     What is bound is seen with the owners that it has in the running container. Raises OSError, KernelError.
     """
-    from ..runtime.config import Config
-
-    config = Config.load(os.path.join(record.path, "bundle"))
     root = os.open(place(record), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     empty = []
     try:
-        for entry in config.mounts:
-            fd = _mount(config, entry, root)
+        for entry in _mounts(record):
+            fd = _mount(record, entry, root)
             if fd >= 0:
                 empty.append(fd)
         for fd in empty:
@@ -86,30 +102,41 @@ def mount_volumes(record: Record) -> None:
             os.close(fd)
 
 
-def _mount(config: Config, entry: Mount, root: int) -> int:
+def _mounts(record: Record) -> list[dict[str, Any]]:
+    """The ``mounts`` of the container's configuration, sources as the host has them."""
+    kept = os.path.join(record.path, bundlefile.MOUNTS)
+    if os.path.exists(kept):
+        found: list[dict[str, Any]] = json.loads(read_bytes(kept))
+    else:
+        found = json.loads(read_bytes(os.path.join(record.path, "bundle/config.json")))["mounts"]
+    return found
+
+
+def _mount(record: Record, entry: dict[str, Any], root: int) -> int:
     """Mount *entry*; the descriptor of an empty file system in the place of one that only the running container has."""
-    bound = entry.options.is_bind and os.path.exists(entry.source)
-    make = safepath.make_file_in_root if bound and not os.path.isdir(entry.source) else safepath.mkdirs_in_root
-    target = make(root, entry.destination)
+    source, options = entry["source"], mounts.MountOptions(entry["options"])
+    bound = options.is_bind and os.path.exists(source)
+    make = safepath.make_file_in_root if bound and not os.path.isdir(source) else safepath.mkdirs_in_root
+    target = make(root, entry["destination"])
     try:
         if bound:
-            _bind(config, entry, target)
+            _bind(record, source, options, target)
             return -1
         syscalls.mount("tmpfs", f"/proc/self/fd/{target}", "tmpfs", c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC, "size=4k")
     finally:
         os.close(target)
-    return safepath.open_in_root(root, entry.destination, os.O_PATH | os.O_DIRECTORY)
+    return safepath.open_in_root(root, entry["destination"], os.O_PATH | os.O_DIRECTORY)
 
 
-def _bind(config: Config, entry: Mount, target: int) -> None:
-    if not entry.options.idmap:
-        mounts.bind(entry.source, target, entry.options)
+def _bind(record: Record, source: str, options: mounts.MountOptions, target: int) -> None:
+    if not options.idmap:
+        mounts.bind(source, target, options)
         return
     from ..kernel import idmap
 
-    uids, gids = entry.maps or (config.uid_mappings, config.gid_mappings)
-    namespace = idmap.user_namespace(uids, gids)
+    entries = userns.mapping(record.spec)
+    namespace = idmap.user_namespace(entries, entries)
     try:
-        mounts.attach(mounts.open_bind(entry.source, entry.options, userns=namespace), target)
+        mounts.attach(mounts.open_bind(source, options, userns=namespace), target)
     finally:
         os.close(namespace)

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A container's own user namespace: which of the host's ids are its ids 0 to 65535, and who owns its files.
 
-Every container gets 65536 ids of its own, from 0x10000 * N with N ≥ 16 on (1048576: above what useradd(8) hands out as
-subordinate ids on a usual host), recorded in its spec. On disk nothing of that shows: image layers and what the
-container writes have the owners that it sees itself, and mounts that only it has translate them; whiteouts belong to
-65536. So layers are shared between containers of all kinds.
+Every container gets 65536 ids of its own (container/subids.py says which there are), recorded in its spec. On disk
+nothing of that shows: image layers and what the container writes have the owners that it sees itself, and mounts that
+only it has translate them; whiteouts belong to 65536. So layers are shared between containers of all kinds. Where the
+kernel or the file system has no such mounts, the container has layers of its own (container/shifting.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import os
 
 from ..kernel.files import locked, read_bytes
-from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
     from ..statedir import StateDir
     from .records import Record
 
-SIZE = 0x10000
+SIZE = 0x10000  # ids of one container
+SHIFTED = "shifted"  # the directory of a container's own copies of its layers
 _EXPOSED = "/run/agentless-oci-userns"
-_FIRST, _END = 16, 0x10000  # multiples of SIZE; ids have 32 bits
 
 
 def is_private(options: Mapping[str, Any]) -> bool:
+    """Whether a container of canonical *options* has a user namespace of its own."""
     return options.get("userns_mode") == "private"
 
 
@@ -45,15 +45,16 @@ def reserved(state: StateDir, options: Mapping[str, Any]) -> Iterator[int]:
         yield 0
         return
     with locked(state.lock_path("userns", "ranges")):
-        yield choose(taken(state))
+        from . import subids
+
+        yield subids.choose(taken(state), subids.pool(*(_text(f"/etc/{name}") for name in ("subuid", "subgid"))))
 
 
-def choose(used: set[int]) -> int:
-    """The lowest range that is not in *used* (first host ids)."""
-    for number in range(_FIRST, _END):
-        if number * SIZE not in used:
-            return number * SIZE
-    raise ContainerError("userns_mode: no range of user ids is free on this host", step="userns", obj="userns_mode")
+def _text(path: str) -> str:
+    try:
+        return read_bytes(path).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
 
 
 def taken(state: StateDir) -> set[int]:
@@ -88,19 +89,42 @@ def outside(document: Mapping[str, Any]) -> int:
     return first + int(document["process"]["user"]["uid"])
 
 
+def is_shifted(record: Record) -> bool:
+    """Whether the container's files have the owners on disk that they have on the host (container/shifting.py)."""
+    return os.path.isdir(os.path.join(record.path, SHIFTED))
+
+
 def directory(record: Record) -> str:
-    """The container's directory as its monitor sees it after :func:`map_owners`, owners translated."""
+    """The container's directory as its monitor sees it after :func:`map_owners`, owners translated.
+
+    The directory itself where owners are the container's on disk already, or those of the host.
+    """
+    if not is_private(record.spec["options"]) or is_shifted(record):
+        return record.path
     return os.path.join(record.path, "mapped")
 
 
-def map_owners(record: Record) -> None:
+def layers(record: Record) -> list[str]:
+    """The layers that the container is to see, base first, in this mount namespace, their owners translated."""
+    if is_shifted(record):
+        from . import shifting
+
+        return shifting.layers(record)
+    return list(record.spec["layers"])
+
+
+def map_owners(record: Record) -> list[str]:
     """Translate the owners of the layers and of the container's directory, in this mount namespace alone.
 
-    Raises KernelError where the kernel or the file system cannot (Linux 5.19).
+    What was mounted, in this order. Raises KernelError where the kernel or the file system cannot (Linux 5.19); then
+    nothing is.
     """
     from ..kernel import constants as c
     from ..kernel import idmap, syscalls
 
+    done: list[str] = []
+    if is_shifted(record):
+        return done
     entries = disk_mapping(record.spec)  # whiteouts are root's for good
     place = directory(record)
     os.makedirs(place, mode=0o700, exist_ok=True)
@@ -108,42 +132,61 @@ def map_owners(record: Record) -> None:
     try:
         for layer in record.spec["layers"]:
             idmap.remap(layer, namespace)
+            done.append(layer)
         # Not in its own place: the monitor writes there, and root of the host has no id in the map.
         syscalls.mount(record.path, place, None, c.MS_BIND)
+        done.append(place)
         idmap.remap(place, namespace)
+        done.append(place)
+    except BaseException:
+        unmount(done)
+        raise
     finally:
         os.close(namespace)
+    return done
+
+
+def unmount(done: list[str]) -> None:
+    """Take back what :func:`map_owners` has mounted."""
+    from ..kernel import constants as c
+    from ..kernel import syscalls
+
+    for path in reversed(done):
+        syscalls.umount2(path, c.MNT_DETACH)
 
 
 def expose(record: Record, document: dict[str, Any]) -> None:
-    """Make *document*, the container's config.json, one that another runtime can follow in a user namespace.
+    """Make *document*, the container's config.json, one that can be followed from inside its user namespace.
 
-    It reaches the root file system from inside, and our directories let root of the host in alone; older ones do not
-    know id-mapped mounts. So both are mounted ready, in this mount namespace alone, below a directory that is empty
-    for everybody else, and the configuration says so. Raises OSError, KernelError.
+    Another runtime reaches the root file system from there, as ours does on kernels without mount_setattr(2), and our
+    directories let root of the host in alone; older runtimes do not know id-mapped mounts either. So all is mounted
+    ready, in this mount namespace alone, below a directory that is empty for everybody else, and the configuration
+    says so. Raises OSError, KernelError.
     """
     from ..kernel import constants as c
     from ..kernel import idmap, syscalls
+    from .secretfiles import directory as secrets_of
 
     os.makedirs(_EXPOSED, mode=0o711, exist_ok=True)
     syscalls.mount("tmpfs", _EXPOSED, "tmpfs", c.MS_NOSUID | c.MS_NODEV | c.MS_NOEXEC, "mode=711")
-    from .secretfiles import directory as secrets_of
-
     files, secrets = os.path.join(directory(record), "etc"), secrets_of(record)
     document["root"]["path"] = _bound(os.path.join(record.path, "bundle/rootfs"), "rootfs", ["rbind"])
     etc = _bound(files, "etc", ["bind"])
-    namespace = idmap.user_namespace(mapping(record.spec), mapping(record.spec))
-    try:
-        for number, mount in enumerate(document["mounts"]):
-            if mount["source"].startswith(files + "/"):
-                mount["source"] = etc + mount["source"][len(files) :]
-            elif mount["source"].startswith(secrets + "/"):
-                mount["source"] = _bound(mount["source"], str(number), ["bind"])
-            elif "idmap" in mount["options"]:
+    every = is_shifted(record)
+    for number, mount in enumerate(document["mounts"]):
+        if mount["source"].startswith(files + "/"):
+            mount["source"] = etc + mount["source"][len(files) :]
+        elif mount["source"].startswith(secrets + "/"):
+            mount["source"] = _bound(mount["source"], str(number), ["bind"])
+        elif "idmap" in mount["options"]:
+            namespace = idmap.user_namespace(mapping(record.spec), mapping(record.spec))
+            try:
                 mount["source"] = _bound(mount["source"], str(number), ["rbind", "idmap"], namespace)
-                mount["options"].remove("idmap")
-    finally:
-        os.close(namespace)
+            finally:
+                os.close(namespace)
+            mount["options"].remove("idmap")
+        elif every and {"bind", "rbind"} & set(mount["options"]):
+            mount["source"] = _bound(mount["source"], str(number), ["rbind"])
 
 
 def _bound(source: str, name: str, options: list[str], namespace: int = -1) -> str:
@@ -156,7 +199,10 @@ def _bound(source: str, name: str, options: list[str], namespace: int = -1) -> s
         os.mknod(place)
     target = os.open(place, os.O_PATH | os.O_CLOEXEC)
     try:
-        mounts.attach(mounts.open_bind(source, mounts.MountOptions(options), userns=namespace), target)
+        if namespace < 0:
+            mounts.bind(source, target, mounts.MountOptions(options))
+        else:
+            mounts.attach(mounts.open_bind(source, mounts.MountOptions(options), userns=namespace), target)
     finally:
         os.close(target)
     return place

@@ -144,6 +144,12 @@ def _is_label(part: str) -> bool:
     return part.replace("-", "").replace("_", "").isalnum() and part.isascii() and not part.startswith("-")
 
 
+def user_namespace(value: str) -> str:
+    """``private`` or ``host``; ``auto`` is podman's word for the former."""
+    word = text(value)
+    return "private" if word == "auto" else word
+
+
 def namespace(value: str) -> str:
     """``private`` or ``host``; what others of the same namespace may be called (``shareable``) is ``private``."""
     word = text(value)

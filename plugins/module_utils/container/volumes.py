@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..statedir import StateDir
     from .records import Record
 
+_MOVED = "first-id"  # in a volume's directory: what the ids of its files are moved up by
 _FORGET = "forget-volumes"  # in a container's directory: its anonymous volumes are to go with it
 
 
@@ -98,6 +99,8 @@ def fill(state: StateDir, record: Record) -> None:
     ContainerError, OSError.
     """
     entries = [entry for entry in mountset.everything(record.spec) if entry["type"] == VOLUME]
+    for name in sorted({entry["source"] for entry in entries}):
+        _own(state, record, name)
     for entry in entries:
         if entry.get("no_copy") or entry.get("subpath"):
             continue
@@ -116,6 +119,25 @@ def fill(state: StateDir, record: Record) -> None:
                 ) from error
 
 
+def _own(state: StateDir, record: Record, name: str) -> None:
+    """See that the owners in the volume *name* are those that the container's mounts make its own.
+
+    That is, as the container sees them; moved up by its first id where no mount translates them.
+    """
+    path = os.path.join(names.directory(state, name), _MOVED)
+    wanted = userns.mapping(record.spec)[0][1] if userns.is_shifted(record) else 0
+    if not wanted and not os.path.exists(path):
+        return
+    from ..kernel.files import read_text, write_atomic
+    from . import shifting
+
+    with store.lock(state, [name]):
+        base = int(read_text(path)) if os.path.exists(path) else 0
+        if base != wanted:
+            shifting.move(names.data(state, name), base, wanted)
+            write_atomic(path, b"%d\n" % wanted)
+
+
 def _copy(record: Record, target: str, root: int) -> None:
     """Copy what the container has in *target*, found as the container would find it (CVE-2022-23648)."""
     from ..runtime.copyup import copy_directory
@@ -130,7 +152,7 @@ def _copy(record: Record, target: str, root: int) -> None:
     finally:
         os.close(rootfs)
     try:
-        if not userns.is_private(record.spec["options"]):
+        if not userns.is_private(record.spec["options"]) or userns.is_shifted(record):
             copy_directory(source, root)
             return
         mapped = _mapped(record, root)

@@ -95,12 +95,14 @@ def remap(path: str, userns: int) -> None:
 
     Needs Linux 5.12 and a file system that can be id-mapped (kernel Documentation/filesystems/idmappings).
     """
-    tree = syscalls.open_tree(c.AT_FDCWD, path, c.OPEN_TREE_CLONE)
+    tree = -1
     try:
+        tree = syscalls.open_tree(c.AT_FDCWD, path, c.OPEN_TREE_CLONE)
         syscalls.mount_setattr(tree, c.MOUNT_ATTR_IDMAP, 0, userns=userns, recursive=False)
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError as error:
-        os.close(tree)
+        if tree >= 0:
+            os.close(tree)
         raise KernelError.of(
             error,
             f"cannot map the owners of {path}",

@@ -13,7 +13,8 @@ import contextlib
 import os
 
 from ..kernel import constants as c
-from ..kernel import syscalls
+from ..kernel import idmap, syscalls
+from ..kernel.beside import beside
 from ..kernel.files import locked, read_text
 from ..kernel.rtnetlink import Rtnetlink
 from .errors import NetworkError
@@ -22,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..kernel.idmap import Maps
     from ..statedir import StateDir
 
 _NSFS_MAGIC = 0x6E736673  # linux/magic.h
@@ -33,9 +35,35 @@ def path_of(state: StateDir, container_id: str) -> str:
     return os.path.join(state.netns, container_id)
 
 
-def make(state: StateDir, path: str) -> None:
-    """Keep a new network namespace at *path*, its loopback interface up. Raises NetworkError."""
-    _keep(state, path, _new)
+def owner_of(path: str) -> str:
+    """Where the user namespace is kept that the network namespace at *path* belongs to, if it has one of its own."""
+    return f"{path}.user"
+
+
+def make(state: StateDir, path: str, maps: Maps | None = None) -> None:
+    """Keep a new network namespace at *path*, its loopback interface up. Raises NetworkError, KernelError.
+
+    With *maps* (of uids, of gids) it belongs to a new user namespace with these, which is kept beside it: only whoever
+    joins both has power over the network.
+    """
+    flags = c.CLONE_NEWNET | (c.CLONE_NEWUSER if maps is not None else 0)
+
+    def enter() -> None:
+        syscalls.unshare(flags)
+        Rtnetlink().set_up(_LOOPBACK)
+
+    try:
+        with beside(enter) as pid:
+            if maps is not None:
+                idmap.write_maps(pid, *maps)
+                _keep(state, owner_of(path), lambda place: _bind(f"/proc/{pid}/ns/user", place))
+            _keep(state, path, lambda place: _bind(f"/proc/{pid}/ns/net", place))
+    except OSError as error:
+        raise NetworkError.of(error, "a network namespace cannot be made", step="namespace", obj=path) from error
+
+
+def _bind(source: str, place: str) -> None:
+    syscalls.mount(source, place, None, c.MS_BIND)
 
 
 def keep(state: StateDir, path: str, source: str) -> None:
@@ -47,7 +75,7 @@ def keep(state: StateDir, path: str, source: str) -> None:
     try:
         if syscalls.fs_type(fd) != _NSFS_MAGIC:
             raise NetworkError(f"{source} is not a network namespace", step="namespace", obj=source)
-        _keep(state, path, lambda target: syscalls.mount(f"/proc/self/fd/{fd}", target, None, c.MS_BIND))
+        _keep(state, path, lambda place: _bind(f"/proc/self/fd/{fd}", place))
     finally:
         os.close(fd)
 
@@ -58,9 +86,10 @@ def remove(state: StateDir, path: str) -> None:
     if not os.path.isdir(directory):
         return
     with locked(_lock(state)):
-        _unmount(path)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        for kept in (path, owner_of(path)):
+            _unmount(kept)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(kept)
         with contextlib.suppress(FileNotFoundError):
             if not os.listdir(directory):
                 if _is_mounted(directory):
@@ -114,23 +143,3 @@ def _is_mounted(path: str) -> bool:
     """Whether *path* is a mount point; a directory that is mounted on itself is one, too."""
     real = os.path.realpath(path).replace("\\", "\\134").replace(" ", "\\040")
     return any(line.split(" ", 5)[4] == real for line in read_text("/proc/self/mountinfo").splitlines())
-
-
-def _new(path: str) -> None:
-    """Mount a new namespace on *path*: in a child, since the task itself must stay where it is. Raises OSError."""
-    child = os.fork()
-    if child == 0:
-        code = 255
-        try:
-            syscalls.unshare(c.CLONE_NEWNET)
-            link = Rtnetlink()
-            link.set_up(_LOOPBACK)
-            syscalls.mount("/proc/self/ns/net", path, None, c.MS_BIND)
-            code = 0
-        except OSError as error:
-            code = error.errno or 255
-        finally:
-            os._exit(code)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code:
-        raise OSError(abs(code), os.strerror(abs(code)), path)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from ..kernel.idmap import Maps
     from ..statedir import StateDir
 
 _LOCK = "network.lock"
@@ -53,8 +54,10 @@ class Sandbox:
 
     # -- the namespace ------------------------------------------------------------------------------------------------
 
-    def prepare(self, source: str = "") -> str:
+    def prepare(self, source: str = "", maps: Maps | None = None) -> str:
         """Make the container's network namespace, or keep that of *source*, a path; where it is.
+
+        With *maps* it belongs to a user namespace of the container's own, with these id maps.
 
         What a container before had, or one before a reboot, is given back first. Raises NetworkError.
         """
@@ -66,7 +69,7 @@ class Sandbox:
             if source:
                 namespace.keep(self.state, path, source)
             else:
-                namespace.make(self.state, path)
+                namespace.make(self.state, path, maps)
         return path
 
     def release(self) -> None:

@@ -14,11 +14,12 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import leftovers
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils import entry
-from ansible_collections.agentless.oci.plugins.module_utils.container import module, options
+from ansible_collections.agentless.oci.plugins.module_utils.container import module, options, subids
 from ansible_collections.agentless.oci.plugins.module_utils.image import ensure
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
@@ -29,6 +30,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # for what test 
 IMAGE = "localhost/tests/busybox:1"
 _USELESS = {}  # another runtime → why it cannot be used on this machine, "" where it can
 CONFIG = {"command": ["sleep", "1000"], "env": {"PATH": "/bin", "FROM_IMAGE": "yes"}}
+# The first id, here, of the first container with a user namespace of its own.
+_FILES = [Path("/etc/subuid"), Path("/etc/subgid")]
+FIRST = subids.choose([], subids.pool(*(path.read_text("utf-8") if path.exists() else "" for path in _FILES)))
 # Ends at once when asked to, unlike a plain sleep as process 1.
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
 

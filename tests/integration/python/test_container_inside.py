@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+from conftest import FIRST
 
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
 
@@ -220,7 +221,7 @@ def test_top(host, userns_mode):
 
     host.until(lambda: sorted(look()) == wanted)
     found = look()
-    first = 0 if userns_mode == "host" else 16 * 65536
+    first = 0 if userns_mode == "host" else FIRST
     main, app = found["sleep 500"], found["sleep 400"]
     assert (main["pid"], main["nspid"], main["uid"], main["nsuid"]) == (made["State"]["Pid"], 1, first, 0)
     assert (app["uid"], app["nsuid"], app["ppid"]) == (first + 1000, 1000, main["pid"])

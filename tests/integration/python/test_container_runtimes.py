@@ -13,6 +13,7 @@ import subprocess
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+from conftest import FIRST
 
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
 
@@ -143,7 +144,7 @@ def test_a_user_namespace(host, other, tmp_path):
         if "id-mapped" not in str(error):
             raise
         pytest.skip(str(error))
-    assert seen == ["0", str(16 * 65536), "65536", "0:0", "0:0", "1000:1000", "0:0", "0:0", "x", "db", "out"]
+    assert seen == ["0", str(FIRST), "65536", "0:0", "0:0", "1000:1000", "0:0", "0:0", "x", "db", "out"]
     for path, owner in (("new", (7, 8)), ("secret", (0, 0))):
         found = os.lstat(tmp_path / path)
         assert (found.st_uid, found.st_gid) == owner

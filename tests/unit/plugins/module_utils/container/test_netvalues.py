@@ -153,7 +153,7 @@ def test_all_exposed_ports():
         ({"network_mode": "container:x", "networks": [{"name": "a"}]}, "networks", "network_mode: container:x"),
         ({"network_mode": "container:x", "dns_servers": ["192.0.2.1"]}, "dns_servers", "container:x"),
         ({"network_mode": "container:x", "sysctls": {"net.x": "1"}}, "sysctls: net.x", "container:x"),
-        ({"network_mode": "bridge", "userns_mode": "private"}, "network_mode: bridge", "userns_mode: private"),
+        ({"network_mode": "ns:/n", "userns_mode": "private"}, "network_mode: ns:/n", "userns_mode: private"),
         ({"etc_hosts": {"a": "host-gateway"}}, "etc_hosts: host-gateway", "network_mode: none"),
         (
             {"mac_address": "02:00:00:00:00:01", "networks": [{"name": "a", "mac_address": "02:00:00:00:00:02"}]},

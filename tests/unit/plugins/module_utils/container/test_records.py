@@ -64,7 +64,8 @@ def test_the_root_directory_is_as_the_images(state, tmp_path):
     assert found.st_mode & 0o7777 == 0o1711
 
 
-def test_a_user_namespace_gets_ids_that_nobody_has(state):
+def test_a_user_namespace_gets_ids_that_nobody_has(state, monkeypatch):
+    monkeypatch.setattr(userns, "_text", lambda _path: "containers:200000:196608\n")
     with userns.reserved(state, {}) as first:
         assert first == 0
     given = []
@@ -72,11 +73,14 @@ def test_a_user_namespace_gets_ids_that_nobody_has(state):
         with userns.reserved(state, {"userns_mode": "private"}) as first:
             given.append(first)
             records.make(state, spec.new_spec(f"{number:064x}", "web", "", {}, ["/layers/1"], {}, first))
-    assert given == [16 << 16, 17 << 16, 18 << 16]
+    assert given == [200000, 265536, 331072]
     records.remove_directory(records.directory(state, f"{1:064x}"))
-    assert userns.choose(userns.taken(state)) == 17 << 16
-    with pytest.raises(ContainerError, match="no range of user ids is free"):
-        userns.choose({number << 16 for number in range(1 << 16)})
+    with userns.reserved(state, {"userns_mode": "private"}) as first:
+        assert first == 265536
+        records.make(state, spec.new_spec(f"{9:064x}", "web", "", {}, ["/layers/1"], {}, first))
+    with pytest.raises(ContainerError, match="no range of 65536 ids is free"):
+        with userns.reserved(state, {"userns_mode": "private"}):
+            pass
 
 
 def test_removal_leaves_nothing(state):
