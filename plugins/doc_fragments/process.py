@@ -91,6 +91,11 @@ options:
     description:
       - Keep standard input open, for programs that end when it is not.
     type: bool
+  tty:
+    description:
+      - Give the program a terminal of the container's own. What it writes there is kept as its standard output, with
+        the ends of lines that a terminal has. With O(interactive) or without, nobody types anything.
+    type: bool
   init:
     description:
       - Whether process 1 of the container is an init, and the program its child. It reaps processes that nobody waits

@@ -166,6 +166,7 @@ from .container import (
     start,
     stop,
     subids,
+    ttysocket,
     update,
     updatevalues,
     userdb,

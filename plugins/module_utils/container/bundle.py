@@ -174,7 +174,7 @@ def _process(spec: Mapping[str, Any], args: list[str], user: User, capabilities:
     # Only root keeps them across execve(2); another user has them in its bounding set, for set-uid programs.
     effective = capabilities if user.uid == 0 else []
     return {
-        "terminal": False,
+        "terminal": bool(options.get("tty")),
         "args": args,
         "env": [f"{name}={value}" for name, value in environment.items()],
         "cwd": options.get("working_dir") or image.get("WorkingDir") or "/",

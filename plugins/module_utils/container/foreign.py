@@ -145,6 +145,8 @@ _ROWS = (
     _row("uidmap", "list", REFUSED, "Use O(userns_mode).", "[]"),
 )
 
+_NOT_SECRET = ("client_key", "detach_keys", "passwd_entry")
+
 TABLE: dict[str, Foreign] = {row.name: row for row in _ROWS}
 
 
@@ -157,8 +159,9 @@ def argument_spec() -> dict[str, dict[str, Any]]:
             spec[row.name]["elements"] = "raw"
         if row.aliases:
             spec[row.name]["aliases"] = list(row.aliases)
-        if row.name in ("client_key", "decryption_key"):
-            spec[row.name]["no_log"] = row.name == "decryption_key"
+        if row.name in _NOT_SECRET:  # though Ansible takes it for one by its name
+            spec[row.name]["no_log"] = False
+    spec["decryption_key"]["no_log"] = True
     return spec
 
 

@@ -106,7 +106,7 @@ def _config(document: Mapping[str, Any], mask: bool) -> dict[str, Any]:
             **{port: {} for port in options.get("exposed_ports", ())},
         },
         "OpenStdin": options.get("interactive", False),
-        "Tty": False,
+        "Tty": options.get("tty", False),
         "StopSignal": spec.stop_signal(options, config),
         "StopTimeout": spec.setting(options, "stop_timeout"),
         **({"Healthcheck": health.docker_form(check)} if check else {}),

@@ -43,6 +43,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .logsink import Sink
     from .probe import Probe
+    from .ttysocket import Terminal
 
 CHUNK = 65536
 
@@ -116,7 +117,10 @@ class Monitor:
         for fd in (self.wake_read, *self.streams):
             posix.set_blocking(fd, False)
             self.poll.register(fd, select.POLLIN)
+        self.terminal: list[int] = []  # with tty, both sides of it
         self.configure()
+        if self.tty:
+            self._take_terminal(out_read)
 
     def configure(self) -> None:
         """Read the settings, if they may have changed."""
@@ -126,6 +130,7 @@ class Monitor:
         found = read_config(_read(self.directory + "/monitor.conf"))
         self.policy, self.retries = found.get("policy", "no"), int(found.get("retries", 0))
         self.remove = found.get("remove") == "1"
+        self.tty = found.get("tty") == "1"
         self._configure_log(found)
         self.on_unhealthy = found.get("on_unhealthy", "")
         self.stop_signal = int(found.get("stop_signal", _signal.SIGTERM))
@@ -324,10 +329,14 @@ class Monitor:
         self.started = time.time_ns()
         self.ended.clear()
         bundle = self.directory + "/bundle"
+        terminal = self._new_terminal() if self.tty else None
         if self.runtime:
             code = self._run(["other-run", self.runtime, self.run_dir, bundle, pid_file, self.container_id])
         else:
-            code = self._run(["run", "-d", "--bundle", bundle, "--pid-file", pid_file, self.container_id])
+            console = ["--console-socket", terminal.where] if terminal else []
+            code = self._run(["run", "-d", "--bundle", bundle, "--pid-file", pid_file, *console, self.container_id])
+        if terminal is not None:
+            self._take_terminal(terminal.receive())
         if code == 0 and self.stopped():  # asked for while there was nothing yet that could have been stopped
             self._delete()
         elif code == 0:
@@ -335,6 +344,36 @@ class Monitor:
             if self.probe is not None:
                 self.probe.begin()
         return code
+
+    def _new_terminal(self) -> Terminal:
+        if __package__:
+            from .ttysocket import Terminal
+        else:
+            from ttysocket import Terminal  # type: ignore[import-not-found, no-redef, unused-ignore]
+        return Terminal(self.run_dir, self.container_id)
+
+    def _take_terminal(self, master: int) -> None:
+        """Read *master* from now on, the terminal of the container that has been started; -1 where there is none.
+
+        We hold its other side, too: else it would be at its end as soon as the program has closed it, and gone, with
+        SIGHUP for the program, when we did not go on with it.
+        """
+        if __package__:
+            from .ttysocket import other_side
+        else:
+            from ttysocket import other_side  # type: ignore[import-not-found, no-redef, unused-ignore]
+        if master < 0:
+            return
+        for fd in self.terminal:
+            if fd in self.streams:
+                self.poll.unregister(fd)
+                del self.streams[fd]
+            posix.close(fd)
+        self.terminal = [master, other_side(master)]
+        posix.set_blocking(master, False)
+        if master not in self.streams:
+            self.streams[master] = b"stdout"
+            self.poll.register(master, select.POLLIN)
 
     def _delete(self) -> None:
         if self.runtime:

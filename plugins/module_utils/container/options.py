@@ -65,6 +65,7 @@ _ROWS = (
     _option("labels", "dict", values.string_dict, RECORD, DICT, aliases=("label",), default={}),
     _option("annotations", "dict", values.string_dict, compare=DICT, aliases=("annotation",), default={}),
     _option("interactive", "bool", bool, default=False),
+    _option("tty", "bool", bool, default=False),
     _option("init", "bool", bool, default=False),
     _option("runtime", "str", values.runtime, default=""),
     # namespaces

@@ -290,6 +290,7 @@ def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
         "policy": options.get("restart_policy", "no"),
         "retries": options.get("restart_retries", 0),
         "remove": int(remove_at_end and options.get("auto_remove", False)),
+        **({"tty": 1} if options.get("tty") else {}),
     }
     if options.get("on_unhealthy"):
         values["on_unhealthy"] = options["on_unhealthy"]

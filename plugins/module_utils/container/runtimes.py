@@ -47,7 +47,14 @@ class OwnRuntime:
 
     def create(self, bundle: str, container_id: str, stdio: Stdio, config: Config | None = None) -> State:
         """Create the container of *bundle*, whose configuration may be loaded already."""
-        return lifecycle.create(config or Config.load(bundle), container_id, self.run_dir, stdio=stdio)
+        known = config or Config.load(bundle)
+        console = None
+        if known.terminal:
+            from ..runtime.console import connect
+            from .ttysocket import path
+
+            console = connect(path(self.run_dir, container_id))
+        return lifecycle.create(known, container_id, self.run_dir, stdio=stdio, console=console)
 
     def start(self, created: State) -> None:
         """Let the program of what :meth:`create` gave run."""
@@ -91,7 +98,12 @@ class OtherRuntime(OwnRuntime):
         try:
             states.save_document(self.run_dir, container_id, text)
             pid_file = os.path.join(directory, "pid")
-            self._create(["create", "--bundle", bundle, "--pid-file", pid_file, container_id], stdio)
+            words = ["--bundle", bundle, "--pid-file", pid_file]
+            if document["process"].get("terminal"):
+                from .ttysocket import path
+
+                words += ["--console-socket", path(self.run_dir, container_id)]
+            self._create(["create", *words, container_id], stdio)
             with open(os.path.join(directory, START_SOCKET), "wb"):
                 pass  # while it is there, the container counts as created
             created.pid = int(read_bytes(pid_file))

@@ -32,6 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..runtime.config import Config
     from ..runtime.state import State
+    from .ttysocket import Terminal
 
 _OTHERS_TIME = 10.0  # seconds
 _BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(sys.argv[2:])"
@@ -94,7 +95,12 @@ def _make(state: StateDir, record: records.Record, report: int, config: Config |
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(record.path, "health.json"))  # whoever waits must not take what was for what is
     started = time.time_ns()
-    created = _create(runtime, record, (stdin, out, err), config, new=new)
+    console = _console(state, record)
+    try:
+        created = _create(runtime, record, (stdin, out, err), config, new=new)
+    finally:
+        if console is not None:
+            out_read, out = console.receive(), err
     try:
         begin.tell(report, {"created": created.pid})
         held = _hold_core()  # while the task puts the name to it
@@ -206,6 +212,15 @@ def _hold_core() -> list[int]:
         return [hold(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))]
     except FileNotFoundError:
         return []  # a checkout
+
+
+def _console(state: StateDir, record: records.Record) -> Terminal | None:
+    """With ``tty`` what the terminal is sent to, which is the program's standard streams."""
+    if not record.spec["options"].get("tty"):
+        return None
+    from .ttysocket import Terminal
+
+    return Terminal(state.runtime, record.id)
 
 
 def _stdin(record: records.Record) -> tuple[int, list[int]]:

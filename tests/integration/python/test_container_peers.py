@@ -178,6 +178,7 @@ def check_others(net):
     assert spaces[0] == spaces[1]
     assert int(status_of(sidecar["State"]["Pid"])["CapEff"], 16) & 1 << 21  # SYS_ADMIN
     assert inspected(net, "standby")["State"]["Status"] == "created"
+    assert os.readlink(f"/proc/{sidecar['State']['Pid']}/fd/1").startswith("/dev/pts/")
     assert not os.path.lexists(os.path.join(net.state.containers, "migrate"))
 
 

@@ -33,6 +33,7 @@ SAMPLES = {
     "labels": [{"a": "x"}, {"a": "X"}, {"a": "x", "b": ""}],
     "annotations": [{"a": "x"}, {"b": "x"}],
     "interactive": [True],
+    "tty": [True],
     "init": [True],
     "runtime": ["runc", "crun"],
     "network_mode": ["host", "bridge", "container:db", ["front", "back"], ["back", "front"]],
@@ -107,7 +108,18 @@ SAMPLES = {
 # What a change means where it is not "update in place": everything else of the table is.
 RECREATED = {
     *("command", "entrypoint", "env", "unsetenv", "unsetenv_all", "user", "groups", "hostname", "domainname"),
-    *("working_dir", "umask", "annotations", "interactive", "init", "runtime", "network_mode", "pid_mode", "ipc_mode"),
+    *(
+        "working_dir",
+        "umask",
+        "annotations",
+        "interactive",
+        "tty",
+        "init",
+        "runtime",
+        "network_mode",
+        "pid_mode",
+        "ipc_mode",
+    ),
     *("uts", "userns_mode", "cgroupns_mode", "no_hosts", "cgroup_parent", "oom_score_adj", "shm_size", "ulimits"),
     *("sysctls", "devices", "device_cgroup_rules", "volumes", "volumes_from", "mounts", "tmpfs", "read_only"),
     *("secrets", "capabilities", "cap_drop", "privileged", "security_opts"),
