@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from ..volume.driver import shown
 from . import mountset
 from .mountvalues import BIND, TMPFS, VOLUME
 
@@ -85,7 +86,7 @@ def _declared(entry: Mapping[str, Any]) -> dict[str, Any]:
         found["VolumeOptions"] = {
             "NoCopy": bool(entry.get("no_copy")),
             "Labels": entry.get("labels", {}),
-            "DriverConfig": {"Name": "local", "Options": entry.get("driver_options", {})},
+            "DriverConfig": {"Name": "local", "Options": shown(entry.get("driver_options", {}))},
             "Subpath": entry.get("subpath", ""),
         }
     else:

@@ -19,7 +19,7 @@ from .mountvalues import BIND, TMPFS, VOLUME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 # What a spec holds of all this.
@@ -106,3 +106,13 @@ def inherited(other: Mapping[str, Any], mode: str) -> list[dict[str, Any]]:
                 entry.pop("idmap", None)
             found.append({**entry, "read_only": entry["read_only"] or mode == "ro"})
     return found
+
+
+def shown(mounts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The option mounts for a diff: a password of a volume's driver is masked."""
+    from ..volume.driver import shown as masked
+
+    return [
+        {**entry, "driver_options": masked(entry["driver_options"])} if "driver_options" in entry else dict(entry)
+        for entry in mounts
+    ]

@@ -249,6 +249,8 @@ def _changes(
     before, after = {}, {}
     for name in changed:
         old, new = recorded.get(name), options.get(name)
+        if name == "mounts":
+            old, new = mountset.shown(old or []), mountset.shown(new or [])
         if name == "secrets":
             old, new = secretvalues.shown(old or [], [], MASK), secretvalues.shown(new or [], old or [], MASK)
         if name == "env":
@@ -260,6 +262,8 @@ def _changes(
 def _shown(name: str, value: Any) -> Any:
     if name == "secrets":
         return secretvalues.shown(value, [], MASK)
+    if name == "mounts":
+        return mountset.shown(value)
     return dict.fromkeys(value, MASK) if name == "env" else value
 
 

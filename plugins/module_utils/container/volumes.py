@@ -10,7 +10,7 @@ import os
 from functools import partial
 
 from ..kernel import safepath
-from ..volume import names, store
+from ..volume import driver, names, store
 from . import mountset, records, userns
 from .errors import ContainerError
 from .mountchecks import no_such_container
@@ -218,6 +218,9 @@ def lost(state: StateDir, record: Record, pid: int) -> str:
     for name in record.spec["volumes"]:
         if not names.present(state, name):
             return f"volume {name} was removed"
+        known = store.load(state, name)
+        if known is not None and known["driver_options"] and not driver.is_mounted(names.data(state, name)):
+            return f"volume {name} is not mounted any more"
     for root in _roots(pid):
         if root.endswith("//deleted"):
             for name in record.spec["volumes"]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..kernel.mounts import MountOptions
 
 LOCAL = "local"
+MASK = "********"
+_SECRET = ("pass", "password", "password2")
 _KEYS = ("type", "device", "o")
 _BY_ADDRESS = ("nfs", "nfs4", "cifs", "smb3")  # addr= must be an address: the kernel resolves no names
 
@@ -47,6 +49,17 @@ def canonical(options: Mapping[Any, Any]) -> dict[str, str]:
         raise ValueError(f"type {kind} needs device: what is to be mounted")
     if words:
         found["o"] = ",".join(words)
+    return found
+
+
+def shown(options: Mapping[str, str]) -> dict[str, str]:
+    """*options* for people: a password among those of mount(8), which cifs takes, is masked."""
+    found = dict(options)
+    if "o" in found:
+        words = (word.partition("=") for word in found["o"].split(","))
+        found["o"] = ",".join(
+            f"{name}={MASK}" if name in _SECRET else f"{name}{equals}{value}" for name, equals, value in words
+        )
     return found
 
 

@@ -73,7 +73,7 @@ def _change(state: StateDir, given: Mapping[str, Any], *, check_mode: bool) -> d
 def _shown(record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record is None:
         return {"state": "absent"}
-    return {"state": "present", "labels": record["labels"], "driver_options": record["driver_options"]}
+    return {"state": "present", "labels": record["labels"], "driver_options": driver.shown(record["driver_options"])}
 
 
 # -- for people ---------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def describe(state: StateDir, record: Mapping[str, Any], users: list[str]) -> di
         "Mountpoint": names.data(state, record["name"]),
         "CreatedAt": record["created"],
         "Labels": dict(record["labels"]),
-        "Options": dict(record["driver_options"]),
+        "Options": driver.shown(record["driver_options"]),
         "Scope": "local",
         "Anonymous": record["anonymous"],
         "Containers": sorted(users),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from .driver import shown
 from .errors import VolumeError
 from .options import ALWAYS, CHANGED, NEVER
 
@@ -71,4 +72,4 @@ def _check_unused(name: str, users: list[str], verb: str) -> None:
 
 
 def _shown(options: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in sorted(options.items())) or "none"
+    return ", ".join(f"{name}: {value}" for name, value in sorted(shown(options).items())) or "none"

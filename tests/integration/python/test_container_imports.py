@@ -51,6 +51,15 @@ def test_a_task_without_a_change_imports_nothing_that_it_does_not_need(host):
     assert set(everything) & {"requests", "http.client", "tarfile", "subprocess", "threading", "zlib"} == set()
 
 
+def test_with_volumes_and_secrets_nothing_more_is_imported_that_is_costly(host):
+    given = {"volumes": ["data:/data", "/anonymous"], "secrets": [{"name": "key", "content": "x"}]}
+    assert imported(host, **given)[0] == ["created volume data", "created container web", "started"]
+    actions, core, everything = imported(host, **given)
+    assert actions == []
+    assert set(core) & {*COSTLY, "runtime.copyup", "kernel.idmap", "kernel.removal"} == set()
+    assert set(everything) & {"shutil", "socket", "base64", "subprocess", "tempfile"} == set()
+
+
 @pytest.mark.parametrize("mode", ["none", "host"])
 def test_without_networks_nothing_of_the_network_layer_is_imported(host, mode):
     for expected in (["created container web", "started"], []):

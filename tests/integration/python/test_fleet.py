@@ -58,6 +58,27 @@ def states(result):
     return {name: one["container"].get("State", {}).get("Status") for name, one in by_name(result).items()}
 
 
+def test_a_volume_that_several_want_is_made_once_and_filled_once(host):
+    script = "test $(ls /etc | wc -l) = $(ls /v | wc -l) && trap 'exit 0' TERM && while :; do sleep 0.05; done"
+    wanted = [
+        {"name": f"c{number}", "command": ["sh", "-c", script], "mounts": [{"target": "/v", "source": "shared"}]}
+        for number in range(4)
+    ]
+    for one in wanted:
+        one["mounts"].append({"target": "/etc", "source": "shared", "labels": {"a": "b"}})
+    wanted.append({"name": "view", "volumes_from": ["c0:ro"], "secrets": [{"name": "key", "content": "hidden"}]})
+    made = apply(host, *wanted)
+    assert made["actions"][0] == "created volume shared"
+    assert sum("volume" in action for action in made["actions"]) == 1
+    assert set(states(made).values()) == {"running"}
+    assert "hidden" not in json.dumps(made)
+    assert apply(host, *wanted)["actions"] == []
+    with open(os.path.join(host.state.volumes, "shared/volume.json"), encoding="utf-8") as file:
+        assert json.load(file)["labels"] == {"a": "b"}
+    assert apply(host, purge=True)["changed"]
+    assert os.listdir(host.state.volumes) == ["shared"]
+
+
 def test_made_kept_changed_and_purged(host):
     wanted = [
         {"name": "web", "depends_on": ["api"]},

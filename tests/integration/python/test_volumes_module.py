@@ -77,6 +77,13 @@ def test_files_in_memory_that_containers_share(host):
     assert os.statvfs(place).f_blocks * os.statvfs(place).f_frsize == 1 << 20
     with pytest.raises(Error, match="other driver options"):
         volume(host, driver_options={"type": "tmpfs", "o": "size=2m"})
+    driver.unmount(place)
+    assert host.run(check=True, command=WAIT, volumes=["v:/v"])["actions"] == [
+        "restarted (volume v is not mounted any more)"
+    ]
+    host.run(command=WAIT, volumes=["v:/v"])
+    assert driver.is_mounted(place)
+    assert host.run(command=WAIT, volumes=["v:/v"])["actions"] == []
     for name in ("web", "other"):
         host.task(name=name, state="absent")
     changed = volume(host, driver_options={"type": "tmpfs", "o": "size=2m"}, recreate="options-changed")

@@ -89,6 +89,14 @@ def test_what_another_container_gets():
     assert mountset.inherited(other, "ro") == [{**entry, "read_only": True} for entry in found]
 
 
+def test_a_diff_shows_no_password():
+    options_ = {"type": "cifs", "device": "//nas/x", "o": "password=hidden"}
+    document = spec({"mounts": [{"target": "/x", "source": "v", "volume_options": options_}, {"target": "/y"}]})
+    assert "hidden" in str(document["options"]["mounts"])
+    found = mountset.shown(document["options"]["mounts"])
+    assert (found[0]["driver_options"]["o"], found[1]) == ("password=********", document["options"]["mounts"][1])
+
+
 def test_an_image_that_declares_nonsense():
     with pytest.raises(ContainerError, match="the image declares a volume that cannot be one: nothing can be mounted"):
         mountset.everything(spec({}, "/x/../.."))

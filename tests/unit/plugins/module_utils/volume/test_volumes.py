@@ -119,6 +119,15 @@ def test_what_mount_gets(declared, flags, data, source, kind):
     assert (parsed.flags, parsed.data, found, fstype) == (flags, data, source, kind)
 
 
+def test_a_password_is_shown_to_nobody():
+    declared = {"type": "cifs", "device": "//nas/x", "o": "username=u,password=hidden,addr=192.0.2.7"}
+    assert driver.shown(declared) == {**declared, "o": "username=u,password=********,addr=192.0.2.7"}
+    assert driver.arguments(declared)[0].data == "username=u,password=hidden,addr=192.0.2.7"
+    with pytest.raises(VolumeError) as caught:
+        plan(given(driver_options={}), {**KNOWN, "driver_options": declared}, True, [])
+    assert "hidden" not in str(caught.value)
+
+
 def test_the_kernel_gets_an_address_of_a_server_and_no_name(monkeypatch):
     import socket
 
