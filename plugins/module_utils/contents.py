@@ -314,6 +314,7 @@ from .runtime import (
     mounting,
     namespaces,
     netdevices,
+    nopivot,
     outside,
     process,
     programfile,

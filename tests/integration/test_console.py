@@ -16,7 +16,7 @@ import sys
 import termios
 
 import pytest
-from bundles import AOCI, bare, config
+from bundles import AOCI, bare, config, in_user_namespace
 
 SCRIPT = """
 test -t 0 && test -t 1 && test -t 2 && echo is-a-tty
@@ -159,7 +159,35 @@ def test_no_new_keyring(runtime, rootfs):
     assert [text == ours for text in seen] == [True, False], (ours, seen)
 
 
-def test_no_pivot(runtime, rootfs):
-    done = runtime("run", "--no-pivot", "-b", runtime.bundle(config(rootfs, "ls", "/")), "x")
+@pytest.mark.parametrize("users", ["shared", "own"])
+def test_no_pivot(runtime, rootfs, users):
+    document = config(rootfs, "ls", "/")
+    done = runtime("run", "--no-pivot", "-b", runtime.bundle(_users(document, users)), "x")
+    _skip_where_it_cannot(done)
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) == set(os.listdir(rootfs))
+
+
+def _skip_where_it_cannot(done):
+    if "may not walk to" in done.stderr:
+        pytest.skip(f"somebody has a proc mounted where only root gets: {done.stderr}")
+
+
+def _users(document, users):
+    return in_user_namespace(document) if users == "own" else document
+
+
+@pytest.mark.parametrize("users", ["shared", "own"])
+@pytest.mark.parametrize("options", [[], ["--no-pivot"]], ids=["pivot", "no pivot"])
+def test_nothing_behind_the_root_undoes_a_mask(runtime, rootfs, options, users):
+    """The kernel gives a user namespace a proc of its own where it sees a whole one: the host's must not be left."""
+    try_it = "unshare -U -r -m {} mount -t {} none /m && echo whole-{}; "
+    script = try_it.format("-p -f", "proc", "proc") + try_it.format("-n", "sysfs", "sysfs") + "id -u"
+    document = _users(config(rootfs, "sh", "-c", script), users)
+    document["process"]["user"] = {"uid": 1000, "gid": 1000}
+    document["mounts"].append({"destination": "/m", "type": "tmpfs"})
+    done = runtime("run", *options, "-b", runtime.bundle(document), "x")
+    _skip_where_it_cannot(done)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "1000\n"
+    assert done.stderr.count("permission denied") == 2, done.stderr

@@ -60,7 +60,7 @@ def parse_mountinfo(text: str) -> tuple[dict[str, str], str]:
             continue
         left, _dash, right = line.partition(" - ")
         fields, kind = left.split(" "), right.split(" ")
-        found = (fields[3] == "/", _unescape(fields[4]))
+        found = (fields[3] == "/", unescape(fields[4]))
         if kind[0] == "cgroup2":
             if found[0] or not unified[0]:
                 unified = found
@@ -72,7 +72,7 @@ def parse_mountinfo(text: str) -> tuple[dict[str, str], str]:
     return {controller: mount for controller, (_whole, mount) in v1.items()}, unified[1]
 
 
-def _unescape(path: str) -> str:
+def unescape(path: str) -> str:
     """mountinfo writes space, tab, newline and backslash as three octal digits."""
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         path = path.replace(code, character)

@@ -184,12 +184,17 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
         from . import reaper
 
         reaper.check()
+    if given.no_pivot:
+        from . import nopivot
     step.name = "ready"
     channel.send({"ready": True})  # sync 6: the parent sets limits and rlimits and writes the state
     step.name = "pivot_root"
     child.load_nothing_more()
     if config.own_mounts:
-        rootfs.pivot(config, rootfd, no_pivot=given.no_pivot)
+        if given.no_pivot:
+            nopivot.enter(rootfd)
+        else:
+            rootfs.pivot(config, rootfd)
         os.close(rootfd)  # no way out, and no way around the root, is left open (CVE-2024-21626)
     else:
         chrooting.enter(config, rootfd, trees.namespace)

@@ -126,17 +126,8 @@ def _verified_null() -> int:
     return fd
 
 
-def pivot(config: Config, rootfd: int, *, no_pivot: bool = False) -> None:
-    """Make *rootfd* the root and let go of the old one, without a directory to put it (pivot_root(2), NOTES).
-
-    With *no_pivot* the old root is covered instead, for a root on ramfs; weaker, since it stays mounted below.
-    """
-    if no_pivot:
-        os.fchdir(rootfd)
-        syscalls.mount(".", "/", None, c.MS_MOVE)
-        os.chroot(".")
-        os.chdir("/")
-        return
+def pivot(config: Config, rootfd: int) -> None:
+    """Make *rootfd* the root and let go of the old one, without a directory to put it (pivot_root(2), NOTES)."""
     old = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     os.fchdir(rootfd)
     syscalls.pivot_root(".", ".")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.capabilities import grantable
-from ansible_collections.agentless.oci.plugins.module_utils.runtime import entrance, home, resources
+from ansible_collections.agentless.oci.plugins.module_utils.runtime import entrance, home, nopivot, resources
 from ansible_collections.agentless.oci.plugins.module_utils.runtime.errors import RuntimeFault
 
 
@@ -71,3 +71,24 @@ def test_an_error_names_the_property_that_it_is_about(step, obj, given, named):
 def test_an_error_about_the_group_itself_stays():
     error = CgroupError("cannot create it", step="path", obj="/x")
     assert resources.naming_property(error, {"memory": {"limit": 1}}) is error
+
+
+MOUNTINFO = r"""21 29 0:20 / /sys rw - sysfs sysfs rw
+22 29 0:21 / /proc rw shared:5 - proc proc rw
+23 22 0:21 /sys /proc/sys ro - proc proc rw
+24 29 0:30 / /srv/my\040root rw master:1 - tmpfs tmpfs rw
+25 24 0:31 / /srv/my\040root/proc rw - proc proc rw
+26 29 0:32 / /srv/my\040root\040two/proc rw - proc proc rw
+27 29 0:33 / /mnt rw - ext4 /dev/x rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("root", "places"),
+    [
+        ("/srv/my root", ["/sys", "/proc", "/srv/my root two/proc"]),
+        ("/elsewhere", ["/sys", "/proc", "/srv/my root/proc", "/srv/my root two/proc"]),
+    ],
+)
+def test_what_of_the_hosts_would_undo_masks(root, places):
+    assert nopivot.whole(MOUNTINFO.replace("\\\\", "\\"), root) == places
