@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that few containers have, by what they do."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+from conftest import IMAGE, WAIT
+
+FAST = {"command": WAIT, "force_kill": True}
+
+
+def group(result, controller):
+    """The directory of the container's group of *controller*; "" where that is cgroup v2's alone."""
+    with open(f"/proc/{result['container']['State']['Pid']}/cgroup", encoding="ascii") as file:
+        for line in file:
+            _number, controllers, path = line.rstrip("\n").split(":", 2)
+            if controller in controllers.split(","):
+                return f"/sys/fs/cgroup/{controller}{path}"
+    return ""
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.fixture
+def disk():
+    """MAJOR:MINOR of a whole block device of this machine."""
+    for name in sorted(os.listdir("/sys/block")):
+        if not name.startswith(("zram", "ram")):
+            return read(f"/sys/block/{name}/dev").strip()
+    pytest.skip("needs a block device")
+
+
+def test_rates_of_a_device_come_change_and_go_in_place(host, disk):
+    first = host.run(**FAST, device_read_bps=[f"{disk}:1m"], device_write_iops=[{"path": disk, "rate": 100}])
+    blkio = group(first, "blkio")
+    if not blkio:
+        pytest.skip("needs cgroup v1's blkio")
+    rates, operations = (f"{blkio}/blkio.throttle.{name}" for name in ("read_bps_device", "write_iops_device"))
+    assert read(rates).split() == [disk, str(1 << 20)]
+    assert read(operations).split() == [disk, "100"]
+    assert host.run(**FAST, device_read_bps=[f"{disk}:1m"], device_write_iops=[f"{disk}:100"])["actions"] == []
+    changed = host.run(**FAST, device_read_bps=[f"{disk}:2m"])
+    assert changed["actions"] == ["updated device_read_bps, device_write_iops"]
+    assert changed["container"]["Id"] == first["container"]["Id"]
+    assert read(rates).split() == [disk, str(2 << 20)]
+    assert read(operations).split() == []
+    with open(rates, "w", encoding="ascii") as file:
+        file.write(f"{disk} 5")
+    assert host.run(**FAST, device_read_bps=[f"{disk}:2m"])["actions"] == ["updated device_read_bps"]
+    assert host.run(**FAST)["actions"] == ["updated device_read_bps"]
+    assert read(rates).split() == []
+    with pytest.raises(Error, match="device_read_bps: there is no device /dev/nosuch"):
+        host.run(**FAST, device_read_bps=["/dev/nosuch:1m"])
+
+
+def test_the_oom_killer_is_switched_off_in_place(host):
+    first = host.run(**FAST, memory="32m")
+    memory = group(first, "memory")
+    if not memory:
+        pytest.skip("needs cgroup v1's memory")
+    for killer, value in ((True, "1"), (False, "0")):
+        assert host.run(**FAST, memory="32m", oom_killer=killer)["actions"] == ["updated oom_killer"]
+        assert read(f"{memory}/memory.oom_control").startswith(f"oom_kill_disable {value}")
+
+
+def test_a_group_above(host):
+    parent = f"/aoci-{os.path.basename(host.root)}"
+    result = host.run(**FAST, cgroup_parent=parent, memory="32m")
+    path = read(f"/proc/{result['container']['State']['Pid']}/cgroup")
+    assert f":{parent}/web-" in path
+    assert host.run(**FAST, cgroup_parent=f"{parent}/", memory="32m")["actions"] == []
+    assert host.run(**FAST, cgroup_parent=parent, memory="48m")["actions"] == ["updated memory"]
+    moved = host.run(**FAST, memory="48m")
+    assert moved["actions"] == ["replaced container web (cgroup_parent)", "started"]
+    assert not [found for found, _below, _names in os.walk("/sys/fs/cgroup") if found.endswith(parent)]
+
+
+def test_devices_by_rules(host):
+    look = "mknod /full c 1 7; mknod /kmsg c 1 11; for d in full kmsg; do (: </$d) 2>/dev/null && echo $d; done; true"
+    assert host.shell(look).split() == ["full"]
+    assert host.shell(look, device_cgroup_rules=["c 1:11 r"]).split() == ["full", "kmsg"]
+
+
+def test_files_that_are_hidden_and_shown(host):
+    look = "wc -c </proc/keys; wc -c </proc/version; grep -c ' /proc/sys proc ro' /proc/self/mounts || true"
+    hidden, version, read_only = host.shell(look).split()
+    assert (hidden, int(version) > 0, read_only) == ("0", True, "1")
+    assert host.shell(look, security_opts=["mask=/proc/version"]).split()[1] == "0"
+    shown, _version, read_only = host.shell(look, security_opts=["unmask=ALL"]).split()
+    assert (int(shown) > 0, read_only) == (True, "0")
+
+
+def test_a_security_module_that_the_host_does_not_have(host):
+    if os.path.exists("/sys/module/apparmor/parameters/enabled"):
+        pytest.skip("this host has AppArmor")
+    with pytest.raises(Error, match="security_opts: this host has no AppArmor"):
+        host.run(**FAST, security_opts=["apparmor=docker-default"])
+    assert host.run(**FAST, security_opts=["apparmor=unconfined", "label=disable"])["changed"]
+
+
+def test_variables_from_a_file_of_the_host(host, tmp_path):
+    file = tmp_path / "web.env"
+    file.write_text("A=1\nB=two words\n", encoding="ascii")
+    given = {"env_file": [str(file)], "env": {"A": "own"}}
+    assert host.shell('echo "$A, $B"', **given) == "own, two words\n"
+    host.run(**FAST, **given)
+    assert host.run(**FAST, **given)["actions"] == []
+    file.write_text("A=1\nB=secret words\n", encoding="ascii")
+    told = host.run(check=True, **FAST, **given)
+    assert told["actions"] == ["replaced container web (env)", "started"]
+    assert "secret" not in str(told)
+
+
+def test_the_file_of_a_time_zone(host):
+    if not os.path.exists("/usr/share/zoneinfo/Asia/Ho_Chi_Minh"):
+        pytest.skip("needs tzdata")
+    assert host.shell("head -c 4 /etc/localtime", timezone="Asia/Ho_Chi_Minh") == "TZif"
+
+
+def test_a_root_that_is_read_only_but_for_what_is_in_memory(host):
+    write = "for d in /run /tmp /var/tmp; do touch $d/x && echo yes; done; touch /x 2>/dev/null || echo no"
+    assert host.shell(write, read_only=True, read_only_tmpfs=True).split() == ["yes", "yes", "yes", "no"]
+
+
+def test_the_hosts_file_of_the_image(host):
+    assert "127.0.0.1" in host.shell("cat /etc/hosts")
+    assert host.shell("cat /etc/hosts 2>/dev/null || echo none", no_hosts=True) == "none\n"
+
+
+def test_another_name_of_the_same_image(host):
+    host.run(**FAST)
+    host.image("localhost/tests/busybox:2")
+    assert host.run(check=True, **FAST, image="localhost/tests/busybox:2")["actions"] == ["updated image"]
+    assert (
+        host.run(check=True, **FAST, image="localhost/tests/busybox:2", image_name_mismatch="ignore")["actions"] == []
+    )
+    strict = host.run(**FAST, image="localhost/tests/busybox:2", image_strict=True)
+    assert strict["actions"] == ["replaced container web (image)", "started"]
+    other = {"image": "localhost/tests/busybox:1", "image_name_mismatch": "ignore", "labels": {"a": "b"}}
+    assert host.run(**FAST, **other)["actions"] == ["updated labels"]
+    assert host.status()["Running"]
+    assert host.run(**FAST, **other)["container"]["Config"]["Image"] == "localhost/tests/busybox:2"
+
+
+def test_how_long_a_stop_may_take(host):
+    deaf = {"command": ["sh", "-c", 'trap "" TERM; echo ready; while :; do sleep 1; done'], "stop_timeout": 3600}
+    host.run(**deaf)
+    host.until(lambda: "ready" in host.log())
+    begun = time.monotonic()
+    assert host.task(state="stopped", stop_time=0.1)["actions"] == ["stopped"]
+    assert time.monotonic() - begun < 3600
+    assert host.task(state="absent", delete_time=None, stop_time=0.1)["actions"] == ["removed container web"]
+
+
+def test_paused_and_going_on(host):
+    counting = {"command": ["sh", "-c", "while :; do echo tick; sleep 0.02; done"], "force_kill": True}
+    first = host.run(**counting, paused=True)
+    assert first["actions"] == ["created container web", "started", "paused"]
+    assert first["container"]["State"]["Paused"] is True
+    assert host.run(**counting, paused=True)["actions"] == []
+    assert host.run(**counting)["actions"] == []
+    assert host.run(**counting, paused=True, memory="64m")["actions"] == ["updated memory"]
+    ticks = host.log().count("tick")
+    told = host.run(check=True, **counting, memory="64m", paused=False)
+    assert (told["actions"], told["diff"]["before"]) == (["unpaused"], {"paused": True})
+    assert host.run(**counting, memory="64m", paused=False)["actions"] == ["unpaused"]
+    host.until(lambda: host.log().count("tick") > ticks)
+    assert host.status()["Pid"] == first["container"]["State"]["Pid"]
+
+
+def test_annotations_are_for_the_runtime(host):
+    host.run(**FAST, annotations={"org.example.team": "shop"})
+    assert host.run(**FAST, annotations={"org.example.team": "shop"})["actions"] == []
+    record = os.path.join(host.state.containers, "web", "bundle/config.json")
+    assert '"org.example.team"' in read(record)
+
+
+def test_ports_that_the_image_exposes(net):
+    made = net.task(image=IMAGE, command=WAIT, exposed_ports=["80", "53/udp"], publish_all_ports=True, force_kill=True)
+    ports = made["container"]["NetworkSettings"]["Ports"]
+    assert set(ports) == {"80/tcp", "53/udp"}
+    (entry,) = ports["80/tcp"]
+    with net.serving(net.pid(), 80, "tcp", "exposed"):
+        net.until(lambda: net.ask("127.0.0.1", int(entry["HostPort"])).strip() == "exposed")
+    given = {"image": IMAGE, "command": WAIT, "force_kill": True, "publish_all_ports": True}
+    assert net.task(**given, exposed_ports=["53/udp", "80"])["actions"] == []
+    more = net.task(**given, exposed_ports=["80", "53/udp", "90"])
+    assert more["actions"] == ["updated exposed_ports"]
+    assert more["container"]["NetworkSettings"]["Ports"]["80/tcp"] == [entry]
+    assert more["container"]["NetworkSettings"]["Ports"]["90/tcp"][0]["HostPort"].isdigit()
+
+
+def test_an_address_and_names_for_all_networks(net):
+    net.network("front", subnet="10.91.8.0/24")
+    made = net.task(image=IMAGE, command=WAIT, force_kill=True, network_mode=["front"], ip="10.91.8.20",
+                    network_aliases=["kv"])  # fmt: skip
+    assert made["container"]["NetworkSettings"]["IPAddress"] == "10.91.8.20"
+    again = {"network_mode": "front:ip=10.91.8.20,alias=kv"}
+    assert net.task(image=IMAGE, command=WAIT, force_kill=True, **again)["actions"] == []
