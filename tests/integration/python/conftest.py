@@ -151,6 +151,14 @@ def raw(registry):
 
 
 @pytest.fixture
+def images(state_dir, tmp_path):
+    """A store whose images are made here."""
+    from image_store import Images
+
+    return Images(state_dir, tmp_path)
+
+
+@pytest.fixture
 def host(state_dir, rootfs):
     made = Host(state_dir, rootfs)
     yield made
