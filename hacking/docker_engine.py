@@ -3,14 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Docker's own engine, with a directory of its own and without any network, for tests of what it writes and reads.
 
-It is Debian's package docker.io: of the host's release, and of a newer one, taken out of its package and not installed,
-since `docker save` has another form from version 25 on.
+It is Debian's package docker.io: of the host's release, and of a newer one (see newer_package), since `docker save` has
+another form from version 25 on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -21,29 +20,7 @@ from collections.abc import Iterator
 
 import trees
 
-CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CACHE = os.path.join(CHECKOUT, ".venv", "cache")
 DAEMON, CLIENT = "/usr/sbin/dockerd", "/usr/bin/docker"
-NEWER = "trixie"  # with docker.io 26.1
-
-
-def newer_daemon() -> str:
-    """The daemon of NEWER's package, fetched once. Raises SubprocessError where there are no packages to fetch."""
-    path = os.path.join(CACHE, f"dockerd-{NEWER}")
-    os.makedirs(CACHE, exist_ok=True)
-    with open(os.path.join(CACHE, ".dockerd.lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(path):
-            root = path + ".root"
-            shutil.rmtree(root, ignore_errors=True)
-            try:
-                command = ["mmdebstrap", "--quiet", "--variant=extract", "--include=docker.io"]
-                command += ["--dpkgopt=path-exclude=/usr/share/*", NEWER, root]
-                subprocess.run(command, check=True, capture_output=True, timeout=300)
-                os.rename(root + DAEMON, path)
-            finally:
-                shutil.rmtree(root, ignore_errors=True)
-    return path
 
 
 class Engine:

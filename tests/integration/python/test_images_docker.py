@@ -21,6 +21,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import 
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 from image_peers import Peers, call, same, view
+from newer_package import NEWER, newer_program
 
 pytestmark = pytest.mark.skipif(
     not all(map(os.path.exists, (docker_engine.DAEMON, docker_engine.CLIENT))), reason="needs docker.io"
@@ -35,9 +36,9 @@ def docker(request, tmp_path_factory):
     daemon = docker_engine.DAEMON
     if request.param == "new form":
         try:
-            daemon = docker_engine.newer_daemon()
+            daemon = newer_program("docker.io", docker_engine.DAEMON)
         except (OSError, subprocess.SubprocessError) as error:
-            pytest.skip(f"needs the packages of Debian {docker_engine.NEWER}: {error}")
+            pytest.skip(f"needs the packages of Debian {NEWER}: {error}")
     engine = docker_engine.Engine(tempfile.mkdtemp(prefix="aoci-dk-", dir="/tmp"), daemon)
     try:
         lower = tmp_path_factory.mktemp("lower")

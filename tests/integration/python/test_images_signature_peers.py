@@ -16,6 +16,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.errors import 
 from cryptography.hazmat.primitives.asymmetric import ec
 from image_signatures import MANIFEST, Repository, payload_of, public, raw_signature
 from image_sources import small_layer, task
+from newer_package import NEWER, newer_program
 
 pytestmark = pytest.mark.skipif(not shutil.which("docker-registry"), reason="needs docker-registry")
 
@@ -72,14 +73,15 @@ def test_what_openssl_signs_is_taken(repository, name, digest, state_dir, tmp_pa
 class Cosign:
     """cosign, its key pair and its own files below *directory*; nobody else is asked for anything."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, program):
         self.directory = directory
+        self.program = program
         self.run("generate-key-pair")
         self.public_key = str(directory / "cosign.pub")
 
     def run(self, *arguments, check=True):
         return subprocess.run(
-            ["cosign", *arguments],
+            [self.program, *arguments],
             cwd=self.directory,
             env={**os.environ, "HOME": str(self.directory), "COSIGN_PASSWORD": "pass phrase"},
             capture_output=True,
@@ -98,10 +100,14 @@ class Cosign:
 
 @pytest.fixture
 def cosign(tmp_path):
-    if not shutil.which("cosign"):
-        pytest.skip("needs cosign (Debian has it from 13 on)")
+    program = shutil.which("cosign")
+    if not program:
+        try:
+            program = newer_program("cosign", "/usr/bin/cosign")
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"needs cosign, which Debian {NEWER} has: {error}")
     (tmp_path / "cosign").mkdir()
-    return Cosign(tmp_path / "cosign")
+    return Cosign(tmp_path / "cosign", program)
 
 
 def test_what_cosign_signs_is_taken(cosign, repository, name, digest, state_dir):
