@@ -114,6 +114,8 @@ options:
   pid_mode:
     description:
       - Whether the container sees its own processes only (V(private), the default) or the host's (V(host)).
+      - With V(container:NAME) it has its processes among those of another container, which must run. When that ends,
+        so does this one, and when it was started anew, the next run of this task restarts this one.
     type: str
     aliases: [pid]
   ipc_mode:

@@ -120,6 +120,7 @@ from .container import (
     initprogram,
     inside,
     inspect,
+    joining,
     journal,
     journalsink,
     launch,

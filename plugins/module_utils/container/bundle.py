@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 #   netns         path of the network namespace to join; "" for a new one, or the host's
 #   volumes       directory of all volumes
 #   places        directory with what is mounted for this container alone (container/places.py)
+#   pidns         path of the pid namespace to join; "" for a new one, or the host's
 #   secrets       directory with the files of its secrets (container/secretfiles.py)
 Host = namedtuple(
     "Host",
-    "capabilities devices etc privileged_devices machine release netns init volumes places secrets",
-    defaults=("", "", "", "", ""),
+    "capabilities devices etc privileged_devices machine release netns init volumes places secrets pidns",
+    defaults=("", "", "", "", "", ""),
 )
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -75,7 +76,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
             f"image {spec['image']['name']} has no command to run", step="command", hint="Declare command or entrypoint"
         )
     linux: dict[str, Any] = {
-        "namespaces": _namespaces(options, host.netns),
+        "namespaces": _namespaces(options, host.netns, host.pidns),
         "cgroupsPath": cgroups_path(spec),
         "resources": {**resources(options), "devices": _device_rules(options, host)},
         "devices": _devices(options, host),
@@ -214,7 +215,7 @@ def effective_capabilities(options: Mapping[str, Any], available: list[str]) -> 
     return sorted(base)
 
 
-def _namespaces(options: Mapping[str, Any], netns: str) -> list[dict[str, str]]:
+def _namespaces(options: Mapping[str, Any], netns: str, pidns: str) -> list[dict[str, str]]:
     shared = {
         "pid": options.get("pid_mode"),
         "ipc": options.get("ipc_mode"),
@@ -224,6 +225,9 @@ def _namespaces(options: Mapping[str, Any], netns: str) -> list[dict[str, str]]:
     }
     own = [{"type": "user"}] if userns.is_private(options) else []
     found = [{"type": "mount"}, *own, *({"type": kind} for kind, mode in shared.items() if mode != "host")]
+    for namespace in found if pidns else ():
+        if namespace["type"] == "pid":
+            namespace["path"] = pidns
     for namespace in found if netns else ():
         if namespace["type"] == "network":
             namespace["path"] = netns

@@ -26,8 +26,10 @@ MOUNTS = "bundle/mounts.json"  # in a container's directory: its mounts, where c
 _USER_FILES = ("etc/passwd", "etc/group")
 
 
-def write(record: Record, users: list[str]) -> None:
+def write(record: Record, users: list[str], pidns: str = "") -> None:
     """Write ``bundle/config.json`` and the files of ``etc/``; *users* are the texts of the image's passwd and group.
+
+    *pidns* is the path of the pid namespace to join, if any.
 
     Raises ContainerError, OSError.
     """
@@ -51,6 +53,7 @@ def write(record: Record, users: list[str]) -> None:
         volumes=os.path.join(os.path.dirname(os.path.dirname(record.path)), "volumes"),
         places=os.path.join(record.path, places.NAME),
         secrets=secretfiles.directory(record) if options.get("secrets") else "",
+        pidns=pidns,
     )
     document = bundle.build(record.spec, user, host)
     if userns.is_private(options):

@@ -101,6 +101,8 @@ def check_options(options: Mapping[str, Any], *, detach: bool = True) -> None:
             _contradiction(f"sysctls: {name}", "ipc_mode: host", "it would change the host")
     if options.get("on_unhealthy") and options.get("healthcheck", {}).get("test") == ["NONE"]:
         _contradiction(f"on_unhealthy: {options['on_unhealthy']}", "healthcheck: NONE", "nothing finds that out")
+    if options.get("init") and options.get("pid_mode", "").startswith("container:"):
+        _contradiction("init: true", f"pid_mode: {options['pid_mode']}", "process 1 is the other one's")
     if "shm_size" in options and options.get("ipc_mode") == "host":
         _contradiction("shm_size", "ipc_mode: host", "the host's /dev/shm is used")
 
@@ -110,6 +112,8 @@ def _check_userns(options: Mapping[str, Any]) -> None:
     for name in ("network_mode", "pid_mode", "ipc_mode"):
         if options.get(name) == "host":
             _contradiction(f"{name}: host", "userns_mode: private", "the kernel keeps what the host owns from it")
+    if options.get("pid_mode", "").startswith("container:"):
+        _contradiction(f"pid_mode: {options['pid_mode']}", "userns_mode: private", "it has no power over the other's")
     if options.get("privileged"):
         _contradiction("privileged: true", "userns_mode: private", "it is root of its own namespace only")
     for entry in options.get("secrets", ()):

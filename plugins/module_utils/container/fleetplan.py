@@ -107,9 +107,10 @@ def implied_needs(parameters: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for item in parameters.get("volumes_from") or ():
         found[str(item).partition(":")[0]] = EXISTS
-    mode = parameters.get("network_mode")
-    if isinstance(mode, str) and mode.startswith("container:"):
-        found[mode.partition(":")[2]] = STARTED
+    for option in ("network_mode", "pid_mode"):
+        mode = parameters.get(option)
+        if isinstance(mode, str) and mode.startswith("container:"):
+            found[mode.partition(":")[2]] = STARTED
     return found
 
 

@@ -184,5 +184,6 @@ def _port_bindings(options: Mapping[str, Any]) -> dict[str, list[dict[str, str]]
 
 
 def _mode(options: Mapping[str, Any], name: str) -> str:
-    """As Docker shows a namespace: "host", or nothing for one of the container's own."""
-    return "host" if options.get(name) == "host" else ""
+    """As Docker shows a namespace: "host", another container, or nothing for one of the container's own."""
+    mode = options.get(name, "private")
+    return "" if mode == "private" else str(mode)

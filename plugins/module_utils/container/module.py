@@ -186,6 +186,10 @@ class Task:
             logoptions.check_on_host(made.options)
         if verbs & MAKING:
             checks.check_makeable(made.options)
+            if str(made.options.get("pid_mode", "")).startswith("container:"):
+                from .joining import running
+
+                running(self.state, made.options, self.name)
             self._check_mounts(made)
             if made.options.get("secrets"):
                 from .secretfiles import check as check_secrets

@@ -179,14 +179,9 @@ def joined_record(state: StateDir, mode: str) -> Record | None:
     kind, _colon, name = mode.partition(":")
     if kind != "container":
         return None
-    found = records.load(state, name) if "/" not in name and not name.startswith(".") else None
-    if found is None:
-        every = (records.load(state, known) for known in records.names(state))
-        matching = [other for other in every if other is not None and other.id.startswith(name)]
-        found = matching[0] if len(matching) == 1 else None
-    if found is None:
-        raise ContainerError(f"network_mode: there is no container {name}", step="network", obj=name)
-    return found
+    from .joining import find
+
+    return find(state, name, "network_mode")
 
 
 def _source(state: StateDir, mode: str, own_name: str) -> str:

@@ -57,6 +57,10 @@ def observe(state: StateDir, record: records.Record) -> Observed:
 
                 lost = volume_lost(state, record, live.pid)
             drift += connections + _secrets(record)
+            if not lost and record.spec["options"].get("pid_mode", "").startswith("container:"):
+                from .joining import lost as processes_lost
+
+                lost = processes_lost(state, record, live.pid)
             return Observed(status, live.pid, monitor, drift, records.stop_requested(record), lost)
         ended = records.read_status(record)
         said = ended.get("status")

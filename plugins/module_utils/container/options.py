@@ -70,7 +70,7 @@ _ROWS = (
     _option("runtime", "str", values.runtime, default=""),
     # namespaces
     _option("network_mode", "raw", netvalues.network_mode, aliases=("network", "net"), default=netvalues.DEFAULT_MODE),
-    _option("pid_mode", "str", values.namespace, aliases=("pid",), default="private"),
+    _option("pid_mode", "str", values.pid_namespace, aliases=("pid",), default="private"),
     _option("ipc_mode", "str", values.namespace, aliases=("ipc",), default="private"),
     _option("uts", "str", values.namespace, default="private"),
     _option(

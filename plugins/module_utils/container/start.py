@@ -87,9 +87,9 @@ def _make(state: StateDir, record: records.Record, report: int, config: Config |
 
         volumes.fill(state, record)
         places.make(state, record)
-    if config is None and kind != begin.WRITTEN:
-        bundlefile.write(record, bundlefile.users_inside(record))
     stdin, keep = _stdin(record)
+    if config is None and kind != begin.WRITTEN:
+        bundlefile.write(record, bundlefile.users_inside(record), _joined(state, record, keep))
     out_read, out = os.pipe()
     err_read, err = os.pipe()
     with contextlib.suppress(FileNotFoundError):
@@ -212,6 +212,16 @@ def _hold_core() -> list[int]:
         return [hold(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))]
     except FileNotFoundError:
         return []  # a checkout
+
+
+def _joined(state: StateDir, record: records.Record, keep: list[int]) -> str:
+    """The path of the pid namespace that another container has, held by a descriptor that goes into *keep*; or ""."""
+    if not str(record.spec["options"].get("pid_mode", "")).startswith("container:"):
+        return ""
+    from .joining import hold
+
+    keep.append(hold(state, record))
+    return f"/proc/{os.getpid()}/fd/{keep[-1]}"
 
 
 def _console(state: StateDir, record: records.Record) -> Terminal | None:

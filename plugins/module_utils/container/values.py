@@ -160,6 +160,16 @@ def namespace(value: str) -> str:
     return word
 
 
+def pid_namespace(value: str) -> str:
+    """As :func:`namespace`, or ``container:NAME``."""
+    kind, _colon, name = text(value).partition(":")
+    if kind != "container":
+        return namespace(value)
+    if not name or "/" in name:
+        raise ValueError(f"{value!r} names no container")
+    return text(value)
+
+
 def choice(*words: str, synonyms: Mapping[str, str]) -> Callable[[object], str]:
     """A check for one of *words*; of *synonyms* each becomes the word that it stands for."""
 

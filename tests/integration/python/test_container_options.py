@@ -184,6 +184,34 @@ def test_annotations_are_for_the_runtime(host):
     assert '"org.example.team"' in read(record)
 
 
+def test_the_processes_of_another_container(host, usable_runtime):
+    with pytest.raises(Error, match="pid_mode: there is no container web"):
+        host.run(name="side", command=WAIT, pid_mode="container:web")
+    first = host.run(**FAST)
+    side = {"name": "side", "command": WAIT, "pid_mode": "container:web", "force_kill": True}
+    made = host.run(**side)
+    assert made["container"]["HostConfig"]["PidMode"] == "container:web"
+    pids = [result["container"]["State"]["Pid"] for result in (first, made)]
+    assert len({os.readlink(f"/proc/{pid}/ns/pid") for pid in pids}) == 1
+    assert host.run(**side)["actions"] == []
+    seen = host.aoci("exec", "side", "ps").stdout
+    assert seen.count("trap") >= 2, "it sees its own program and the other's"
+    host.kill(pids[1])
+    assert host.run(**side)["actions"] == ["started"]
+    restarted = host.run(**FAST, restart=True)
+    assert restarted["actions"] == ["restarted"]  # and with the namespace all that was in it has ended
+    host.until(lambda: host.status("side")["Status"] == "exited")
+    assert host.run(**side)["actions"] == ["started"]
+    host.task(state="stopped", force_kill=True)
+    host.ended("side")
+    with pytest.raises(Error, match="pid_mode: container web does not run"):
+        host.run(**side)
+    assert host.run(**FAST)["actions"] == ["started"]
+    assert host.run(**side, runtime=usable_runtime("runc"))["changed"]
+    host.task(name="side", state="absent", force_kill=True)
+    assert host.run(**FAST)["actions"] == []
+
+
 def test_ports_that_the_image_exposes(net):
     made = net.task(image=IMAGE, command=WAIT, exposed_ports=["80", "53/udp"], publish_all_ports=True, force_kill=True)
     ports = made["container"]["NetworkSettings"]["Ports"]

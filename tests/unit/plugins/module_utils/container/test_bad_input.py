@@ -68,8 +68,11 @@ WRONG = [
     ({"stop_signal": "SIGRTMIN+99"}, "stop_signal: there is no signal"),
     ({"stop_timeout": -1}, "stop_timeout: -1 is not from 0"),
     # namespaces
-    ({"pid_mode": "container:db"}, "pid_mode: 'container:db' is not supported"),
+    ({"pid_mode": "container:"}, "pid_mode: 'container:' names no container"),
     ({"ipc_mode": "none"}, "ipc_mode: 'none' is not supported"),
+    ({"pid_mode": "container:db", "init": True}, "init: true", "pid_mode: container:db"),
+    ({"pid_mode": "container:db", "userns_mode": "private"}, "pid_mode: container:db", "userns_mode: private"),
+    ({"ipc_mode": "container:db"}, "ipc_mode: 'container:db' is not supported"),
     ({"uts": "host", "hostname": "web"}, "hostname", "uts: host"),
     ({"uts": "host", "domainname": "example.com"}, "domainname", "uts: host"),
     ({"userns_mode": "private", "pid_mode": "host"}, "pid_mode: host", "userns_mode: private"),

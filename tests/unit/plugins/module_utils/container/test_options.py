@@ -27,6 +27,7 @@ M = 1 << 20
         ("unsetenv", ["B", "A"], ["A", "B"]),
         ("umask", "22", "0022"),
         ("pid_mode", "host", "host"),
+        ("pid_mode", "container:Db", "container:Db"),
         ("ipc_mode", "shareable", "private"),
         (
             "etc_hosts",
@@ -149,7 +150,7 @@ def test_canonical_values(name, value, canonical):
         ("security_opts", ["apparmor=a", "apparmor=b"], "apparmor is given twice"),
         ("security_opts", ["label=type:a", "label=type:b"], "label=type is given twice"),
         ("umask", "99", "octal mask"),
-        ("pid_mode", "container:x", "private and host are"),
+        ("pid_mode", "container:", "names no container"),
         ("uts", "other", "private and host are"),
         ("etc_hosts", ["db"], "a list of NAME:ADDRESS"),
         ("etc_hosts", ["a:10.0.0.1", "a:10.0.0.2"], "a is given twice"),

@@ -37,7 +37,7 @@ SAMPLES = {
     "init": [True],
     "runtime": ["runc", "crun"],
     "network_mode": ["host", "bridge", "container:db", ["front", "back"], ["back", "front"]],
-    "pid_mode": ["host"],
+    "pid_mode": ["host", "container:db"],
     "ipc_mode": ["host"],
     "uts": ["host"],
     "userns_mode": ["private"],
