@@ -56,7 +56,6 @@ class Direct(ActionBase):  # type: ignore[misc]  # Ansible has no type hints
         if (
             not interpreter
             or self._task.async_val
-            or not self._is_pipelining_enabled("new")
             or getattr(self._connection._shell, "SHELL_FAMILY", "") != "sh"
         ):
             return None
@@ -85,13 +84,27 @@ class Direct(ActionBase):  # type: ignore[misc]  # Ansible has no type hints
                 shlex.quote(script(interpreter, params.get("root"), fingerprint.of_tree(_CORE), name)),
             )
         ).strip()
-        ran = self._low_level_execute_command(command, in_data=data.encode())
-        result = read_result(ran, name)
+        result = read_result(self._run(command, data.encode()), name)
         if result is None:
             return None
         secrets = validated._no_log_values
         clean: dict[str, Any] = remove_values({**result, "invocation": {"module_args": params}}, secrets)
         return clean
+
+    def _run(self, command: str, data: bytes) -> dict[str, Any]:
+        """What *command* gives on the host with *data* as its input: a file there, where nothing can be piped to it."""
+        if self._is_pipelining_enabled("new"):
+            ran: dict[str, Any] = self._low_level_execute_command(command, in_data=data)
+            return ran
+        directory = self._make_tmp_path()
+        try:
+            path = self._connection._shell.join_path(directory, "options")
+            self._transfer_data(path, data)
+            self._fixup_perms2((directory, path), execute=False)
+            ran = self._low_level_execute_command(f"{command} < {shlex.quote(path)}")
+            return ran
+        finally:
+            self._remove_tmp_path(directory)
 
     def _interpreter(self, variables: dict[str, Any]) -> str:
         """The host's Python as the module would get it; "" where Ansible has yet to find it."""

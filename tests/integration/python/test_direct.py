@@ -70,11 +70,10 @@ def test_the_first_task_brings_the_core_and_the_next_use_it(ansible):
 @pytest.mark.parametrize(
     ("arguments", "environment"),
     [
-        ((), {"ANSIBLE_PIPELINING": "False"}),
         (("-B", "90", "-P", "1"), {}),
         (("-e", "ansible_python_interpreter=auto_silent"), {}),
     ],
-    ids=["without pipelining", "in the background", "before Ansible knows the interpreter"],
+    ids=["in the background", "before Ansible knows the interpreter"],
 )
 def test_what_the_short_way_cannot_do_the_module_does(ansible, arguments, environment):
     given = {"name": "tests/none:1", "state": "absent"}
@@ -82,6 +81,17 @@ def test_what_the_short_way_cannot_do_the_module_does(ansible, arguments, enviro
     mark(ansible.root)
     code, result = ansible("agentless.oci.oci_image", given, *arguments, **environment)
     assert (code, result.get("msg"), result.get("actions")) == (0, None, []), ansible.output
+
+
+def test_without_pipelining_the_options_go_by_a_file_that_goes_again(ansible, tmp_path):
+    given = {"name": "tests/none:1", "state": "absent", "password": "hunter2-hunter2", "username": "me"}
+    ansible("agentless.oci.oci_image", given)
+    mark(ansible.root)
+    remote = str(tmp_path / "remote")
+    without = {"ANSIBLE_PIPELINING": "False", "ANSIBLE_REMOTE_TMP": remote}
+    code, result = ansible("agentless.oci.oci_image", given, **without)
+    assert (code, result["msg"]) == (0, MARK)
+    assert os.listdir(remote) == []
 
 
 def test_nothing_is_written_in_check_mode(ansible):
