@@ -111,7 +111,9 @@ options:
   cgroup_parent:
     description:
       - The group above the container's, a path from the root of the hierarchies, or the name of a systemd slice as
-        V(batch.slice). Limits of that group hold for all in it. The default is V(/agentless-oci).
+        V(batch.slice). Limits of that group hold for all in it. The default is V(/agentless-oci) or, under systemd, the
+        group of the container's service in C(system.slice). Of a slice the service itself is a part; elsewhere the
+        container lies outside of its service's group.
     type: str
   oom_score_adj:
     description:

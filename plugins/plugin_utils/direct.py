@@ -53,11 +53,7 @@ class Direct(ActionBase):  # type: ignore[misc]  # Ansible has no type hints
     def _directly(self, variables: dict[str, Any], args: dict[str, Any]) -> dict[str, Any] | None:
         """What the host's copy of the core gives; None where the module itself is needed. Nothing was done then."""
         interpreter = self._interpreter(variables)
-        if (
-            not interpreter
-            or self._task.async_val
-            or getattr(self._connection._shell, "SHELL_FAMILY", "") != "sh"
-        ):
+        if not interpreter or self._task.async_val or getattr(self._connection._shell, "SHELL_FAMILY", "") != "sh":
             return None
         name = self._task.action.rpartition(".")[2]
         module = importlib.import_module(f"ansible_collections.agentless.oci.plugins.modules.{name}").MODULE

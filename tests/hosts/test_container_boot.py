@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers on a host whose process 1 is systemd: a reboot, a power cut, and what the journal has of them."""
+"""Containers on a host whose process 1 is systemd: their services, a reboot, a power cut, and what the journal has."""
 
 from __future__ import annotations
 
@@ -10,27 +10,76 @@ import shlex
 
 import pytest
 
-TASK = r"""
-import json, sys
+# Does what its argument lists, in order, and prints an answer for each: the parameters of a task, {"sh": command},
+# {"look": name}, {"await": name, …: what inspect says of it}, {"kill": name}, whose monitor is meant.
+STEPS = r"""
+import glob, json, os, signal, subprocess, sys, time
 sys.path.insert(0, "/root/oci/plugins/module_utils")
 import entry
 entry.register()
 from aoci import core
 own = core.activate(None, False)
-from aoci.container import module, options
+from aoci.container import launch, module, options, records
+from aoci.container.inspect import inspect
+from aoci.container.observe import observe
 from aoci.image import ensure
 from aoci.image.store import Store
 from aoci.statedir import StateDir
-store = Store(StateDir())
+state = StateDir()
+store = Store(state)
 request = ensure.ImageRequest("localhost/box:1", source={"rootfs": "/root/rootfs", "config": {"env": {"PATH": "/bin"}}})
 ensure.apply(ensure.plan(request, store), store)
 known = {name: spec.get("default") for name, spec in options.argument_spec().items()}
+shown = "ActiveState,MainPID,ControlGroup,Delegate,TimeoutStopUSec,MemoryCurrent"
+
+def sh(command):
+    return subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+def seen(name):
+    record = records.load(state, name)
+    return record, inspect(record, observe(state, record))
+
+def look(name):
+    record, found = seen(name)
+    found["Log"] = sh(f"cat {record.path}/log/container.log*") if glob.glob(f"{record.path}/log/container.log*") else ""
+    found["Unit"] = {}
+    for unit in sh(f"systemctl list-units --all --plain --no-legend 'aoci-{name}-*'").split()[:1]:
+        lines = sh(f"systemctl show {unit} -p {shown}").splitlines()
+        found["Unit"] = dict([("Id", unit), *(line.split("=", 1) for line in lines)])
+    for pid in ("Pid", "MonitorPid"):
+        if found["State"][pid]:
+            found[pid + "Group"] = sh(f"cat /proc/{found['State'][pid]}/cgroup").strip()
+    if found.get("PidGroup"):
+        found["Memory"] = sh(f"cat /sys/fs/cgroup{found['PidGroup'][3:]}/memory.max").strip()
+    return found
+
+def step(given):
+    if "sh" in given:
+        return sh(given["sh"])
+    if "look" in given:
+        return look(given["look"])
+    if "kill" in given:
+        return os.kill(seen(given["kill"])[1]["State"]["MonitorPid"], signal.SIGKILL)
+    if "await" in given:
+        name = given.pop("await")
+        for _ in range(300):
+            _record, found = seen(name)
+            if given.items() <= {**found, **found["State"]}.items():
+                return look(name)
+            time.sleep(0.1)
+        raise AssertionError(found)
+    launch.BOOTED = "/nonexistent" if given.pop("bare", False) else "/run/systemd/system"
+    parameters = {**known, "image": "localhost/box:1", "network_mode": "none", **given}
+    return module.Task(parameters, own).run()["actions"]
+
 for given in json.loads(sys.argv[1]):
-    print(json.dumps(module.Task({**known, "image": "localhost/box:1", "network_mode": "none", **given}, own).run()))
+    print(json.dumps(step(given)), flush=True)
 """
-SLEEP = ["sh", "-c", "trap 'exit 0' TERM; echo begun; while :; do sleep 0.1; done"]
+SLEEP = ["sh", "-c", "trap 'exit 0' TERM; echo begun; sleep 10000 & wait"]
+# Ends by its own stop signal alone, and takes a while for it.
+SLOW = ["sh", "-c", "trap '' TERM; trap 'sleep 2; echo goodbye; exit 7' USR1; sleep 10000 & while :; do wait; done"]
 CONTAINERS = [
-    {"name": "always", "command": SLEEP, "restart_policy": "always", "memory": "20m"},
+    {"name": "always", "command": SLOW, "restart_policy": "always", "memory": "20m", "stop_signal": "USR1"},
     {"name": "unless", "command": SLEEP, "restart_policy": "unless-stopped", "log_driver": "journald"},
     {"name": "stopped", "command": SLEEP, "restart_policy": "unless-stopped"},
     {"name": "once", "command": SLEEP},
@@ -43,16 +92,21 @@ def booting(network):
     host.start()
     host.copy_checkout("/root/oci")
     host.run("python3 /root/oci/hacking/busybox_rootfs.py /root/rootfs")
-    host.run(f"cat > /root/task.py <<'EOF'\n{TASK}\nEOF")
+    host.run(f"cat > /root/steps.py <<'EOF'\n{STEPS}\nEOF")
     yield host
     host.crash()
 
 
-def task(host, *given):
+def steps(host, *given):
     # What runs on keeps these descriptors, and SSH would wait for their end.
-    command = f"python3 -I -S /root/task.py {shlex.quote(json.dumps(given))} </dev/null >/tmp/out 2>/tmp/err"
-    host.run(f"{command} || {{ cat /tmp/err >&2; exit 1; }}")
+    command = f"python3 -I -S /root/steps.py {shlex.quote(json.dumps(given))} </dev/null >/tmp/out 2>/tmp/err"
+    host.run(f"{command} || {{ cat /tmp/out /tmp/err >&2; exit 1; }}", timeout=120)
     return [json.loads(line) for line in host.run("cat /tmp/out").stdout.splitlines()]
+
+
+def only(name, **given):
+    """A task that says nothing else of container *name*."""
+    return {"name": name, "image": None, **given}
 
 
 def running(host):
@@ -61,16 +115,97 @@ def running(host):
     return {one["Name"] for one in listed if one["State"]["Running"]}
 
 
+def test_systemd_supervises(booting):
+    web = {"name": "web", "command": SLOW, "restart_policy": "on-failure", "stop_signal": "USR1", "memory": "20m"}
+    changed = {**web, "memory": "24m", "stop_timeout": 100}
+    made, first, _killed, back, nothing, updated, then = steps(
+        booting, web, {"look": "web"}, {"kill": "web"}, {"await": "web", "RestartCount": 1, "Status": "running"}, web,
+        changed, {"look": "web"},
+    )  # fmt: skip
+    assert made == ["created container web", "started"]
+    state, unit = first["State"], first["Unit"]
+    assert (unit["ActiveState"], unit["Delegate"], unit["TimeoutStopUSec"]) == ("active", "yes", "40s")
+    assert unit["MainPID"] == str(state["MonitorPid"])
+    assert int(unit["MemoryCurrent"]) > 100_000
+    group = f"/system.slice/{unit['Id']}"
+    assert unit["ControlGroup"] == group
+    # Not those of the session.
+    assert (first["MonitorPidGroup"], first["PidGroup"]) == (f"0::{group}/supervisor", f"0::{group}/container")
+    assert first["Memory"] == str(20 << 20)
+
+    # A supervisor that is killed comes back by itself, and the container with it; changes in place go on.
+    assert back["State"]["MonitorPid"] not in (0, state["MonitorPid"])
+    assert back["State"]["Pid"] not in (0, state["Pid"])
+    assert (back["PidGroup"], back["Memory"]) == (first["PidGroup"], str(20 << 20))
+    assert (nothing, updated) == ([], ["updated memory, stop_timeout"])
+    assert (then["Memory"], then["State"]["Pid"]) == (str(24 << 20), back["State"]["Pid"])
+
+    # Stopped behind the task's back: as declared, recorded as it was, and repaired by the next run.
+    _done, ended, *again, stopped, _removed, left = steps(
+        booting, {"sh": f"systemctl stop {unit['Id']}"}, {"look": "web"}, changed, changed,
+        only("web", state="stopped"), {"look": "web"}, only("web", state="absent"),
+        {"sh": "ls /sys/fs/cgroup/system.slice /run/agentless-oci/runtime"},
+    )  # fmt: skip
+    assert "goodbye" in ended["Log"]
+    assert (ended["State"]["Status"], ended["State"]["ExitCode"], ended["State"]["MonitorPid"]) == ("exited", 7, 0)
+    assert ended["State"]["FinishedAt"] > ended["State"]["StartedAt"]
+    assert again == [["started"], [], ["stopped"]]
+    assert (ended["Unit"], stopped["Unit"]) == ({}, {})
+    assert "web" not in left
+
+
+def test_what_has_no_policy_stays_down(booting):
+    job = {"name": "gone", "command": ["true"], "auto_remove": True}
+    gone = (
+        "for i in $(seq 100); do systemctl list-units --plain 'aoci-*' | grep aoci- || exit 0; sleep 0.1; done; exit 1"
+    )
+    # A service whose task was killed before it had said "start" starts nothing.
+    lost = (
+        "cd $(readlink -f /var/lib/agentless-oci/containers/once) &&"
+        " python3 -c 'import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind(\"launch.sock\")' &&"
+        " systemd-run --quiet --wait -p Delegate=yes"
+        " /usr/bin/python3 -I -S /var/lib/agentless-oci/core/entry.py unit-start $PWD"
+    )
+    _once, _gone, _killed, ended, _none, left, _lost, still, removed = steps(
+        booting, {"name": "once", "command": SLEEP}, job, {"kill": "once"},
+        {"await": "once", "Status": "exited", "ExitCode": 137}, {"sh": gone},
+        {"sh": "/root/oci/bin/aoci containers -q"}, {"sh": lost}, {"look": "once"}, only("once", state="absent"),
+    )  # fmt: skip
+    assert ended["State"]["FinishedAt"] > ended["State"]["StartedAt"]
+    assert left.split() == ["once"]
+    assert (still["State"]["Status"], still["Unit"]) == ("exited", {})
+    assert removed == ["removed container once"]
+
+
+def test_a_container_of_an_earlier_version_keeps_working(booting):
+    old = {"name": "old", "command": SLEEP, "memory": "20m"}
+    parts = {**old, "name": "sliced", "cgroup_parent": "test-a.slice"}
+    _made, before, nothing, updated, then, _restarted, after, _sliced, sliced, *_removed, left = steps(
+        booting, {**old, "bare": True}, {"look": "old"}, old, {**old, "memory": "24m"}, {"look": "old"},
+        only("old", restart=True), {"look": "old"}, parts, {"look": "sliced"}, only("old", state="absent"),
+        only("sliced", state="absent"), {"sh": "find /sys/fs/cgroup"},
+    )  # fmt: skip
+    assert (before["Unit"], nothing, updated) == ({}, [], ["updated memory"])
+    assert before["PidGroup"].startswith("0::/agentless-oci/old-")
+    assert (then["State"]["Pid"], then["Memory"]) == (before["State"]["Pid"], str(24 << 20))
+    assert (after["Unit"]["ActiveState"], after["Memory"]) == ("active", str(24 << 20))
+    assert after["PidGroup"] == f"0::/system.slice/{after['Unit']['Id']}/container"
+    assert sliced["PidGroup"] == f"0::/test.slice/test-a.slice/{sliced['Unit']['Id']}/container"
+    assert "aoci-" not in left
+    assert "old-" not in left
+
+
 def test_what_is_to_come_back_does(booting):
     host = booting
-    task(host, *CONTAINERS, {"name": "stopped", "image": None, "state": "stopped"})
+    steps(host, *CONTAINERS, only("stopped", state="stopped"))
     assert running(host) == {"always", "unless", "once"}
     host.reboot()
     assert running(host) == {"always", "unless"}
     assert host.run("systemctl is-active agentless-oci-containers.service").stdout.strip() == "active"
-    assert [done["actions"] for done in task(host, *CONTAINERS[:2])] == [[], []]
-    group = host.run("ls -d /sys/fs/cgroup/agentless-oci/always-*").stdout.strip()
-    assert host.run(f"cat {group}/memory.max").stdout.strip() == str(20 << 20)
+    *nothing, always = steps(host, *CONTAINERS[:2], {"look": "always"})
+    assert nothing == [[], []]
+    assert always["Memory"] == str(20 << 20)
+    assert "goodbye" in always["Log"]  # it was stopped before the host went down
 
     host.run("sync")
     host.crash()
@@ -79,5 +214,7 @@ def test_what_is_to_come_back_does(booting):
     journal = host.run("journalctl --quiet --output=cat CONTAINER_NAME=unless").stdout.split()
     assert journal.count("begun") >= 1
     assert sorted(host.run("/root/oci/bin/aoci logs unless 2>&1").stdout.split()) == sorted(journal)
+    own = host.run("journalctl --quiet --output=cat -b -u 'aoci-unless-*' CONTAINER_NAME=unless").stdout
+    assert "begun" in own.split()
     host.run("/root/oci/bin/aoci boot containers")  # by any init, any number of times
     assert running(host) == {"always", "unless"}

@@ -31,14 +31,16 @@ _TARGET = {LIMITS: "sysinit.target", CONTAINERS: "multi-user.target"}
 _STABLE = "/usr/bin/python3"
 
 
+def interpreter() -> str:
+    """The path of this Python for what runs later: an upgrade of the distribution brings another under that name."""
+    stable = os.path.exists(_STABLE) and os.path.samefile(sys.executable, _STABLE)
+    return _STABLE if stable else sys.executable
+
+
 def command(state: StateDir) -> list[str]:
     """What is to run when the machine starts: ``[python, "-I", "-S", "…/core/entry.py", "boot"]``."""
-    python = sys.executable
-    # An upgrade of the distribution brings another python3.X under the same name.
-    if os.path.exists(_STABLE) and os.path.samefile(python, _STABLE):
-        python = _STABLE
     where = [] if state.root == DEFAULT_ROOT else ["--root", state.root]
-    return [python, "-I", "-S", os.path.join(state.core, "entry.py"), *where, "boot"]
+    return [interpreter(), "-I", "-S", os.path.join(state.core, "entry.py"), *where, "boot"]
 
 
 def unit(state: StateDir, stage: str = LIMITS) -> str:
@@ -60,7 +62,7 @@ def unit_text(state: StateDir, stage: str = LIMITS) -> str:
 
 
 def _containers_text(state: StateDir, words: str) -> str:
-    """It runs with the services. The containers' monitors belong to it, and end with it when the host goes down."""
+    """It runs with the services; each container that it starts has a service of its own."""
     return f"""\
 # Made by agentless.oci.oci_container for restart_policy always and unless-stopped.
 [Unit]
@@ -71,7 +73,6 @@ After=network.target {unit(state, LIMITS)}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-TasksMax=infinity
 ExecStart={words}
 
 [Install]

@@ -203,6 +203,10 @@ def _verb(verb: str) -> Callable[[list[str], str | None], int]:
         from ..container.forkserver import run as monitor_server
 
         return monitor_server
+    if verb == "unit-start":
+        from ..container.unitstart import run as unit_start
+
+        return unit_start
     if verb == "network-release":
         from ..container.networking import run as network_release
 

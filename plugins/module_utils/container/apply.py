@@ -126,7 +126,7 @@ class Apply:
         """A new container of the planned options, created but not started, and without the name."""
         from ..image.store import Store
         from . import userns
-        from .launch import Launch
+        from .launch import launched
         from .spec import new_spec
         from .stamps import timestamp
 
@@ -155,7 +155,7 @@ class Apply:
                 self._prepare_volumes(record)
                 self._deliver_secrets(record, self.record)
                 self._prepare_network(record)
-                launch = Launch(self.state, record, self.entry, new=True)
+                launch = launched(self.state, record, self.entry, new=True)
                 # Meanwhile the monitor is at work.
                 store.pin(container_id, image)
                 until_pinned.close()
@@ -307,12 +307,12 @@ class Apply:
 
     def _run_again(self, record: Record) -> None:
         """Create and start a container that has been here before. Raises ContainerError."""
-        from .launch import Launch
+        from .launch import launched
 
         self._prepare_volumes(record)
         self._deliver_secrets(record)
         self._prepare_network(record)
-        launch = Launch(self.state, record, self.entry)
+        launch = launched(self.state, record, self.entry)
         launch.wait_created()
         try:
             self._connect(record)
@@ -330,7 +330,7 @@ class Apply:
         if self.observed.status in ("running", "paused"):
             from .bundle import cgroups_path
 
-            cgroup = open_cgroup(cgroups_path(record.spec), owner="container")
+            cgroup = open_cgroup(cgroups_path(record.spec, records.unit(record)), owner="container")
             cgroup.apply(cgroup.plan(updated(plan.options, before)))
         record.spec["options"] = plan.options
         if self.observed.status in ("running", "paused") and not self.observed.lost:

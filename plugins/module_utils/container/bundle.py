@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 #   places        directory with what is mounted for this container alone (container/places.py)
 #   pidns         path of the pid namespace to join; "" for a new one, or the host's
 #   secrets       directory with the files of its secrets (container/secretfiles.py)
+#   unit          the service of systemd that supervises the container; "" without
 Host = namedtuple(
     "Host",
-    "capabilities devices etc privileged_devices machine release netns init volumes places secrets pidns",
-    defaults=("", "", "", "", "", ""),
+    "capabilities devices etc privileged_devices machine release netns init volumes places secrets pidns unit",
+    defaults=("", "", "", "", "", "", ""),
 )
 
+SLICE = "system.slice"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # Docker's default set.
@@ -59,9 +61,23 @@ READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysr
 _INFINITY = (1 << 64) - 1  # RLIM_INFINITY, what -1 is in a number without sign (config.md, "rlimits")
 
 
-def cgroups_path(spec: Mapping[str, Any]) -> str:
-    """Where the container's cgroup lies, below the root of every hierarchy."""
-    return f"{specs.setting(spec['options'], 'cgroup_parent')}/{spec['name']}-{spec['id'][:12]}"
+def cgroups_path(spec: Mapping[str, Any], unit: str = "") -> str:
+    """Where the container's cgroup lies, below the root of every hierarchy.
+
+    That is in the group of its service *unit*, unless it is declared to lie where systemd makes none.
+    """
+    parent = specs.setting(spec["options"], "cgroup_parent")
+    if unit and slice_of(spec):
+        return f"{parent if parent.endswith('.slice') else '/' + SLICE}/{unit}/container"
+    return f"{parent}/{spec['name']}-{spec['id'][:12]}"
+
+
+def slice_of(spec: Mapping[str, Any]) -> str:
+    """The slice of the container's service; "" where the container's cgroup is declared to lie outside of any."""
+    if "cgroup_parent" not in spec["options"]:
+        return SLICE
+    name = str(spec["options"]["cgroup_parent"]).rpartition("/")[2]
+    return name if name.endswith(".slice") else ""
 
 
 def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
@@ -77,7 +93,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
         )
     linux: dict[str, Any] = {
         "namespaces": _namespaces(options, host.netns, host.pidns),
-        "cgroupsPath": cgroups_path(spec),
+        "cgroupsPath": cgroups_path(spec, host.unit),
         "resources": {**resources(options), "devices": _device_rules(options, host)},
         "devices": _devices(options, host),
     }

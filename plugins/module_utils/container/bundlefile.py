@@ -13,7 +13,7 @@ import stat
 from ..kernel import capabilities, safepath
 from ..kernel.files import read_bytes, write_atomic
 from ..kernel.lean import dumps
-from . import bundle, etcfiles, initprogram, mountset, netmode, places, secretfiles, userdb, userns
+from . import bundle, etcfiles, initprogram, mountset, netmode, places, records, secretfiles, userdb, userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -54,6 +54,7 @@ def write(record: Record, users: list[str], pidns: str = "") -> None:
         places=os.path.join(record.path, places.NAME),
         secrets=secretfiles.directory(record) if options.get("secrets") else "",
         pidns=pidns,
+        unit=records.unit(record),
     )
     document = bundle.build(record.spec, user, host)
     if userns.is_private(options):

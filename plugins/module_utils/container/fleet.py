@@ -225,7 +225,7 @@ class Fleet:
         # What the children need is loaded here: once for all of them.
         from . import apply, fleetwork, forkserver, launch, start, stop  # noqa: F401
 
-        if sum(self._makes(job.name) for job in jobs) > 1:
+        if sum(self._makes(job.name) for job in jobs) > 1 and not launch.by_systemd():
             forkserver.begin_for(self.entry)
 
         parallel = fleetwork.at_once(self.parameters.get("parallel"))

@@ -21,8 +21,9 @@ import json
 import os
 import socket
 
+from ..cgroup.systemd import BOOTED
 from ..runtime import programfile
-from . import begin, forkserver
+from . import begin, forkserver, records
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -32,6 +33,24 @@ if TYPE_CHECKING:
 
     from ..statedir import StateDir
     from .records import Record
+
+
+def by_systemd() -> bool:
+    """Whether containers are services of systemd here."""
+    return os.path.isdir(BOOTED)
+
+
+def launched(state: StateDir, record: Record, entry: str, *, new: bool = False) -> Launch:
+    """Let the monitor of *record* begin, under systemd as a service of its own; *new* says it has never been started.
+
+    Raises ContainerError, SystemdError.
+    """
+    if by_systemd():
+        from .service import ServiceLaunch
+
+        return ServiceLaunch(state, record, entry)
+    records.write_unit(record, "")
+    return Launch(state, record, entry, new=new)
 
 
 class Launch:
@@ -56,7 +75,7 @@ class Launch:
     def _fork(self, state: StateDir, record: Record, entry: str, kind: str, report: int) -> None:
         """Fork the monitor from this process."""
         config = None
-        here = _directly(record.spec["options"])
+        here = directly(record.spec["options"])
         if here:
             # What the child needs is loaded by us: once for all the containers of a task.
             from ..cgroup import devices, write  # noqa: F401
@@ -128,7 +147,7 @@ class Launch:
             return "no word of why"
 
 
-def _directly(options: Mapping[str, Any]) -> bool:
+def directly(options: Mapping[str, Any]) -> bool:
     """Whether the forked task itself may create the container, without starting another interpreter first.
 
     For those of which runtime/programfile.py can say beforehand that the program cannot reach our executable.

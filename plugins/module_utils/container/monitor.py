@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .ttysocket import Terminal
 
 CHUNK = 65536
+GRACE = 30.0  # seconds for what is to be done after the container's end
 
 
 def read_config(text: str) -> dict[str, str]:
@@ -75,26 +76,37 @@ def _read(path: str) -> str:
         posix.close(fd)
 
 
+def _notify(where: bytes, text: str) -> None:
+    """Tell systemd something by its socket (sd_notify(3))."""
+    import _socket
+
+    end = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+    try:
+        end.sendto(text.encode(), b"\0" + where[1:] if where[:1] == b"@" else where)
+    finally:
+        end.close()
+
+
 class Monitor:
     """The loop. Its arguments come from container/start.py: the container's directory and id, the state directory,
     the runtime's state directory, entry.py, the file that counts OOM kills, the other runtime's program ("" for our
-    own); then numbers: the container's pid, when it
-    started (nanoseconds since the epoch) and descriptors: lock, stdin, reading and writing end of stdout, of stderr,
-    and any others that are only to be kept open.
+    own), the counts of restarts and of ends for lack of memory and when the last of those was; then numbers: the
+    container's pid, when it started (nanoseconds since the epoch) and descriptors: lock, stdin, reading and writing end
+    of stdout, of stderr, and any others that are only to be kept open.
     """
 
     def __init__(self, arguments: list[str]) -> None:
-        self.directory, self.container_id, self.root, self.run_dir, self.entry, self.oom_file, self.runtime = arguments[
-            :7
-        ]
-        numbers = [int(argument) for argument in arguments[7:]]
+        self.directory, self.container_id, self.root, self.run_dir, self.entry = arguments[:5]
+        self.oom_file, self.runtime, counts = arguments[5:8]
+        numbers = [int(argument) for argument in arguments[8:]]
         self.pid, self.started, self.lock, self.stdin, out_read, self.out, err_read, self.err = numbers[:8]
         self.streams = {out_read: b"stdout", err_read: b"stderr"}
         self.log: Sink = Nothing()
         self.log_settings: list[str] = []
         self.restarts = 0  # in a row: what the policy counts
-        self.restart_count = 0  # since the task started it: what inspect shows
-        self.oom_ends = self.oom_at = 0  # since then: how often it ended for lack of memory, and when last
+        # Since the task started it: what inspect shows; how often it ended for lack of memory, and when last.
+        restart_count, oom_ends, self.oom_at = counts.split(" ")
+        self.restart_count, self.oom_ends = int(restart_count), int(oom_ends)
         self.ended: dict[int, int] = {}  # pid → wait status, of children nobody has asked for yet
         self.probe: Probe | None = None  # the health check
         self.on_unhealthy = ""
@@ -103,7 +115,8 @@ class Monitor:
         self.stop_signal = int(_signal.SIGTERM)
         self.stop_timeout = 0.0
         self.kill_at = 0.0  # when patience with a stop of our own is over, 0 where there is none
-        self.down = False  # the host goes down
+        self.down = False  # the host goes down, or the service is stopped
+        self.notify = posix.environ.pop(b"NOTIFY_SOCKET", b"")  # of the service, not of what we run
         self.changed = True  # the settings are to be read
         self.poll = select.poll()
         self.wake_read, wake_write = posix.pipe()
@@ -179,7 +192,9 @@ class Monitor:
             self.changed = True
         elif number == _signal.SIGTERM:  # the host goes down: the container with it, and it stays down
             self.down = True
-            self._kill(_signal.SIGTERM)
+            self._end()
+            if self.notify:
+                _notify(self.notify, f"EXTEND_TIMEOUT_USEC={int((self.stop_timeout + GRACE) * 1e6)}")
 
     def _kill(self, number: int) -> None:
         if self.pid and self.pid not in self.ended:  # until then it is our child, dead or not, and no other
@@ -267,8 +282,12 @@ class Monitor:
                 posix.close(
                     posix.open(self.directory + "/stop", posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
                 )
-            self.kill_at = time.monotonic() + self.stop_timeout
-            self._kill(self.stop_signal)
+            self._end()
+
+    def _end(self) -> None:
+        """Send the stop signal; whatever is left when the time for it is over is killed."""
+        self.kill_at = time.monotonic() + self.stop_timeout
+        self._kill(self.stop_signal)
 
     # -- the container's life -------------------------------------------------------------------------------------
 
@@ -383,15 +402,16 @@ class Monitor:
 
     def _record(self, status: str, finished: int, exit_code: int, oom_killed: bool) -> None:
         """Write status.json, durable when the container has ended; on a full disk the old one stays."""
-        if oom_killed and finished != self.oom_at:
+        end = timestamp(finished) if finished else NEVER
+        if oom_killed and end != self.oom_at:
             self.oom_ends += 1
-            self.oom_at = finished
+            self.oom_at = end
         text = (
             f'{{"status": "{status}", "pid": {self.pid}, "exit_code": {exit_code},'
             f' "started_at": "{timestamp(self.started)}",'
-            f' "finished_at": "{timestamp(finished) if finished else NEVER}",'
+            f' "finished_at": "{end}",'
             f' "oom_killed": {"true" if oom_killed else "false"}, "restart_count": {self.restart_count},'
-            f' "oom_ends": {self.oom_ends}, "oom_at": "{timestamp(self.oom_at) if self.oom_at else NEVER}"}}\n'
+            f' "oom_ends": {self.oom_ends}, "oom_at": "{self.oom_at}"}}\n'
         )
         path = self.directory + "/status.json"
         temporary = path + ".tmp"
@@ -439,7 +459,7 @@ def _prepare(kept: set[int]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    _prepare({int(argument) for argument in arguments[9:]})
+    _prepare({int(argument) for argument in arguments[10:]})
     monitor = Monitor(arguments)
     monitor.run()
     if monitor.remove and (monitor.gave_up or not monitor.stopped()):

@@ -262,11 +262,25 @@ def read_status(record: Record) -> dict[str, Any]:
     return status
 
 
-def write_status(record: Record, status: str, pid: int, started: int, exit_code: int = 0, finished: int = 0) -> None:
-    """The same file from our side: before there is a monitor, and where one was killed. Times in nanoseconds."""
+COUNTS = ("restart_count", "oom_ends", "oom_at")
+
+
+def write_status(
+    record: Record,
+    status: str,
+    pid: int,
+    started: int,
+    exit_code: int = 0,
+    finished: int = 0,
+    before: Mapping[str, Any] | None = None,
+) -> None:
+    """The same file from our side: before there is a monitor, and where one was killed. Times in nanoseconds.
+
+    The COUNTS of the status *before* go on.
+    """
     from .stamps import NEVER, timestamp
 
-    document = {
+    document: dict[str, Any] = {
         "status": status,
         "pid": pid,
         "exit_code": exit_code,
@@ -274,9 +288,15 @@ def write_status(record: Record, status: str, pid: int, started: int, exit_code:
         "finished_at": timestamp(finished) if finished else NEVER,
         "oom_killed": False,
         "restart_count": 0,
+        **{name: before[name] for name in COUNTS if before and name in before},
     }
+    save_status(record, document)
+
+
+def save_status(record: Record, document: Mapping[str, Any]) -> None:
+    """Write the file; durable when the container has ended."""
     path = os.path.join(record.path, "status.json")
-    write_atomic(path, json.dumps(document).encode() + b"\n", durable=bool(finished))
+    write_atomic(path, json.dumps(document).encode() + b"\n", durable=document["status"] == "exited")
 
 
 def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
@@ -291,14 +311,22 @@ def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
         "retries": options.get("restart_retries", 0),
         "remove": int(remove_at_end and options.get("auto_remove", False)),
         **({"tty": 1} if options.get("tty") else {}),
+        "stop_signal": signals.number(spec.stop_signal(options, record.spec["image"]["config"])),
+        "stop_timeout": spec.setting(options, "stop_timeout"),
     }
     if options.get("on_unhealthy"):
         values["on_unhealthy"] = options["on_unhealthy"]
-        values["stop_signal"] = signals.number(spec.stop_signal(options, record.spec["image"]["config"]))
-        values["stop_timeout"] = spec.setting(options, "stop_timeout")
     text = "".join(f"{key}={value}\n" for key, value in values.items())
     # Not durably: no monitor outlives a crash of the host, and every start writes it anew.
     write_atomic(os.path.join(record.path, "monitor.conf"), text.encode(), durable=False)
+
+
+def removed_at_end(record: Record) -> bool:
+    """Whether the monitor was told to remove the container when it has ended."""
+    try:
+        return b"remove=1" in read_bytes(os.path.join(record.path, "monitor.conf")).splitlines()
+    except FileNotFoundError:
+        return False
 
 
 def request_stop(record: Record) -> None:
@@ -313,3 +341,21 @@ def stop_requested(record: Record) -> bool:
 def withdraw_stop(record: Record) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(record.path, "stop"))
+
+
+def unit(record: Record) -> str:
+    """The service of systemd that supervises the container since its last start; "" where a bare monitor does."""
+    try:
+        return read_bytes(os.path.join(record.path, "unit")).decode()
+    except FileNotFoundError:
+        return ""
+
+
+def write_unit(record: Record, name: str) -> None:
+    """Say that the service *name* does from now on; "" for a bare monitor."""
+    path = os.path.join(record.path, "unit")
+    if name:
+        write_atomic(path, name.encode(), durable=False)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)

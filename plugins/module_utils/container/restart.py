@@ -9,6 +9,8 @@ FIRST_DELAY = 0.1
 LONGEST_DELAY = 60.0
 # A container that stayed up this long (seconds) was well: its next failure is a first one again.
 STEADY = 10.0
+# The exit code of a container that was killed with its supervisor.
+KILLED = 137
 
 
 def should_restart(policy: str, exit_code: int, restarts: int, retries: int, stopped: bool) -> bool:
@@ -26,6 +28,21 @@ def should_restart(policy: str, exit_code: int, restarts: int, retries: int, sto
     if policy == "on-failure":
         return exit_code != 0 and (retries == 0 or restarts < retries)
     return policy in ("always", "unless-stopped")
+
+
+def resumes(policy: str, retries: int, stopped: bool, status: str, automatic: bool) -> bool:
+    """Whether a supervisor that systemd starts, and no task, starts its container.
+
+    status     what the supervisor before it has recorded last: ``exited`` where the container had ended for good
+    automatic  that one was killed; else an administrator has started or restarted the service
+    """
+    if not automatic:
+        return True
+    return (
+        status != "exited"
+        and (status == "restarting" or should_restart(policy, KILLED, 0, retries, False))
+        and not stopped
+    )
 
 
 def delay(restarts: int) -> float:

@@ -27,9 +27,13 @@ from ..runtime.errors import RuntimeFault
 from ..statedir import StateDir
 from . import begin, bundle, bundlefile, records, rootmount, runtimes
 from .errors import ContainerError
+from .stamps import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from ..runtime.config import Config
     from ..runtime.state import State
     from .ttysocket import Terminal
@@ -43,23 +47,36 @@ def run(argv: list[str], root: str | None, record: records.Record | None = None,
 
     *record* and *config* are what the task that forked us has in its memory already.
     """
+    arguments = make(argv, root, record, config)
+    if arguments is not None:
+        os.execve(sys.executable, arguments, dict(os.environ))
+    return 1
+
+
+def make(
+    argv: list[str],
+    root: str | None,
+    record: records.Record | None = None,
+    config: Config | None = None,
+    before: Mapping[str, Any] | None = None,
+) -> list[str] | None:
+    """Make the container and talk about it on FD; the light monitor's command line, None where it could not be made.
+
+    Beside :func:`run`'s arguments *before* is the status of a monitor before us, whose counts go on.
+    """
     report = int(argv[2])
     os.set_inheritable(report, False)
     # A task that finds us while ours was killed may wake us; we end by ourselves. A handler, since what is ignored
     # would be so in the container too.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     try:
-        arguments = _make(StateDir(root), record or _recorded(argv[1]), report, config, argv[3])
+        return _make(StateDir(root), record or _recorded(argv[1]), report, config, argv[3], before or {})
     except Error as error:
         begin.tell_failure(report, error)
-        return 1
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         begin.tell_failure(report, Error(f"cannot make the container:{where} {error.strerror}", step="start"))
-        return 1
-    if arguments is not None:
-        os.execve(sys.executable, arguments, dict(os.environ))
-    return 1
+    return None
 
 
 def _recorded(path: str) -> records.Record:
@@ -69,7 +86,9 @@ def _recorded(path: str) -> records.Record:
     return record
 
 
-def _make(state: StateDir, record: records.Record, report: int, config: Config | None, kind: str) -> list[str] | None:
+def _make(
+    state: StateDir, record: records.Record, report: int, config: Config | None, kind: str, before: Mapping[str, Any]
+) -> list[str] | None:
     """Create and start the container; the light monitor's command line. None when the task has gone away."""
     new = kind != begin.AGAIN  # of which nothing can be there: its id is of this moment
     syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
@@ -132,9 +151,10 @@ def _make(state: StateDir, record: records.Record, report: int, config: Config |
         entry,
         oom_file,
         runtime.program,
+        f"{before.get('restart_count', 0)} {before.get('oom_ends', 0)} {before.get('oom_at', NEVER)}",
     ]
     numbers = [str(number) for number in (created.pid, started, *descriptors)]
-    records.write_status(record, "running", created.pid, started)
+    records.write_status(record, "running", created.pid, started, before=before)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # from now on a task may send it; the light monitor needs a moment
     begin.tell(report, {"started": created.pid})
     return [sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers]
@@ -173,10 +193,11 @@ def _create(
 
 def _remove_cgroup(record: records.Record) -> None:
     """Remove a group that nobody accounts for any more: the runtime would take it for somebody else's, and leave it."""
-    group = open_cgroup(bundle.cgroups_path(record.spec), owner="container")
-    if group.exists():
-        group.kill(signal.SIGKILL)
-        group.remove()
+    for unit in {"", records.unit(record)}:  # it may have been another supervisor's before
+        group = open_cgroup(bundle.cgroups_path(record.spec, unit), owner="container")
+        if group.exists():
+            group.kill(signal.SIGKILL)
+            group.remove()
 
 
 def _lock(record: records.Record) -> int:

@@ -52,6 +52,10 @@ def stop(
             with contextlib.suppress(WrongState, NoSuchContainer):
                 lifecycle.kill(state.runtime, record.id, signal.SIGKILL, all_processes=True)
     _wait_for_monitor(record)
+    if records.unit(record):  # it would start the monitor again, had that been killed
+        from .service import end
+
+        end(record)
     _bury(state, record, live)
     release_network(state, record)
 

@@ -82,6 +82,10 @@ class Channel:
     def close(self) -> None:
         self._socket.close()
 
+    def detach(self) -> int:
+        """The descriptor, which is the caller's from now on."""
+        return self._socket.detach()
+
 
 def listen(directory: str, name: str) -> _socket.socket:
     """A listening socket ``directory/name``, reached through a descriptor: sun_path holds only 108 bytes."""

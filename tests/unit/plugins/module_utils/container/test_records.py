@@ -121,7 +121,8 @@ def test_the_monitor_reads_what_is_written_for_it(state):
     records.write_monitor_config(record, remove_at_end=True)
     with open(os.path.join(record.path, "monitor.conf"), encoding="ascii") as file:
         found = monitor.read_config(file.read())
-        assert found == {"policy": "on-failure", "retries": "4", "max_size": "0", "max_file": "9", "remove": "1"}
+        limits = {"max_size": "0", "max_file": "9", "stop_signal": "15", "stop_timeout": "10"}
+        assert found == {"policy": "on-failure", "retries": "4", "remove": "1", **limits}
     records.write_monitor_config(record, remove_at_end=False)
     with open(os.path.join(record.path, "monitor.conf"), encoding="ascii") as file:
         assert monitor.read_config(file.read())["remove"] == "0"
