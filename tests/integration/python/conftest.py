@@ -151,6 +151,46 @@ def raw(registry):
 
 
 @pytest.fixture
+def nobody_is_logged_in(monkeypatch, tmp_path):
+    """No login and no proxy of the tester's own."""
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "no-such-auth.json"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def tokens(tmp_path):
+    """A token server, by which the tests' user may do what he likes with team/app."""
+    from registry_logins import PASSWORD, USER
+    from token_server import TokenServer
+
+    server = TokenServer(str(tmp_path / "tokens"))
+    server.users[USER] = PASSWORD
+    server.rights[USER, "team/app"] = "pull,push"
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def guarded(tokens, make_registry):
+    """A registry that wants tokens, with an image team/app:1 in it; a proxy stands before it."""
+    import random
+
+    from faulty_proxy import FaultyProxy
+    from image_sources import Raw
+    from oci_layout import member
+    from registry_logins import USER
+
+    registry = make_registry(token=tokens.registry_options())
+    with FaultyProxy(registry.address) as running:
+        token = tokens.token(USER, ["repository:team/app:pull,push"])
+        layer = [member("file", content=random.Random(5).randbytes(3_000_000))]
+        Raw(registry.address, {"Authorization": f"Bearer {token}"}).image("team/app", [layer], "1")
+        yield running
+
+
+@pytest.fixture
 def images(state_dir, tmp_path):
     """A store whose images are made here."""
     from image_store import Images

@@ -1,73 +1,30 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real registries: tokens, passwords, certificates, mirrors, proxies, redirects, and what images may be."""
+"""Real registries: tokens, passwords, certificates, and what images may be."""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import random
 import shutil
 import ssl
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image import media, trust
-from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 from faulty_proxy import Fault, FaultyProxy
 from image_sources import HERE, OTHER, Raw, pull, small_layer, task
-from oci_layout import member
 from registry import Authority
-from token_server import TokenServer
+from registry_logins import LOGIN, PASSWORD, USER, fails
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("docker-registry") or not shutil.which("openssl"), reason="needs docker-registry and openssl"
-)
-
-USER, PASSWORD = "tester", "Correct-horse-9"
-LOGIN = {"username": USER, "password": PASSWORD}
-BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-UNKNOWN = "registry.unknown.invalid"
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_logged_in(monkeypatch, tmp_path):
-    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "no-such-auth.json"))
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.fixture
-def tokens(tmp_path):
-    server = TokenServer(str(tmp_path / "tokens"))
-    server.users[USER] = PASSWORD
-    server.rights[USER, "team/app"] = "pull,push"
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def guarded(tokens, make_registry):
-    """A registry that wants tokens, with an image team/app:1 in it; a proxy stands before it."""
-    registry = make_registry(token=tokens.registry_options())
-    with FaultyProxy(registry.address) as running:
-        token = tokens.token(USER, ["repository:team/app:pull,push"])
-        layer = [member("file", content=random.Random(5).randbytes(3_000_000))]
-        Raw(registry.address, {"Authorization": f"Bearer {token}"}).image("team/app", [layer], "1")
-        yield running
-
-
-def fails(state_dir, name, **options):
-    """The message of a task that fails; no secret is in it."""
-    with pytest.raises(ImageError) as caught:
-        task(state_dir, name, **options)
-    assert PASSWORD not in str(caught.value)
-    assert BASIC[6:] not in str(caught.value)
-    return str(caught.value)
+pytestmark = [
+    pytest.mark.skipif(
+        not shutil.which("docker-registry") or not shutil.which("openssl"), reason="needs docker-registry and openssl"
+    ),
+    pytest.mark.usefixtures("nobody_is_logged_in"),
+]
 
 
 # Tokens.
@@ -114,106 +71,6 @@ def test_a_token_that_expires_in_the_middle_of_a_pull(guarded, tokens, state_dir
     asked = [one.status for one in guarded.asked("GET", layer["digest"])]
     assert asked[asked.index(200) :] == [200, 401, 206]
     assert guarded.bytes_of(layer["digest"]) - layer["size"] < 1000, "it did not go on where it was"
-
-
-# Pushing.
-
-
-def test_a_push_mounts_what_another_repository_has(guarded, tokens, state_dir):
-    name, copy = f"{guarded.address}/team/app:1", f"{guarded.address}/team/copy:1"
-    tokens.rights[USER, "team/copy"] = "pull,push"
-    made, _image = task(state_dir, name, access=LOGIN, tags=[copy], push=True)
-    assert [action.verb for action in made.actions] == ["pulled image", "tagged image", "pushed image"]
-    assert [one.status for one in guarded.asked("POST", "mount=")] == [401, 201, 201]  # a token for both is needed
-    assert guarded.asked("PUT", "/blobs/") == guarded.asked("PATCH") == []
-    # The registry says in which order it likes its actions, and that differs from one time to the next.
-    asked = {scope.rpartition(":")[0]: set(scope.rpartition(":")[2].split(",")) for scope in tokens.seen[-1][2]}
-    assert asked == {"repository:team/app": {"pull"}, "repository:team/copy": {"pull", "push"}}
-    assert not task(state_dir, name, access=LOGIN, tags=[copy], push=True)[0].actions
-
-
-def test_a_token_that_expires_in_the_middle_of_a_push(guarded, tokens, state_dir, tmp_path):
-    """The blob whose upload is refused for that is sent again."""
-    name, copy = f"{guarded.address}/team/app:1", f"{guarded.address}/other/copy:1"
-    pull(state_dir, name, access=LOGIN)
-    tokens.rights.clear()  # so that nothing can be mounted
-    tokens.rights[USER, "other/copy"] = "pull,push"
-    tokens.lifetime = 1.0
-    late = [Fault(delay=2.5)]
-    guarded.rule = lambda seen: late.pop() if late and seen.method == "PUT" else None
-    task(state_dir, name, access=LOGIN, tags=[copy], push=True)
-    assert [one.status for one in guarded.asked("PUT", "/blobs/")][:2] == [401, 201]
-    assert pull(tmp_path / "again", copy, access=LOGIN)
-
-
-def test_a_mount_that_is_not_allowed_becomes_an_upload(guarded, tokens, state_dir):
-    name, copy = f"{guarded.address}/team/app:1", f"{guarded.address}/other/copy:1"
-    pull(state_dir, name, access=LOGIN)
-    tokens.rights.clear()
-    tokens.rights[USER, "other/copy"] = "pull,push"
-    task(state_dir, name, access=LOGIN, tags=[copy], push=True)
-    assert 201 not in [one.status for one in guarded.asked("POST", "mount=")]
-    assert [one.status for one in guarded.asked("PUT", "/blobs/")] == [201, 201]
-    assert guarded.asked("PATCH") == [], "what could go up in one piece went in chunks"
-    tokens.rights[USER, "other/copy"] = "pull"
-    said = fails(state_dir, name, access=LOGIN, tags=[f"{guarded.address}/other/copy:2"], push=True)
-    assert "refuses the credentials of 'tester'" in said
-
-
-def pushed_again(raw, proxy, state_dir, name, tmp_path):
-    """Push an image to a repository that is new, and compare what comes back."""
-    repository = f"push/{name}"
-    image = pull(state_dir, f"{proxy.address}/source/{name}:1")
-    proxy.seen.clear()
-    task(state_dir, f"{proxy.address}/source/{name}:1", tags=[f"{proxy.address}/{repository}:1"], push=True)
-    assert pull(tmp_path / "again", f"{proxy.address}/{repository}:1").id == image.id
-
-
-@pytest.mark.parametrize(("least", "sizes"), [("500000", [500_000] * 4), ("9" * 30, [None]), ("\u00b2", [300_000] * 6)])
-def test_chunks_when_the_whole_is_too_large(raw, proxy, state_dir, tmp_path, monkeypatch, least, sizes):
-    from ansible_collections.agentless.oci.plugins.module_utils.image import upload
-
-    monkeypatch.setattr(upload, "CHUNK", 300_000)
-    name = f"large{len(least)}"
-    raw.image(f"source/{name}", [[member("file", content=random.Random(6).randbytes(2_000_000))]], "1")
-
-    def rule(seen):
-        if seen.method == "POST" and "mount" in seen.path:
-            return Fault(status=404)
-        if seen.method == "POST":
-            return Fault(headers={"OCI-Chunk-Min-Length": least})
-        return Fault(status=413) if seen.method == "PUT" and seen.received > 600_000 else None
-
-    proxy.rule = rule
-    pushed_again(raw, proxy, state_dir, name, tmp_path)
-    sent = [one.received for one in proxy.asked("PATCH")]
-    assert sent[: len(sizes)] == (sizes if sizes[0] else [sum(sent)])
-    assert {one.status for one in proxy.asked("PATCH")} == {202}
-
-
-def test_an_upload_that_breaks_off_goes_on(raw, proxy, state_dir, tmp_path, monkeypatch):
-    from ansible_collections.agentless.oci.plugins.module_utils.image import transport, upload
-
-    monkeypatch.setattr(upload, "CHUNK", 300_000)
-    monkeypatch.setattr(transport, "BACK_OFF", 0.01)
-    raw.image("source/broken", [[member("file", content=random.Random(7).randbytes(1_000_000))]], "1")
-    answered = iter([None, Fault(drop="before"), Fault(drop="before"), Fault(status=502)])
-
-    def rule(seen):
-        if seen.method == "POST" and "mount" in seen.path:
-            return Fault(status=404)
-        if seen.method == "PUT" and seen.received > 500_000:
-            return Fault(drop="before")
-        return next(answered, None) if seen.method == "PATCH" else None
-
-    proxy.rule = rule
-    pushed_again(raw, proxy, state_dir, "broken", tmp_path)
-    assert len(proxy.asked("PATCH")) == 4 + 3, "what the registry had taken was sent again"
-    # This registry ends a session whose client does not know what has come in.
-    answered = iter([None, Fault(drop="after")])
-    proxy.seen.clear()
-    task(state_dir, f"{proxy.address}/source/broken:1", tags=[f"{proxy.address}/push/broken2:1"], push=True)
-    assert len(proxy.asked("PATCH")) == 2 + 4
 
 
 # Passwords and certificates.
@@ -322,135 +179,6 @@ def test_a_client_certificate_is_for_its_own_registry_only(certified, raw, regis
         said = fails(state_dir, f"{first.address}/tls/image:1", access={"ca_path": str(directory)})
     assert f"the registry {proxy.address} cannot be reached" in said
     assert proxy.seen == []
-
-
-# Mirrors, proxies, redirects.
-
-
-def test_mirrors_in_order_and_then_the_registry(raw, registry, proxy, state_dir, make_registry):
-    image = raw.image("mirrored/image", [small_layer("a"), small_layer("b")], "1")
-    name = f"{registry.address}/mirrored/image:1"
-    empty = make_registry()
-    with FaultyProxy(empty.address) as second:
-        mirrors = {registry.address: ["127.0.0.1:1", second.address, f"http://{proxy.address}"]}
-        assert pull(state_dir, name, access={"mirrors": mirrors, **LOGIN}).digest == image["digest"]
-        assert [one.status for one in second.asked("HEAD")] == [404]
-        assert second.asked("GET", "/blobs/")  # it might have those
-        assert proxy.asked("GET", "/manifests/")
-        for one in [*proxy.seen, *second.seen]:
-            assert "Authorization" not in one.headers
-    proxy.rule = lambda seen: Fault(status=500)
-    pull(state_dir, name, access={"mirrors": {"*": [proxy.address]}}, force=True)
-    said = fails(state_dir, f"{registry.address}/mirrored/none:1", access={"mirrors": {"*": ["127.0.0.1:1"]}})
-    assert f"the registry {registry.address} answers 404" in said
-    assert "(and before, the registry 127.0.0.1:1 cannot be reached: connection refused)" in said
-
-
-def test_a_mirror_that_asks_for_a_password_gets_none_of_the_tasks(raw, registry, proxy, state_dir, tmp_path):
-    raw.image("mirrored/image", [small_layer("a")], "1")
-    name = f"{registry.address}/mirrored/image:1"
-    challenge = {"WWW-Authenticate": 'Basic realm="mirror"'}
-    proxy.rule = lambda seen: None if "Authorization" in seen.headers else Fault(status=401, headers=challenge)
-    access = {"mirrors": {registry.address: [proxy.address]}, **LOGIN}
-    pull(state_dir, name, access=access)
-    assert [one.method for one in proxy.seen] == ["HEAD"]
-    assert all("Authorization" not in one.headers for one in proxy.seen)
-    config = tmp_path / "auth.json"
-    config.write_text(json.dumps({"auths": {proxy.address: {"auth": BASIC[6:]}}}))
-    pull(state_dir, name, access={**access, "authfile": str(config)}, force=True)
-    assert [one.status for one in proxy.asked("HEAD") if "Authorization" in one.headers] == [200]
-
-
-def test_a_mirror_that_lies_is_passed_over(raw, registry, proxy, state_dir):
-    raw.image("mirrored/lies", [[member("file", content=random.Random(8).randbytes(500_000))]], "1")
-    name = f"{registry.address}/mirrored/lies:1"
-    proxy.rule = lambda seen: Fault(corrupt=10) if seen.method == "GET" else None
-    pull(state_dir, name, access={"mirrors": {registry.address: proxy.address}})
-    assert {one.status for one in proxy.asked("GET")} == {200}
-
-
-def test_a_mirror_below_a_prefix(raw, registry, proxy, state_dir):
-    image = raw.image("cache/hub/library/redis", [small_layer("a")], "7")
-    mirrors = {"docker.io": [f"http://{proxy.address}/cache/hub"]}
-    assert pull(state_dir, "redis:7", access={"mirrors": mirrors}).digest == image["digest"]
-
-
-def test_an_http_proxy(raw, proxy, state_dir, monkeypatch):
-    raw.image("proxied/image", [small_layer("a")], "1")
-    name = f"{UNKNOWN}:5000/proxied/image:1"
-    access = {"validate_certs": False}
-    monkeypatch.setenv("HTTP_PROXY", f"http://me:{PASSWORD}@{proxy.address}")
-    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{PASSWORD}@{proxy.address}")
-    assert pull(state_dir, name, access=access)
-    assert [one.path for one in proxy.asked("CONNECT")] == [f"{UNKNOWN}:5000"]
-    assert proxy.asked("GET", "/blobs/")
-    monkeypatch.setenv("NO_PROXY", "invalid")
-    assert "there is no such host" in fails(state_dir, name, access=access, pull="always")
-    monkeypatch.delenv("NO_PROXY")
-    proxy.rule = lambda seen: Fault(status=407)
-    said = fails(state_dir, name, pull="always")
-    assert "the proxy in between does not let us through" in said
-    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{PASSWORD}@127.0.0.1:1")
-    assert "the proxy in between does not let us through" in fails(state_dir, name, pull="always")
-
-
-def test_no_credentials_for_where_we_are_sent(make_registry, raw, proxy, registry, state_dir):
-    guarded = make_registry(auth=f"{USER}:{PASSWORD}")
-    Raw(guarded.address, {"Authorization": BASIC}).image("moved/image", [small_layer("a")], "1")
-    raw.image("moved/image", [small_layer("a")], "1")
-    with FaultyProxy(guarded.address) as first:
-
-        def rule(seen):
-            if "/blobs/" not in seen.path:
-                return None
-            # A name before an @ that looks like this machine, and that would be sent as a login.
-            return Fault(status=307, headers={"Location": f"http://localhost:x@{proxy.address}{seen.path}?X-Secret=1"})
-
-        first.rule = rule
-        pull(state_dir, f"{first.address}/moved/image:1", access=LOGIN)
-    assert first.asked("GET", "/blobs/")[0].headers["Authorization"] == BASIC
-    assert proxy.asked("GET", "/blobs/")
-    assert all("Authorization" not in one.headers for one in proxy.seen)
-
-
-def test_who_we_are_sent_to_does_not_get_to_ask_for_the_password(make_registry, raw, proxy, state_dir):
-    """A challenge of theirs would have the registry's password sent to a token server of theirs."""
-    guarded = make_registry(auth=f"{USER}:{PASSWORD}")
-    Raw(guarded.address, {"Authorization": BASIC}).image("moved/image", [small_layer("a")], "1")
-    realm = f'Bearer realm="http://{proxy.address}/token",service="theirs"'
-    proxy.rule = lambda seen: Fault(status=401, headers={"WWW-Authenticate": realm})
-    elsewhere = {"Location": f"http://{proxy.address}/v2/moved/image/blobs/uploads/1"}
-    with FaultyProxy(guarded.address) as first:
-        first.rule = lambda seen: Fault(status=307, headers=elsewhere) if "/blobs/" in seen.path else None
-        said = fails(state_dir, f"{first.address}/moved/image:1", access=LOGIN)
-        assert f"{proxy.address}, where the registry {first.address} sends us, wants a login of its own" in said
-        first.rule = lambda seen: None
-        image = pull(state_dir, f"{first.address}/moved/image:1", access=LOGIN)
-
-        def no_mount_and_an_upload_elsewhere(seen):
-            if seen.method != "POST":
-                return None
-            return Fault(status=404) if "mount=" in seen.path else Fault(headers=elsewhere)
-
-        first.rule = no_mount_and_an_upload_elsewhere
-        copy = {"tags": [f"{first.address}/moved/copy:1"], "push": True}
-        assert "wants a login of its own" in fails(state_dir, image.id, access=LOGIN, **copy)
-    assert {one.method for one in proxy.seen} == {"GET", "PUT"}
-    for one in proxy.seen:
-        assert "/token" not in one.path
-        assert "Authorization" not in one.headers
-
-
-def test_a_signed_address_is_in_no_message(raw, proxy, state_dir):
-    raw.image("signed/image", [small_layer("a")], "1")
-
-    def rule(seen):
-        if "/blobs/" in seen.path:
-            return Fault(status=307, headers={"Location": f"http://127.0.0.1:1/x?X-Amz-Signature={PASSWORD}"})
-        return None
-
-    proxy.rule = rule
-    fails(state_dir, f"{proxy.address}/signed/image:1")
 
 
 # What images may be.

@@ -21,6 +21,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image.registry impor
 from faulty_proxy import Fault, FaultyProxy
 from image_sources import Raw, pull, small_layer, task
 from oci_layout import member
+from registry_logins import BASIC, LOGIN, PASSWORD, USER
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("docker-registry", "openssl", "skopeo"))),
@@ -28,9 +29,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
-USER, PASSWORD = "tester", "Correct-horse-9"
-LOGIN = {"username": USER, "password": PASSWORD}
-BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 UNKNOWN = "registry.unknown.invalid"
 
 
