@@ -89,8 +89,9 @@ class Direct(ActionBase):  # type: ignore[misc]  # Ansible has no type hints
 
     def _run(self, command: str, data: bytes) -> dict[str, Any]:
         """What *command* gives on the host with *data* as its input: a file there, where nothing can be piped to it."""
+        ran: dict[str, Any]
         if self._is_pipelining_enabled("new"):
-            ran: dict[str, Any] = self._low_level_execute_command(command, in_data=data)
+            ran = self._low_level_execute_command(command, in_data=data)
             return ran
         directory = self._make_tmp_path()
         try:
