@@ -16,7 +16,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.agentless.oci.plugins.plugin_utils import manifest
 from ansible_collections.agentless.oci.plugins.plugin_utils.direct import Direct
 
-_OWN = ("_manifest", "_staged", "_archive")
+_OWN = "_sent"  # the option by which the module is told
 
 
 class ActionModule(Direct):
@@ -26,7 +26,7 @@ class ActionModule(Direct):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's result."""
-        args = {key: value for key, value in self._task.args.items() if key not in _OWN}
+        args = {key: value for key, value in self._task.args.items() if key != _OWN}
         src = args.get("src", args.get("path"))
         if not isinstance(src, str) or self._says(args, "remote_src") or self._says(args, "from_container"):
             return super().run(tmp, task_vars)
@@ -38,22 +38,18 @@ class ActionModule(Direct):
             source = manifest.Manifest(
                 self._find(src),
                 follow=self._says(args, "local_follow", default=True),
-                real=(lambda path: self._loader.get_real_file(path))
-                if self._says(args, "decrypt", default=True)
-                else str,
+                real=self._loader.get_real_file if self._says(args, "decrypt", default=True) else str,
                 shows=bool(self._task.diff),
             )
         except OSError as error:
             raise AnsibleActionFail(f"src: {error.filename or src}: {error.strerror}") from error
         except ValueError as error:
             raise AnsibleActionFail(f"src: {error}") from error
-        args["_manifest"] = source.entries
-        done = self._done(variables, args)
+        done = self._done(variables, {**args, _OWN: {"manifest": source.entries}})
         if done.get("needed"):
             done = self._sent(variables, args, source, done)
         done.pop("needed", None)
-        for name in _OWN:
-            done.get("invocation", {}).get("module_args", {}).pop(name, None)
+        done.get("invocation", {}).get("module_args", {}).pop(_OWN, None)
         result.update(done)
         return result
 
@@ -84,7 +80,8 @@ class ActionModule(Direct):
             finally:
                 if archive:
                     os.unlink(local)
-            done = self._done(variables, {**args, "_staged": remote, "_archive": archive})
+            sent = {"manifest": source.entries, "staged": remote, "archive": archive}
+            done = self._done(variables, {**args, _OWN: sent})
         finally:
             if made:
                 self._remove_tmp_path(self._connection._shell.tmpdir, force=True)

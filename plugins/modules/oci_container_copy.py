@@ -117,6 +117,10 @@ options:
       - Whether files of the controller that Ansible Vault has encrypted are decrypted.
     type: bool
     default: true
+  _sent:
+    description:
+      - What there is on the controller. The action plugin of this module gives it; no task does.
+    type: dict
 notes:
   - Extended attributes, ACLs, file capabilities and times are neither compared nor copied. Devices, sockets and FIFOs
     are an error.
@@ -222,10 +226,7 @@ ARGUMENT_SPEC = {
     "force": {"type": "bool", "default": True},
     "decrypt": {"type": "bool", "default": True},
     "root": {"type": "path"},
-    # By the action plugin: what there is on the controller, and where what was missing of it lies now.
-    "_manifest": {"type": "list", "elements": "dict"},
-    "_staged": {"type": "str"},
-    "_archive": {"type": "bool", "default": False},
+    "_sent": {"type": "dict"},
 }
 
 # What AnsibleModule takes; the action plugin validates with it, too.

@@ -29,9 +29,7 @@ KNOWN = {
     "follow": False,
     "local_follow": True,
     "force": True,
-    "_manifest": None,
-    "_staged": None,
-    "_archive": False,
+    "_sent": None,
 }
 # Copies in and out until the host has been reached, or the time is over; says how often it could.
 RACE = """
@@ -119,7 +117,7 @@ def test_cve_2019_14271_code_of_the_container(build, host, own_rootfs):
     """Whoever copies does not enter the container with a program that still has to load something."""
     library = os.path.join(own_rootfs, os.path.dirname(os.__file__).lstrip("/"))
     system = os.path.join(own_rootfs, "usr/lib", "python3.11")
-    for directory in {library, system}:
+    for directory in dict.fromkeys((library, system)):
         os.makedirs(directory, exist_ok=True)
         for name in ("sched", "pwd", "grp", "tarfile", "encodings/idna"):
             os.makedirs(os.path.dirname(f"{directory}/{name}"), exist_ok=True)

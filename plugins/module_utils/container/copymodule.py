@@ -71,7 +71,7 @@ def _check(params: dict[str, Any]) -> None:
         raise ContainerError(
             "from_container and remote_src contradict each other: src is in the container", step="options"
         )
-    if params["src"] is not None and not params["src"].startswith("/") and params["_manifest"] is None:
+    if params["src"] is not None and not params["src"].startswith("/") and params["_sent"] is None:
         raise ContainerError(f"src: {params['src']} is not absolute", step="options", obj="src")
     if params["content"] is not None and params["dest"].endswith("/"):
         raise ContainerError(
@@ -88,8 +88,8 @@ def _source(params: dict[str, Any], root: Root, *, trusted: bool) -> Source:
             except ValueError as error:
                 raise ContainerError(f"content is not in base64: {error}", step="options", obj="content") from error
         return Text(data)
-    if params["_manifest"] is not None:
-        return Sent(params["_manifest"], params["_staged"] or "", archive=params["_archive"])
+    if params["_sent"] is not None:
+        return Sent(**params["_sent"])
     if trusted and not params["remote_src"]:
         raise ContainerError(
             "src: files of the controller come by the action plugin of this module, which was not used",

@@ -124,7 +124,7 @@ class Sent(Source):
               named by their digests; "" at first
     """
 
-    def __init__(self, manifest: list[dict[str, Any]], staged: str, *, archive: bool) -> None:
+    def __init__(self, manifest: list[dict[str, Any]], staged: str = "", *, archive: bool = False) -> None:
         super().__init__([Item(*(entry[field] for field in Item._fields)) for entry in manifest])
         self.staged = staged
         self.archive = archive

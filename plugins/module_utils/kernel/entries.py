@@ -145,7 +145,7 @@ def write_file(rootfd: int, path: str, content: Iterable[bytes], mode: int, uid:
 
     What raises while *content* is read leaves nothing behind. A temporary file that a killed process left goes.
     """
-    with pinned(rootfd, path) as (parent, name), _temporary(parent, name) as temporary:
+    with _placed(rootfd, path, uid, gid) as (parent, temporary):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with _creating_as(uid, gid):
             fd = os.open(temporary, flags, 0o600, dir_fd=parent)
@@ -156,17 +156,14 @@ def write_file(rootfd: int, path: str, content: Iterable[bytes], mode: int, uid:
             os.fchmod(fd, mode)
         finally:
             os.close(fd)
-        with _creating_as(uid, gid):
-            os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def make_link(rootfd: int, path: str, text: str, uid: int, gid: int) -> None:
     """Put the symlink *path* to *text* there, in one step, as :func:`write_file` does. Raises OSError."""
-    with pinned(rootfd, path) as (parent, name), _temporary(parent, name) as temporary:
+    with _placed(rootfd, path, uid, gid) as (parent, temporary):
         with _creating_as(uid, gid):
             os.symlink(text, temporary, dir_fd=parent)
             os.chown(temporary, uid, gid, dir_fd=parent, follow_symlinks=False)
-            os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def set_link_owner(rootfd: int, path: str, uid: int, gid: int) -> None:
@@ -176,21 +173,25 @@ def set_link_owner(rootfd: int, path: str, uid: int, gid: int) -> None:
 
 
 @contextlib.contextmanager
-def _temporary(parent: int, name: str) -> Iterator[str]:
-    """The name to make a new *name* under; nothing has it before, nor after a failure.
+def _placed(rootfd: int, path: str, uid: int, gid: int) -> Iterator[tuple[int, str]]:
+    """(descriptor of the directory, name in it) to make a new *path* under; at the end it gets its own name.
 
-    Raises OSError (EBUSY) where *name* is a mount point: to a rename from another mount namespace it would give way.
+    Nothing has that name before, nor after a failure. Raises OSError (EBUSY) where *path* is a mount point: to a
+    rename from another mount namespace it would give way.
     """
-    _check_mount(parent, name)
-    temporary = f".{os.fsdecode(os.fsencode(name)[:200])}.aoci-copy"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=parent)
-    try:
-        yield temporary
-    except BaseException:
+    with pinned(rootfd, path) as (parent, name):
+        _check_mount(parent, name)
+        temporary = f".{os.fsdecode(os.fsencode(name)[:200])}.aoci-copy"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=parent)
-        raise
+        try:
+            yield parent, temporary
+            with _creating_as(uid, gid):
+                os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=parent)
+            raise
 
 
 def _check_mount(parent: int, name: str) -> None:

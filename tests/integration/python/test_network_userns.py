@@ -87,6 +87,20 @@ def _count(net):
     return net.inside(pid, "wc -l < /count", check=False) if pid else ""
 
 
+def test_what_was_kept_is_gone(net):
+    """As after a reboot: the next task makes both namespaces anew, and the address is the same."""
+    given = {"command": SERVE, "published_ports": ["8080:80"], "userns_mode": "private"}
+    made = net.run(**given)["container"]
+    net.kill(made["State"]["Pid"])
+    kept = f"{net.root}/run/netns/{made['Id']}"
+    net.sh(f"for kept in {kept} {kept}.user; do while umount -l $kept 2>/dev/null; do :; done; rm -f $kept; done")
+    again = net.run(**given)["container"]
+    assert again["NetworkSettings"]["IPAddress"] == made["NetworkSettings"]["IPAddress"]
+    pid = again["State"]["Pid"]
+    assert owner(pid) == os.stat(f"/proc/{pid}/ns/user").st_ino
+    net.until(lambda: net.ask("127.0.0.1", 8080).strip() == "from-web", 5)
+
+
 def test_another_s_network_is_none_of_its(net):
     net.run(command=WAIT, network_mode="bridge")
     with pytest.raises(Error, match="the network belongs to another user namespace"):
