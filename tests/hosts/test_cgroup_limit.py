@@ -5,90 +5,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 
 import pytest
-
-# A task for each line that comes in, in a process of its own; what all need is imported once.
-TASKS = r"""
-import json, os, sys
-sys.path.insert(0, "/root/oci/plugins/module_utils")
-import entry
-entry.register()
-from aoci import core
-core.activate(None, False)
-from aoci.cgroup import module, unit_steps
-from aoci.kernel.errors import Error
-defaults = dict.fromkeys(%r, None)
-for line in sys.stdin:
-    options, check_mode = json.loads(line)
-    if os.fork() == 0:
-        try:
-            print(json.dumps(module.result({**defaults, "state": "present", "kill": False, **options}, check_mode)))
-        except Error as error:
-            print(json.dumps({"msg": str(error)}))
-        sys.exit()
-    os.wait()
-"""
-SERVICE = "[Service]\nExecStart=/bin/sleep infinity\nMemoryMax=300M\n"
-DROP_INS = "find /etc/systemd/system.control /run/systemd/system.control -type f 2>/dev/null; true"
-
-
-def _options():
-    """The names of the module's options, from its argument spec."""
-    from ansible_collections.agentless.oci.plugins.modules.cgroup_limit import MODULE
-
-    return sorted(MODULE["argument_spec"])
-
-
-class Limits:
-    """The module's core on *host*, as a task runs it: from the host's own copy."""
-
-    def __init__(self, host):
-        self.host = host
-        self._tasks = None
-        host.run(f"cat > /root/tasks.py <<'EOF'\n{TASKS % _options()}\nEOF")
-
-    def begin(self, check_mode=False, **options):
-        """Start a task and do not wait for it."""
-        if self._tasks is None or self._tasks.poll() is not None:
-            command = self.host.network.enter(self.host.ssh("python3 -I -S -u /root/tasks.py"))
-            self._tasks = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._tasks.stdin.write(json.dumps([options, check_mode]) + "\n")
-        self._tasks.stdin.flush()
-
-    def __call__(self, check_mode=False, **options):
-        self.begin(check_mode, **options)
-        return json.loads(self._tasks.stdout.readline())
-
-    def end(self):
-        """The host goes."""
-        if self._tasks is not None:
-            self._tasks.kill()
-            self._tasks.communicate()
-            self._tasks = None
-
-    def files(self, path, *names):
-        return self.host.run(f"cd /sys/fs/cgroup{path} && cat {' '.join(names)}").stdout.splitlines()
-
-    def there(self, path):
-        return self.host.run(f"test -e {path}", check=False).returncode == 0
+from limit_tasks import DROP_INS, begun
 
 
 @pytest.fixture(scope="module")
 def limits(network):
-    host = network.host("limits", mem="384M")
-    host.start()
-    host.copy_checkout("/root/oci")
-    made = Limits(host)
-    for name in ("demo", "idle"):
-        host.run(f"printf '{SERVICE}' > /etc/systemd/system/{name}.service".replace("\n", "\\n"))
-    host.run("systemctl start demo.service; sync")
+    made = begun(network, "limits")
     yield made
     made.end()
-    host.crash()
+    made.host.crash()
 
 
 def test_a_running_unit_until_the_reboot(limits):

@@ -35,6 +35,8 @@ _LIMITS = {
     "cpu.shares": ("CPUShares", 0, "1024"),
     "blkio.weight": ("BlockIOWeight", 0, "500"),
 }
+# v1's files have an older property each; where the newer one is set, by the unit's own files, systemd takes that.
+_NEWER = {"memory.limit_in_bytes": "MemoryMax", "cpu.shares": "CPUWeight"}
 _SETS = {"cpuset.cpus": "AllowedCPUs", "cpuset.mems": "AllowedMemoryNodes"}
 # Files of one line per device: (the value's name in the line, property, first systemd)
 _DEVICES = {
@@ -95,7 +97,10 @@ def _of_file(file: str, content: Callable[[str], str | None]) -> Iterator[tuple[
     elif text and file in _LIMITS:
         name, since, _default = _LIMITS[file]
         unlimited = text in ("max", "-1") or (name == "MemoryLimit" and int(text) >= _V1_UNLIMITED)
-        yield name, "t", INFINITY if unlimited else int(text), since
+        value = INFINITY if unlimited else int(text)
+        yield name, "t", value, since
+        if file in _NEWER:  # CPUWeight has other numbers: it is unset
+            yield _NEWER[file], "t", value if file == "memory.limit_in_bytes" else INFINITY, 0
 
 
 def _quota(pair: str) -> Iterator[tuple[str, str, Any, int]]:
@@ -172,6 +177,7 @@ def properties_of(file: str) -> list[str]:
     if file in _SETS:
         return [_SETS[file]]
     found = ["CPUWeight"] if file == "cpu.idle" else [_LIMITS[file][0]] if file in _LIMITS else []
+    found += [_NEWER[file]] if file in _NEWER else []
     found += ["IOWeight"] if file == "io.weight" else []
     return found + [name for _word, name, _since in _DEVICES.get(file, ())]
 
@@ -180,6 +186,9 @@ def file_text(file: str, told: Callable[[str], Any]) -> str | None:
     """What *file* would hold by the properties, ``told(name)``; None for a file, or a systemd, without them."""
     names = properties_of(file)
     values = {name: told(name) for name in names}
+    newer = values.pop(_NEWER[file]) if file in _NEWER else None
+    if newer not in (None, INFINITY):
+        return str(newer if file == "memory.limit_in_bytes" else newer * 1024 // 100)  # as systemd converts it
     if not names or None in values.values():
         return None
     first = values[names[0]]

@@ -126,9 +126,19 @@ def test_the_properties_of_a_scope_and_of_a_slice():
         (
             {"memory.limit_in_bytes": "4096", "cpu.shares": "512", "blkio.weight": "300"},
             239,
-            {"MemoryLimit": 4096, "CPUShares": 512, "BlockIOWeight": 300},
+            {
+                "MemoryLimit": 4096,
+                "MemoryMax": 4096,
+                "CPUShares": 512,
+                "CPUWeight": properties.INFINITY,
+                "BlockIOWeight": 300,
+            },
         ),
-        ({"memory.limit_in_bytes": "9223372036854771712"}, 239, {"MemoryLimit": properties.INFINITY}),
+        (
+            {"memory.limit_in_bytes": "9223372036854771712"},
+            239,
+            {"MemoryLimit": properties.INFINITY, "MemoryMax": properties.INFINITY},
+        ),
         (
             {"cpu.cfs_quota_us": "25000", "cpu.cfs_period_us": "50000"},
             242,
@@ -174,6 +184,8 @@ def test_a_list_is_emptied_before_it_is_told_anew():
         ("io.max", "8:0 rbps=1 riops=2\n8:16 wiops=3"),
         ("io.latency", "8:0 target=75"),
         ("memory.limit_in_bytes", "-1"),
+        ("memory.limit_in_bytes", "4096"),
+        ("cpu.shares", "512"),
         ("blkio.throttle.write_bps_device", "8:0 1024"),
     ],
 )
@@ -185,6 +197,13 @@ def test_a_file_as_properties_and_back(file, text):
 
 def test_a_property_that_is_not_set_is_what_a_new_group_has():
     assert properties.file_text("cpu.weight", {"CPUWeight": properties.INFINITY}.get) == "100"
+    # v1's files where a unit's own say it in the newer words, and where systemd has those alone.
+    assert properties.file_text("memory.limit_in_bytes", {"MemoryLimit": 1, "MemoryMax": 4096}.get) == "4096"
+    assert (
+        properties.file_text("memory.limit_in_bytes", {"MemoryLimit": 1, "MemoryMax": properties.INFINITY}.get) == "1"
+    )
+    assert properties.file_text("cpu.shares", {"CPUShares": 7, "CPUWeight": 50}.get) == "512"
+    assert properties.file_text("cpu.shares", {"CPUWeight": properties.INFINITY}.get) is None
     assert properties.file_text("memory.low", {"MemoryLow": properties.INFINITY}.get) == "0"
     assert properties.file_text("io.weight", {"IOWeight": properties.INFINITY, "IODeviceWeight": []}.get) == (
         "default 100"
