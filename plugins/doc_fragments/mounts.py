@@ -66,15 +66,17 @@ options:
         description:
           - Path on the host, which must exist, for O(mounts[].type=bind).
           - Name of a volume, for O(mounts[].type=volume). Without it the volume is an anonymous one.
+          - Name of an image that is on the host, for O(mounts[].type=image).
         type: str
         aliases: [src]
       type:
         description:
           - With V(bind) a file or directory of the host, with V(volume) a volume, with V(tmpfs) an empty directory in
-            memory.
+            memory, with V(image) the files of an image, to be read.
+          - An image is the one that had the name when the container was made.
           - By default V(bind) if the source is a path, else V(volume).
         type: str
-        choices: [bind, volume, tmpfs]
+        choices: [bind, volume, tmpfs, image]
       read_only:
         description: Whether the container can only read it.
         type: bool
@@ -115,8 +117,7 @@ options:
           O(agentless.oci.oci_volume#module:driver_options). For O(mounts[].type=volume).
         type: dict
       subpath:
-        description: A directory or file in the volume, which must exist, instead of all of it. For
-          O(mounts[].type=volume).
+        description: A directory or file in the volume or image, which must exist, instead of all of it.
         type: str
         aliases: [volume_subpath]
       tmpfs_size:

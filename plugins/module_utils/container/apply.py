@@ -157,7 +157,9 @@ class Apply:
                 self._prepare_network(record)
                 launch = launched(self.state, record, self.entry, new=True)
                 # Meanwhile the monitor is at work.
-                store.pin(container_id, image)
+                store.pin(
+                    container_id, image, [path for one in volumes.get("images", {}).values() for path in one["layers"]]
+                )
                 until_pinned.close()
                 records.settle(record)
                 launch.wait_created()

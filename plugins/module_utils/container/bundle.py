@@ -301,7 +301,7 @@ def _declared(entry: Mapping[str, Any], number: int, host: Host) -> dict[str, An
         source = f"{host.secrets}/{entry['name']}"
         return _mount(entry["target"], "bind", source, ["bind", "rprivate", "ro", "nosuid", "nodev", "noexec"])
     source = entry["source"]
-    if entry.get("subpath"):
+    if mountset.has_place(entry):
         source = places.path(host.places, number)
     elif entry["type"] == mountvalues.VOLUME:
         source = f"{host.volumes}/{source}/data"

@@ -9,13 +9,14 @@ import os
 
 from . import mountset, records
 from .errors import ContainerError
-from .mountvalues import BIND, VOLUME
+from .mountvalues import BIND, IMAGE, VOLUME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from ..image.store import Image
     from ..statedir import StateDir
 
 
@@ -30,6 +31,8 @@ def check(state: StateDir, options: Mapping[str, Any], coming: frozenset[str] = 
             _check_source(entry)
         elif entry["type"] == VOLUME and entry["source"]:
             _check_volume(state, entry)
+        elif entry["type"] == IMAGE and new:
+            find_image(state, entry)
     for source in options.get("volumes_from", ()) if new else ():
         name = source["container"]
         if name not in coming and records.load(state, name) is None:
@@ -63,3 +66,18 @@ def _check_volume(state: StateDir, entry: Mapping[str, Any]) -> None:
             obj=entry["source"],
             hint="Leave volume_options out, or change the volume with oci_volume",
         )
+
+
+def find_image(state: StateDir, entry: Mapping[str, Any]) -> Image:
+    """The image that *entry*, a mount of that type, names. Raises ContainerError when it is not here, ImageError."""
+    from ..image.store import Store
+
+    image = Store(state).find(entry["source"])
+    if image is None:
+        raise ContainerError(
+            f"{entry['target']}: there is no image {entry['source']} on this host",
+            step="mounts",
+            obj=entry["source"],
+            hint="Have it here first, with oci_image",
+        )
+    return image

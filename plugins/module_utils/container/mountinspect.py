@@ -9,7 +9,7 @@ import os
 
 from ..volume.driver import shown
 from . import mountset
-from .mountvalues import BIND, TMPFS, VOLUME
+from .mountvalues import BIND, IMAGE, TMPFS, VOLUME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def _mount(entry: Mapping[str, Any], directory: str) -> dict[str, Any]:
         "RW": not entry["read_only"],
         "Propagation": "" if entry["type"] == TMPFS else entry.get("propagation", "rprivate"),
     }
+    if entry["type"] == IMAGE:
+        found.update(Propagation="")
     if entry["type"] == VOLUME:
         found.update(Name=entry["source"], Source=f"{directory}/{entry['source']}/data", Driver="local", Propagation="")
     return found
@@ -89,6 +91,8 @@ def _declared(entry: Mapping[str, Any]) -> dict[str, Any]:
             "DriverConfig": {"Name": "local", "Options": shown(entry.get("driver_options", {}))},
             "Subpath": entry.get("subpath", ""),
         }
+    elif entry["type"] == IMAGE:
+        found["ImageOptions"] = {"Subpath": entry.get("subpath", "")}
     else:
         found["TmpfsOptions"] = {"SizeBytes": entry["size"] or 0, "Mode": int(entry["mode"], 8)}
     return found

@@ -9,13 +9,14 @@ options, there is recorded what was found out or chosen when the container was m
     volumes    the names of all volumes it uses
     anonymous  target → name of the anonymous volume there
     inherited  the mounts it has by volumes_from
+    images     target → id and layers of the image that is mounted there
 """
 
 from __future__ import annotations
 
 from . import mountvalues, userns
 from .errors import ContainerError
-from .mountvalues import BIND, TMPFS, VOLUME
+from .mountvalues import BIND, IMAGE, TMPFS, VOLUME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What a spec holds of all this.
-KEYS = ("volumes", "anonymous", "inherited")
+KEYS = ("volumes", "anonymous", "inherited", "images")
 SECRET = "secret"  # the type of the mounts of the option secrets
 
 
@@ -66,16 +67,21 @@ def of_image(config: Mapping[str, Any]) -> list[str]:
         raise ContainerError(f"the image declares a volume that cannot be one: {error}", step="volumes") from error
 
 
+def has_place(entry: Mapping[str, Any]) -> bool:
+    """Whether the mount is made by itself first (container/places.py), and then bound from there."""
+    return bool(entry.get("subpath")) or entry["type"] == IMAGE
+
+
 def named(options: Mapping[str, Any]) -> list[str]:
     """The names of the volumes that *options* name, sorted."""
     return sorted({entry["source"] for entry in declared(options) if entry["type"] == VOLUME and entry["source"]})
 
 
 def has_any(options: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether a container of *options*, and of an image with *config*, uses volumes."""
+    """Whether a container of *options*, and of an image with *config*, has something that a spec says of volumes."""
     if config.get("Volumes") or options.get("volumes_from"):
         return True
-    return any(entry["type"] == VOLUME for entry in declared(options))
+    return any(entry["type"] in (VOLUME, IMAGE) for entry in declared(options))
 
 
 def missing(options: Mapping[str, Any], recorded: Mapping[str, Any] | None, there: frozenset[str]) -> list[str]:

@@ -9,6 +9,7 @@ A canonical mount is a dictionary with ``target`` and ``read_only``, and what it
     volume  type, source (the volume's name, "" for an anonymous one); where they say something no_copy, subpath,
             labels, driver_options, flags
     tmpfs   type, size, mode; where they say something options
+    image   type, source (the image's name); where it says something subpath
 
 Of ``volumes``, which long had binds alone, a bind has no type.
 """
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
-BIND, VOLUME, TMPFS = "bind", "volume", "tmpfs"
-TYPES = (BIND, VOLUME, TMPFS)
+BIND, VOLUME, TMPFS, IMAGE = "bind", "volume", "tmpfs", "image"
+TYPES = (BIND, VOLUME, TMPFS, IMAGE)
 
 # Options of a volume that say nothing here: how files get to a virtual machine, and SELinux labels, which
 # :func:`relabelled` is about.
@@ -61,6 +62,7 @@ _OF_TYPE = {
     },
     VOLUME: {"source", "no_copy", "labels", "volume_driver", "volume_options", "subpath"},
     TMPFS: {"tmpfs_size", "tmpfs_mode", "tmpfs_options"},
+    IMAGE: {"source", "subpath"},
 }
 
 
@@ -130,7 +132,7 @@ def mounts(value: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if given - _OF_TYPE[kind]:
             raise ValueError(f"{target}: {', '.join(sorted(given - _OF_TYPE[kind]))} is not for type {kind}")
         entry: dict[str, Any] = {"target": target, "type": kind, "read_only": bool(item.get("read_only"))}
-        entry.update({BIND: _bind, VOLUME: _volume, TMPFS: _tmpfs}[kind](item, target))
+        entry.update({BIND: _bind, VOLUME: _volume, TMPFS: _tmpfs, IMAGE: _image}[kind](item, target))
         once(result, target, entry)
     return [result[target] for target in sorted(result)]
 
@@ -162,9 +164,19 @@ def _volume(item: Mapping[str, Any], target: str) -> dict[str, Any]:
         entry["labels"] = string_dict(item["labels"])
     if item.get("volume_options"):
         entry["driver_options"] = canonical(item["volume_options"])
-    if item.get("subpath"):
-        entry["subpath"] = absolute_path("/" + text(item["subpath"]).lstrip("/"))[1:]
-    return {name: setting for name, setting in entry.items() if setting != "" or name == "source"}
+    return {**entry, **_subpath(item)}
+
+
+def _image(item: Mapping[str, Any], target: str) -> dict[str, Any]:
+    source = text(item.get("source") or "")
+    if not source:
+        raise ValueError(f"{target}: a mount of type image needs a source, the name of the image")
+    return {"source": source, "read_only": True, **_subpath(item)}
+
+
+def _subpath(item: Mapping[str, Any]) -> dict[str, str]:
+    path = absolute_path("/" + text(item.get("subpath") or "").lstrip("/"))[1:]
+    return {"subpath": path} if path else {}
 
 
 def _tmpfs(item: Mapping[str, Any], _target: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mounts that only one container has, in the directory ``mounts`` of its own: parts of volumes.
+"""Mounts that only one container has, in the directory ``mounts`` of its own: parts of volumes, and images.
 
 They are made in its monitor's mount namespace, before the container is: the host never sees them, and they go with
 the monitor. What the runtime then binds is no path that somebody could swap.
@@ -13,12 +13,17 @@ import os
 
 from ..kernel import mounts, safepath
 from ..kernel.mounts import MountOptions
+from ..statedir import StateDir
+from ..volume import names
 from . import mountset
 from .errors import ContainerError
+from .mountvalues import IMAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..statedir import StateDir
+    from collections.abc import Mapping
+    from typing import Any
+
     from .records import Record
 
 NAME = "mounts"
@@ -35,32 +40,59 @@ def everything(record: Record) -> list[str]:
     return [os.path.join(directory, name) for name in os.listdir(directory)] if os.path.isdir(directory) else []
 
 
-def make(state: StateDir, record: Record) -> None:
-    """Make them, in this mount namespace. Raises ContainerError, OSError."""
-    from ..volume import names
-
+def make(record: Record) -> None:
+    """Make them, in this mount namespace. Raises ContainerError, KernelError, OSError."""
     for number, entry in enumerate(mountset.everything(record.spec)):
-        if not entry.get("subpath"):
+        if not mountset.has_place(entry):
             continue
         directory = os.path.join(record.path, NAME)
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        root = os.open(names.data(state, entry["source"]), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            found = safepath.open_in_root(root, entry["subpath"])
-        except OSError as error:
-            raise ContainerError.of(
-                error,
-                f"mounts: {entry['target']}: volume {entry['source']} has no {entry['subpath']}",
-                step="volumes",
-                obj=entry["target"],
-                hint="Make it in the volume first, or correct subpath",
-            ) from error
-        finally:
-            os.close(root)
+        if entry["type"] == IMAGE:
+            source = _mount_image(record, entry, f"{path(directory, number)}-image")
+        else:
+            state = StateDir(os.path.dirname(os.path.dirname(record.path)))
+            source = names.data(state, entry["source"])
+        found = _find(source, entry)
         try:
             _bind(found, path(directory, number))
         finally:
             os.close(found)
+
+
+def _find(source: str, entry: Mapping[str, Any]) -> int:
+    """A descriptor of the wanted part of the directory *source*; nothing in it leads out of it."""
+    root = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return safepath.open_in_root(root, entry.get("subpath", "."))
+    except OSError as error:
+        raise ContainerError.of(
+            error,
+            f"mounts: {entry['target']}: {entry['type']} {entry['source']} has no {entry['subpath']}",
+            step="volumes",
+            obj=entry["target"],
+            hint="Correct subpath, or make it in a volume first",
+        ) from error
+    finally:
+        os.close(root)
+
+
+def _mount_image(record: Record, entry: Mapping[str, Any], place: str) -> str:
+    """The directory where all that is in the image can be read."""
+    layers = record.spec["images"][entry["target"]]["layers"]
+    missing = [layer for layer in layers if not os.path.isdir(layer)]
+    if missing:
+        raise ContainerError(
+            f"a layer of the image {entry['source']} is missing: {missing[0]}",
+            step="overlay",
+            obj=record.name,
+            hint="Pull the image again with oci_image and force: true, and replace the container with recreate: true",
+        )
+    if len(layers) == 1:  # of which overlayfs makes nothing
+        return str(layers[0])
+    if not os.path.ismount(place):
+        os.makedirs(place, mode=0o700, exist_ok=True)
+        mounts.mount_overlay(place, layers)
+    return place
 
 
 def _bind(found: int, place: str) -> None:

@@ -83,7 +83,7 @@ def of_container(state: StateDir, record: Record, *, writes: bool) -> Iterator[R
 
             volumes.prepare(state, record)
         with locked(state.lock_path("layers", "mounts"), exclusive=False):
-            helper = beside(functools.partial(_mount, state, record, writes))
+            helper = beside(functools.partial(_mount, record, writes))
             pid = helper.__enter__()
         try:
             yield from _of_mounted(record, pid)
@@ -108,13 +108,12 @@ def _of_process(state: StateDir, record: Record) -> Iterator[Root]:
         os.close(fd)
 
 
-def _mount(state: StateDir, record: Record, writes: bool) -> None:
+def _mount(record: Record, writes: bool) -> None:
     """In a process of its own, which stands in the root directory then."""
     from . import places, rootmount
 
     rootmount.mount(record, scratch=not writes)
-    if record.spec.get("volumes"):
-        places.make(state, record)
+    places.make(record)
     rootmount.mount_volumes(record)
     os.chdir(rootmount.place(record))
 

@@ -101,11 +101,14 @@ def _make(
         _remove_cgroup(record)
     with locked(state.lock_path("layers", "mounts"), exclusive=False):  # of which none is replaced meanwhile (check.py)
         rootmount.mount(record)
+        if record.spec.get("volumes") or record.spec.get("images"):
+            from . import places
+
+            places.make(record)
     if record.spec.get("volumes"):
-        from . import places, volumes
+        from . import volumes
 
         volumes.fill(state, record)
-        places.make(state, record)
     stdin, keep = _stdin(record)
     if config is None and kind != begin.WRITTEN:
         bundlefile.write(record, bundlefile.users_inside(record), _joined(state, record, keep))

@@ -13,8 +13,8 @@ from ..kernel import safepath
 from ..volume import driver, names, store
 from . import mountset, records, userns
 from .errors import ContainerError
-from .mountchecks import no_such_container
-from .mountvalues import VOLUME
+from .mountchecks import find_image, no_such_container
+from .mountvalues import IMAGE, VOLUME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def chosen(
         anonymous[target] = known if known and names.present(state, known) else names.new_name()
     found = {"options": options, "image": {"config": config}, "inherited": inherited, "anonymous": anonymous}
     wanted = sorted({entry["source"] for entry in mountset.everything(found) if entry["type"] == VOLUME})
-    parts = {"volumes": wanted, "anonymous": anonymous, "inherited": inherited}
+    parts = {"volumes": wanted, "anonymous": anonymous, "inherited": inherited, "images": _images(state, options)}
     return {name: part for name, part in parts.items() if part}
 
 
@@ -66,6 +66,18 @@ def _attach(state: StateDir, name: str) -> None:
     record = store.load(state, name)
     if record is not None:
         store.attach(state, record)
+
+
+def _images(state: StateDir, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is mounted of images. The caller holds the store's lock, and pins the layers."""
+    from ..image.store import Store
+
+    found = {}
+    for entry in mountset.declared(options):
+        if entry["type"] == IMAGE:
+            image = find_image(state, entry)
+            found[entry["target"]] = {"id": image.id, "layers": Store(state).layer_paths(image)}
+    return found
 
 
 def _inherited(state: StateDir, options: Mapping[str, Any]) -> list[dict[str, Any]]:

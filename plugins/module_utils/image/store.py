@@ -380,11 +380,14 @@ class Store:
         with self.locked(exclusive=True):
             collect(self)
 
-    def pin(self, container_id: str, image: Image) -> None:
-        """Keep *image* and its layers while container *container_id* exists. Raises ImageError when it is gone."""
+    def pin(self, container_id: str, image: Image, others: Sequence[str] = ()) -> None:
+        """Keep *image* and its layers while container *container_id* exists. Raises ImageError when it is gone.
+
+        others  directories of further layers that it needs
+        """
         self.state.ensure(self.state.images, self.pins.directory)
         with self.locked():
-            keys = [os.path.relpath(path, self.state.layers) for path in self.layer_paths(image)]
+            keys = [os.path.relpath(path, self.state.layers) for path in [*self.layer_paths(image), *others]]
             if self.load(image.digest) is None:
                 raise _removed(image.name)
             self.pins.put(container_id, {"image": image.id, "manifest": image.digest, "layers": keys})

@@ -10,8 +10,12 @@ import os
 import shutil
 
 import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.container import prune
+from ansible_collections.agentless.oci.plugins.module_utils.image import ensure
+from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.kernel import selinux
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+from oci_layout import directory, member, write_layout
 
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
 
@@ -249,6 +253,43 @@ def test_files_of_the_host_are_labelled_where_the_kernel_has_selinux(host, tmp_p
         for path in (f"{tmp_path}/labelled/file", f"{tmp_path}/not/file", volumes(host)["v"])
     }
     assert list(found.values()) == [enabled, False, enabled]
+
+
+def test_the_files_of_an_image(host, own_image, tmp_path):
+    mounts = [
+        {"target": "/tools", "type": "image", "source": own_image},
+        {"target": "/part", "type": "image", "source": own_image, "subpath": "srv/app/deep"},
+    ]
+    for check in (True, False):
+        with pytest.raises(Error, match="/x: there is no image localhost/tests/nosuch:1"):
+            run(host, check=check, mounts=[{"target": "/x", "type": "image", "source": "localhost/tests/nosuch:1"}])
+    container = run(host, mounts=mounts)["container"]
+    assert inside(host, container)["/tools"]["Type"] == "image"
+    assert host.aoci("exec", "web", "cat", "/part/file").stdout == "of the image"
+    script = "/tools/bin/busybox touch /tools/x 2>&1; stat -c %u /tools/srv/app/deep/file"
+    assert host.aoci("exec", "web", "sh", "-c", script).stdout.splitlines() == [
+        "touch: /tools/x: Read-only file system",
+        "1000",
+    ]
+    host.aoci("rmi", own_image)  # what a container uses stays
+    pruning = {"root": host.root, "containers": False, "containers_filters": None, "images": True}
+    prune.prune({**pruning, "images_filters": {"dangling": False}}, check_mode=False, now=0)
+    assert host.task(name="web", restart=True)["actions"] == ["restarted"]
+    assert host.aoci("exec", "web", "cat", "/part/file").stdout == "of the image"
+    host.task(name="web", state="absent")
+    prune.prune({**pruning, "images_filters": {"dangling": False}}, check_mode=False, now=0)
+
+
+def test_the_layers_of_an_image_lie_on_each_other(host, tmp_path):
+    layers = [
+        [directory("d"), member("d/below", content=b"below"), member("d/gone", content=b"gone")],
+        [directory("d"), member("d/above", content=b"above"), member("d/.wh.gone")],
+    ]
+    write_layout(tmp_path / "layout", layers)
+    store, name = Store(host.state), "localhost/tests/layers:1"
+    ensure.apply(ensure.plan(ensure.ImageRequest(name, source={"path": str(tmp_path / "layout")}), store), store)
+    mounts = [{"target": "/i", "type": "image", "source": name}]
+    assert host.shell("cat /i/d/*; ls /i/d", mounts=mounts).splitlines() == ["abovebelowabove", "below"]
 
 
 def test_mounts_in_full(host, tmp_path):

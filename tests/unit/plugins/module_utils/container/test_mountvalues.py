@@ -70,6 +70,10 @@ def test_volumes(value, canonical):
             {"target": "/t", "source": "/s", "non_recursive": True, "create_mountpoint": True},
             bind("/s", "/t", type="bind", recursive=False, create=True),
         ),
+        (
+            {"target": "/t", "type": "image", "source": "reg/tools:1", "subpath": "/bin"},
+            {"type": "image", "source": "reg/tools:1", "target": "/t", "read_only": True, "subpath": "bin"},
+        ),
         ({"target": "/t"}, volume("", "/t")),
         ({"target": "/t", "source": "data", "volume_driver": "local", "no_copy": False}, volume("data", "/t")),
         (
@@ -133,6 +137,7 @@ def test_tmpfs_and_volumes_from():
         ("mounts", [{"target": "/t", "type": "volume", "source": "/data"}], "neither an absolute path nor the name"),
         ("mounts", [{"target": "/t", "type": "tmpfs", "source": "/x"}], "source is not for type tmpfs"),
         ("mounts", [{"target": "/t", "source": "/x", "no_copy": True}], "no_copy is not for type bind"),
+        ("mounts", [{"target": "/t", "type": "image"}], "needs a source, the name of the image"),
         ("mounts", [{"target": "/t", "source": "x", "propagation": "slave"}], "propagation is not for type volume"),
         ("mounts", [{"target": "/t", "source": "x", "volume_driver": "nfs"}], "no volume driver 'nfs'"),
         ("mounts", [{"target": "/t", "source": "x", "volume_options": {"size": "1g"}}], "no option 'size'"),
