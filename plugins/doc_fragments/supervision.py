@@ -38,6 +38,8 @@ options:
     description:
       - Options of the log. C(max-size) is the size at which a new file is begun, V(10m) by default, V(0) for never;
         C(max-file) how many files are kept, V(5) by default. Changed in place.
+      - For V(k8s-file) and V(json-file), C(path) is where a link to the current file of the log is made, in a directory
+        that is there. It goes with the container.
       - For V(json-file) and V(journald), C(labels) are names of labels, with commas between, that go along with each
         entry, and C(tag) is a text that does. It may have V({{.Name}}), V({{.ID}}), V({{.FullID}}), V({{.ImageName}}),
         V({{.ImageID}}) and V({{.ImageFullID}}) in it.

@@ -125,6 +125,7 @@ from .container import (
     journalsink,
     launch,
     limitvalues,
+    loglink,
     logoptions,
     logs,
     logsink,

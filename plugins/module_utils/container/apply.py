@@ -107,6 +107,10 @@ class Apply:
         finally:
             if self.created is not None:
                 self.created.abandon()
+        if self.record is not None and "path" in self.record.spec["options"].get("log_options", {}):
+            from . import loglink
+
+            loglink.put(self.state, self.record.name, loglink.path_of(self.record.spec["options"]))
         if self.record is not None and self.record.spec["options"].get("restart_policy", "no") != "no":
             from . import boot
 
@@ -334,6 +338,7 @@ class Apply:
 
             cgroup = open_cgroup(cgroups_path(record.spec, records.unit(record)), owner="container")
             cgroup.apply(cgroup.plan(updated(plan.options, before)))
+        self._remove_log_link(before, plan.options)
         record.spec["options"] = plan.options
         if self.observed.status in ("running", "paused") and not self.observed.lost:
             self._update_network(record, plan)
@@ -346,6 +351,13 @@ class Apply:
         if monitor_reads(plan.changed):
             records.write_monitor_config(record, remove_at_end=not self.wait)
             self._wake_monitor(record)
+
+    def _remove_log_link(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        if "path" in before.get("log_options", {}):
+            from . import loglink
+
+            if loglink.path_of(before) != loglink.path_of(after):
+                loglink.remove(self.state, self.request.name, loglink.path_of(before))
 
     def _update_network(self, record: Record, plan: Plan) -> None:
         drifted = [option for option, _now, _declared in self.observed.drift]

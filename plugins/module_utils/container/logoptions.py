@@ -14,7 +14,7 @@ import re
 import struct
 
 from .errors import ContainerError
-from .values import size_or_unlimited, text
+from .values import absolute_path, size_or_unlimited, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ SOCKET = "/run/systemd/journal/socket"  # where journald listens (systemd's JOUR
 _SIZES = ("max-size", "max-file")
 _MARKS = ("tag", "labels")
 # The option → the drivers it means something to.
-_FOR = {**dict.fromkeys(_SIZES, FILES), **dict.fromkeys(_MARKS, (JSON_FILE, JOURNALD))}
+_FOR = {"path": FILES, **dict.fromkeys(_SIZES, FILES), **dict.fromkeys(_MARKS, (JSON_FILE, JOURNALD))}
 _FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 _NAMES = ("ID", "FullID", "Name", "ImageName", "ImageID", "ImageFullID")
 
 
 def log_options(value: Mapping[Any, Any]) -> dict[str, Any]:
     """The canonical form: ``max-size`` in bytes (0: never rotate), ``max-file``, how many files are kept, the current
-    one included, ``tag``, ``labels`` (names, sorted, with commas).
+    one included, ``path``, where a link to that is, ``tag``, ``labels`` (names, sorted, with commas).
     """
     result: dict[str, Any] = {}
     for given, setting in value.items():
@@ -48,6 +48,8 @@ def log_options(value: Mapping[Any, Any]) -> dict[str, Any]:
             if not str(setting).isdigit() or not 1 <= int(setting) <= 1000:
                 raise ValueError(f"max-file must be a number from 1 to 1000, not {setting!r}")
             result[name] = int(setting)
+        elif name == "path":
+            result[name] = absolute_path(setting)
         elif name == "tag":
             result[name] = _tag(text(setting))
         elif name == "labels":

@@ -184,6 +184,10 @@ class Task:
         if verbs & {*MAKING, "update"}:
             checks.check_machine(made.options, _memory_total())
             logoptions.check_on_host(made.options)
+            if "path" in made.options.get("log_options", {}):
+                from . import loglink
+
+                loglink.check(self.state, self.name, loglink.path_of(made.options))
         if verbs & MAKING:
             checks.check_makeable(made.options)
             if str(made.options.get("pid_mode", "")).startswith("container:"):

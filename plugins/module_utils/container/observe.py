@@ -56,7 +56,7 @@ def observe(state: StateDir, record: records.Record) -> Observed:
                 from .volumes import lost as volume_lost
 
                 lost = volume_lost(state, record, live.pid)
-            drift += connections + _secrets(record)
+            drift += connections + _secrets(record) + _log_link(state, record)
             if not lost and record.spec["options"].get("pid_mode", "").startswith("container:"):
                 from .joining import lost as processes_lost
 
@@ -102,6 +102,15 @@ def _network(state: StateDir, record: records.Record, pid: int) -> tuple[str, tu
     lost, differs = observe_network(state, record, pid)
     wanted = ", ".join(entry["network"] for entry in netmode.wanted(record.spec))
     return lost, ((("networks", differs, wanted),) if differs else ())
+
+
+def _log_link(state: StateDir, record: records.Record) -> tuple[tuple[str, str, str], ...]:
+    if "path" not in record.spec["options"].get("log_options", {}):
+        return ()
+    from . import loglink
+
+    path = loglink.path_of(record.spec["options"])
+    return (("log_options", "no link", path),) if loglink.missing(state, record.name, path) else ()
 
 
 def monitor_pid(path: str) -> int:

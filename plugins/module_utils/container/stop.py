@@ -148,5 +148,9 @@ def destroy(state: StateDir, record: Record) -> None:
         from .volumes import release
 
         release(state, record)
+    if "path" in record.spec["options"].get("log_options", {}):
+        from . import loglink
+
+        loglink.remove(state, record.name, loglink.path_of(record.spec["options"]))
     records.remove_directory(record.path)
     remove_empty(CGROUP_PARENT)

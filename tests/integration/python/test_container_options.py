@@ -177,6 +177,31 @@ def test_paused_and_going_on(host):
     assert host.status()["Pid"] == first["container"]["State"]["Pid"]
 
 
+def test_a_link_to_the_log(host, tmp_path):
+    talking = {"command": ["sh", "-c", f"echo hello; {WAIT[2]}"], "force_kill": True}
+    path = tmp_path / "web.log"
+    given = {**talking, "log_options": {"path": str(path), "max_size": "1mb"}}
+    host.run(**given)
+    host.until(lambda: path.exists() and path.read_text(encoding="ascii").endswith(" stdout F hello\n"))
+    assert host.run(**given)["actions"] == []
+    path.unlink()
+    assert host.run(**given)["actions"] == ["updated log_options"]
+    assert path.is_symlink()
+    host.run(**given, recreate=True)
+    host.until(lambda: path.exists() and "hello" in path.read_text(encoding="ascii"))
+    other = tmp_path / "other.log"
+    other.write_text("somebody's", encoding="ascii")
+    with pytest.raises(Error, match=r"log_options: path: .*other\.log is there already"):
+        host.run(**talking, log_options={"path": str(other)})
+    assert path.is_symlink()
+    with pytest.raises(Error, match="log_options: path: there is no directory /nosuch"):
+        host.run(**talking, log_options={"path": "/nosuch/web.log"})
+    assert host.run(**talking, log_options={"path": f"{tmp_path}/new.log"})["actions"] == ["updated log_options"]
+    assert not path.is_symlink()
+    host.task(state="absent", force_kill=True)
+    assert sorted(tmp_path.iterdir()) == [other]
+
+
 def test_annotations_are_for_the_runtime(host):
     host.run(**FAST, annotations={"org.example.team": "shop"})
     assert host.run(**FAST, annotations={"org.example.team": "shop"})["actions"] == []

@@ -217,6 +217,7 @@ def test_a_playbook_for_podman_container(net, shop):
     assert environment_of(pid)["DEBUG"] == "True"
     assert "2000" in status_of(pid)["Groups"].split()
     assert " stdout F serving\n" in read(web["LogPath"])
+    assert read(os.path.join(shop.work, "web.log")) == read(web["LogPath"])
     assert "front" in net.inside(net.pid("db"), "cat /etc/hosts").split()
     check_others(net)
     before = {name: net.pid(name) for name in ("web", "db", "sidecar")}

@@ -179,7 +179,7 @@ def test_canonical_values(name, value, canonical):
         ("runtime", "-x", "neither the name of a program nor an absolute path"),
         ("stop_signal", "SIGNIFICANT", "there is no signal"),
         ("stop_signal", "99", "there is no signal"),
-        ("log_options", {"path": "x"}, "there is no option 'path'"),
+        ("log_options", {"path": "x"}, "is not an absolute path"),
         ("log_options", {"tag": "{{.Nonsense}}"}, "has something else in braces"),
         ("log_options", {"max-file": 0}, "from 1 to 1000"),
     ],
