@@ -36,11 +36,20 @@ def run(module: Any) -> None:
     try:
         result = perform(module.params, check_mode=module.check_mode, diff=module._diff)
     except Error as error:
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error}")
+        module.fail_json(msg=_shown(f"{name} on {os.uname().nodename}: {error}"))
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error.strerror}{where}")
-    module.exit_json(**result)
+        module.fail_json(msg=_shown(f"{name} on {os.uname().nodename}: {error.strerror}{where}"))
+    module.exit_json(**_shown(result))
+
+
+def _shown(value: Any) -> Any:
+    """*value* with text that can be sent and shown: a container's names of files need not be UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    return {key: _shown(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def perform(params: dict[str, Any], *, check_mode: bool = False, diff: bool = False) -> dict[str, Any]:

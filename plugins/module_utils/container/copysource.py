@@ -93,7 +93,7 @@ class Tree(Source):
         return Item(relative, kind, stat.S_IMODE(found.st_mode), *owners, size, digest, text)
 
     def _read(self, item: Item) -> Iterable[bytes]:
-        return entries.chunks(self.root.fd, self._below(item.path))
+        return entries.chunks(self.root.fd, self._below(item.path), item.size)  # more may have been appended
 
 
 def content_of(rootfd: int, path: str) -> tuple[int, str]:

@@ -86,7 +86,8 @@ def _copy_root(source: str, target: str) -> None:
 def mount_volumes(record: Record) -> None:
     """Mount into it what the container has from the host; the rest of its mounts are empty and read-only.
 
-    What is bound is seen with the owners that it has in the running container. Raises OSError, KernelError.
+    What is bound is seen with the owners that it has in the running container, and nothing more can be written than
+    there. Raises OSError, KernelError.
     """
     root = os.open(place(record), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     empty = []
@@ -95,7 +96,8 @@ def mount_volumes(record: Record) -> None:
             fd = _mount(record, entry, root)
             if fd >= 0:
                 empty.append(fd)
-        for fd in empty:
+        read_only = [root] if record.spec["options"].get("read_only") else []
+        for fd in (*empty, *read_only):
             mounts.set_read_only(fd)
     finally:
         for fd in (root, *empty):

@@ -94,16 +94,21 @@ def target(rootfd: int, path: str) -> str:
         return os.readlink(name, dir_fd=parent)
 
 
-def chunks(rootfd: int, path: str) -> Iterator[bytes]:
-    """The content of the regular file *path*, which is no symlink. Raises OSError (EINVAL for anything else).
+def chunks(rootfd: int, path: str, size: int = 0) -> Iterator[bytes]:
+    """The content of the regular file *path*, which is no symlink, or its first *size* bytes.
 
-    It is looked at before it is opened: a FIFO or a device in its place must not stop or steer us.
+    Raises OSError (EINVAL for anything else).
+
+    It is looked at before it is opened: a FIFO or a device in its place must not stop or steer us. Of one that grows
+    meanwhile it is what there was; those of procfs, which say that they are empty, have a chunk at the most.
     """
     with _open(rootfd, path, stat.S_IFREG, os.O_RDONLY) as fd:
-        while True:
-            chunk = os.read(fd, _CHUNK)
+        left = size or os.fstat(fd).st_size or _CHUNK
+        while left > 0:
+            chunk = os.read(fd, min(left, _CHUNK))
             if not chunk:
                 return
+            left -= len(chunk)
             yield chunk
 
 

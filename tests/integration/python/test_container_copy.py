@@ -18,6 +18,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.container import cop
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from ansible_collections.agentless.oci.plugins.modules import oci_container_copy
 from conftest import WAIT
+from old_kernels import kernel
 
 STATES = ["running", "paused", "stopped", "created"]
 
@@ -225,6 +226,16 @@ def test_volumes_and_tmpfs_of_one_that_runs_and_of_one_that_does_not(host, copy,
         assert host.root not in file.read()
 
 
+def test_a_root_that_is_read_only(host, copy):
+    have(host, "running", read_only=True, volumes=["named:/named"])
+    for state in ("running", "stopped"):
+        with pytest.raises(Error, match="cannot write /f in container web: Read-only file system"):
+            copy(content="1", dest="/f")
+        copy(content="1", dest=f"/named/{state}")
+        host.task(state="stopped")
+    assert sorted(os.listdir(os.path.join(host.root, "volumes/named/data"))) == ["running", "stopped"]
+
+
 def test_check_mode_leaves_a_stopped_container_alone(host, copy, tmp_path):
     have(host, "created")
     upper = os.path.join(host.root, "containers/web/upper")
@@ -322,6 +333,30 @@ def test_many_at_once_and_a_task_that_is_killed(host, copy, tmp_path):
     assert [name for name in os.listdir(os.path.join(host.root, "run/locks")) if name.startswith("copy-")] == []
 
 
+def test_names_that_are_no_text_and_a_file_that_never_ends(host, copy, tmp_path):
+    have(host, "running")
+    root = f"/proc/{host.status()['Pid']}/root"
+    os.mkdir(f"{root}/d")
+    with open(b"%s/d/\xff\n" % root.encode(), "wb") as file:
+        file.write(b"x")
+    host.aoci("exec", "-d", "web", "sh", "-c", "while :; do cat /bin/busybox; done > /d/growing")
+    given = {"src": "/d", "from_container": True, "dest": str(tmp_path / "out")}
+    done = {}
+
+    class Module:
+        params = {name: option.get("default") for name, option in oci_container_copy.ARGUMENT_SPEC.items()}
+        check_mode, _diff = False, True
+
+        def exit_json(self, **result):
+            done.update(result)
+
+    Module.params = {**Module.params, "name": "web", "root": host.root, **given}
+    copymodule.run(Module())
+    assert json.dumps(done, ensure_ascii=False).encode()
+    assert any("\ufffd" in line for line in done["actions"])
+    assert sorted(os.listdir(tmp_path / "out/d")) == ["growing", "\udcff\n"]
+
+
 def test_a_container_that_is_not_there_yet(host, copy):
     given = {"content": "x", "dest": "/f"}
     with pytest.raises(Error, match="there is no container web"):
@@ -364,6 +399,13 @@ def test_as_docker_cp_does_it(host, tmp_path):
     script = "cat /old; stat -c %u:%g /new /owned; readlink /link; test -L /followed; echo $?"
     assert seen(host, script) == ["f0:0", "7:8", "f", "1"]
     assert (os.stat(tmp_path / "kept").st_uid, os.stat(tmp_path / "out/x").st_uid) == (9, 0)
+    for state in ("running", "stopped"):
+        # Without openat2(2), open_tree(2) and mount_setattr(2).
+        argv = [sys.executable, "-I", "-S", entry.__file__, "--root", host.root, "cp", "dir/.", f"web:/{state}"]
+        done = subprocess.run(kernel("4.18", *argv), cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        host.task(state="stopped")
+    assert seen(host, "cat /running/f /stopped/f") == ["in a directoryin a directory"]
     for words, reason in (
         (["f", "g"], "one of the two has to be in a container"),
         (["web:/a", "web:/b"], "one of the two has to be in a container"),

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 
 import pytest
+from ansible_collections.agentless.oci.plugins.module_utils import entry
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from conftest import FIRST
 
@@ -53,6 +56,10 @@ def test_a_network_of_its_own(net, runtime):
     assert "1 packets received" in seen[3]
     assert seen[4:] == ["rules", "1"]
     assert net.run(**given)["actions"] == []
+    script = "id -u; cat /proc/self/uid_map; ping -c 1 -W 2 10.90.0.1 | grep -c '1 packets received'"
+    argv = [sys.executable, "-I", "-S", entry.__file__, "--root", net.root, "exec", "web", "sh", "-c", script]
+    said = subprocess.run(net.enter(*argv), capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["0", "0", str(FIRST), "65536", "1"]
     before = made["NetworkSettings"]["IPAddress"]
     net.kill(pid)
     again = net.run(**given)["container"]
