@@ -109,8 +109,9 @@ def implied_needs(parameters: Mapping[str, Any]) -> dict[str, str]:
         found[str(item).partition(":")[0]] = EXISTS
     for option in ("network_mode", "pid_mode"):
         mode = parameters.get(option)
-        if isinstance(mode, str) and mode.startswith("container:"):
-            found[mode.partition(":")[2]] = STARTED
+        for item in mode if isinstance(mode, list) else [mode]:
+            if isinstance(item, str) and item.startswith("container:"):
+                found[item.partition(":")[2]] = STARTED
     return found
 
 

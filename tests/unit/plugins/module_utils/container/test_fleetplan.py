@@ -36,6 +36,24 @@ def test_a_container_has_its_own_options_then_those_for_all_then_those_of_every_
     }  # fmt: skip
 
 
+def test_other_words_for_options_are_understood_in_a_set_too(tmp_path):
+    file = tmp_path / "shop.env"
+    file.write_text("A=1\n", encoding="ascii")
+    web, side, standby = members(
+        {"name": "web", "network_aliases": ["www"], "networks": [{"name": "shop"}], "pull": True},
+        {"name": "side", "network_mode": ["container:web"]},
+        {"name": "standby", "state": "created"},
+        defaults={"restart_policy": "on-failure:3", "env_file": [str(file)]},
+    )
+    assert (standby.parameters["state"], web.parameters["pull"]) == ("present", "always")
+    assert web.parameters["networks"][0]["aliases"] == ["www"]
+    assert (side.parameters["restart_policy"], side.parameters["restart_retries"]) == ("on-failure", 3)
+    assert side.parameters["env"] == {"A": "1"}
+    assert side.needs == {"web": "started"}
+    with pytest.raises(ContainerError, match="web: restart_policy: 'always:3' is not a policy"):
+        members({"name": "web", "restart_policy": "always:3"})
+
+
 @pytest.mark.parametrize(
     ("value", "needs"),
     [
