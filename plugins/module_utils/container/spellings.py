@@ -75,7 +75,7 @@ def _unquoted(found: Mapping[str, Any]) -> list[str]:
 def _files(found: dict[str, Any]) -> None:
     for name, target in (("env_file", "env"), ("label_file", "labels")):
         paths = found.get(name)
-        if not paths:
+        if not paths or found.get("state") == "absent":  # what is to go may have lost them already
             continue
         read: dict[str, Any] = {}
         for path in paths:

@@ -120,6 +120,14 @@ def test_variables_from_a_file_of_the_host(host, tmp_path):
     assert "secret" not in str(told)
 
 
+def test_ports_that_are_only_recorded(host):
+    first = host.run(**FAST, exposed_ports=["80"])
+    changed = host.run(**FAST, exposed_ports=["80", "81"])
+    assert changed["actions"] == ["updated exposed_ports"]
+    assert set(changed["container"]["Config"]["ExposedPorts"]) == {"80/tcp", "81/tcp"}
+    assert changed["container"]["State"]["Pid"] == first["container"]["State"]["Pid"]
+
+
 def test_the_file_of_a_time_zone(host):
     if not os.path.exists("/usr/share/zoneinfo/Asia/Ho_Chi_Minh"):
         pytest.skip("needs tzdata")

@@ -158,6 +158,10 @@ def test_what_cannot_be_meant(given, option, reason):
     assert reason in str(caught.value)
 
 
+def test_what_is_to_go_needs_no_files():
+    assert spellings.folded({"state": "absent", "env_file": ["/nosuch.env"]})[0].get("env") is None
+
+
 def test_a_line_that_is_no_variable(tmp_path):
     file = tmp_path / "bad.env"
     file.write_text("A=1\nexport\n", encoding="utf-8")
