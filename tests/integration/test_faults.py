@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -93,6 +94,57 @@ def test_no_space_for_the_state(faulty, rootfs, tmp_path):
         gone(faulty)
     finally:
         subprocess.run(["umount", faulty.run_dir], check=True)
+
+
+def test_no_space_in_the_root(faulty, rootfs, tmp_path):
+    """What has to be made in it, for a mount, a device or the working directory, cannot be."""
+    full = tmp_path / "full"
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,nr_inodes=800", "tmpfs", str(full)], check=True)
+    try:
+        subprocess.run(["cp", "-a", rootfs, f"{full}/root"], check=True)
+        with contextlib.suppress(OSError):
+            for number in range(800):
+                (full / str(number)).touch()
+        for change, words in (
+            (lambda d: d["mounts"].append({"destination": "/a/b/c", "type": "tmpfs"}), "cannot mount tmpfs on /a/b/c"),
+            (lambda d: d["process"].update(cwd="/d/e/f"), "cannot enter the working directory /d/e/f"),
+            (lambda d: d["linux"].update(devices=[{"path": "/g/h/i", "type": "p"}]), "cannot make the device /g/h/i"),
+        ):
+            document = limited(f"{full}/root", "true")
+            change(document)
+            done = faulty("create", "-b", faulty.bundle(document), "x")
+            assert done.returncode == 1
+            assert f"{words}: No space left on device" in done.stderr
+            assert done.stderr.count("\n") == 1
+            assert os.listdir(faulty.run_dir) == []
+            assert cgroups(faulty.prefix) == []
+        gone(faulty)
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
+
+
+def test_no_process_left_for_the_caller(faulty, rootfs):
+    """The limit is that of the group that the runtime itself is in."""
+    os.makedirs(faulty.run_dir)
+    bundle = faulty.bundle(limited(rootfs))
+    top = next(path for path in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup") if os.path.exists(path + "/cgroup.procs"))
+    group = f"{top}/{faulty.prefix}-caller"
+    os.mkdir(group)
+    try:
+        if not os.path.exists(f"{group}/pids.max"):
+            pytest.skip("needs the pids controller")
+        with open(f"{group}/pids.max", "w", encoding="ascii") as file:
+            file.write("1")
+        enter = ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+        command = [*enter, *faulty.python, AOCI, "--root", faulty.run_dir, "create", "-b", bundle, "x"]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        assert done.returncode == 1
+        assert "cannot fork the container's first process: Resource temporarily unavailable" in done.stderr
+        assert done.stderr.count("\n") == 1
+        gone(faulty)
+    finally:
+        os.rmdir(group)
 
 
 def test_no_memory_for_the_first_process(faulty, rootfs):

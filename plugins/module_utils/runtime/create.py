@@ -71,7 +71,7 @@ def create(
     first = config.namespaces.get("pid") == "" and not {"user", "time"} & set(config.namespaces)
     ours, theirs = Channel.pair()
     with signals_blocked():
-        child = fork_inside() if first else os.fork()
+        child = _fork(inside=first)
         if child == 0:
             ours.close()
             from . import init
@@ -82,6 +82,18 @@ def create(
     from .outside import Outside
 
     return Outside(config, ours, child, first=first).create(container_id, run_dir, pid_file, systemd=systemd_cgroup)
+
+
+def _fork(*, inside: bool) -> int:
+    try:
+        return fork_inside() if inside else os.fork()
+    except BlockingIOError as error:
+        raise RuntimeFault.of(
+            error,
+            "cannot fork the container's first process",
+            step="fork",
+            hint="A limit of processes is reached: pids.max of our cgroup or of one above it, or RLIMIT_NPROC",
+        ) from error
 
 
 def check_caller() -> None:
