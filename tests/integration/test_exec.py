@@ -239,9 +239,23 @@ def test_features_and_spec(runtime, tmp_path):
     features = json.loads(runtime("features").stdout)
     assert "SCMP_ACT_NOTIFY" in features["linux"]["seccomp"]["actions"]
     assert "rro" in features["mountOptions"]
+    linux = features["linux"]
+    assert (linux["seccomp"]["enabled"], linux["netDevices"]["enabled"]) == (True, True)
+    assert set(features["hooks"]) > {"createContainer", "startContainer"}
+    assert "no rootless mode" in runtime("spec", "--rootless", "-b", str(tmp_path)).stderr
+
+
+def test_the_example_runs(runtime, rootfs, tmp_path):
     assert runtime("spec", "-b", str(tmp_path)).returncode == 0
-    assert json.loads((tmp_path / "config.json").read_text())["process"]["args"] == ["sh"]
     assert "exists already" in runtime("spec", "-b", str(tmp_path)).stderr
+    document = json.loads((tmp_path / "config.json").read_text())
+    assert document["process"]["args"] == ["sh"]
+    os.symlink(rootfs, tmp_path / "rootfs")
+    document["process"].update(terminal=False, args=["sh", "-c", "hostname; touch /x || echo read-only; id -u"])
+    document["process"]["rlimits"] = []
+    assert runtime.run({**document, "root": {"path": rootfs, "readonly": True}}).stdout.split() == [
+        *("aoci", "read-only", "0"),
+    ]
 
 
 def test_errors_go_to_the_log_too(runtime, tmp_path):

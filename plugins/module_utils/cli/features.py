@@ -28,7 +28,7 @@ def features() -> dict[str, Any]:
             "capabilities": ["CAP_" + name for name in capabilities.NAMES],
             "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": False, "rdma": True},
             "seccomp": {
-                "enabled": True,
+                "enabled": _has_libseccomp(),
                 "actions": sorted(seccomp.ACTIONS),
                 "operators": sorted(seccomp.OPERATORS),
                 "archs": sorted(seccomp.ARCHITECTURES),
@@ -43,6 +43,18 @@ def features() -> dict[str, Any]:
             "netDevices": {"enabled": True},
         },
     }
+
+
+def _has_libseccomp() -> bool:
+    """Without the library on this host a bundle with linux.seccomp is refused."""
+    from ..runtime import libseccomp
+    from ..runtime.errors import RuntimeFault
+
+    try:
+        libseccomp.load()
+    except RuntimeFault:
+        return False
+    return True
 
 
 _CAPS = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
