@@ -467,6 +467,36 @@ class TestDevices:
             "fifo 0:0 622 0:0",
         ]
 
+    @pytest.mark.parametrize("users", ["shared", "own"])
+    def test_a_dev_of_the_hosts_stays_as_it_is(self, runtime, own_rootfs, tmp_path, users):
+        """Whoever binds the host's /dev would not have its ptmx replaced, nor nodes and links made in it."""
+        dev = tmp_path / "dev"
+        (dev / "pts").mkdir(parents=True)
+        os.mknod(dev / "ptmx", 0o020666, os.makedev(5, 2))
+        os.mknod(dev / "zero", 0o020666, os.makedev(1, 5))
+        before = [(entry.name, entry.lstat()) for entry in sorted(dev.iterdir())]
+        document = shell(own_rootfs, "ls /dev; head -c 3 /dev/zero | wc -c; stat -c %F /else/where")
+        document["mounts"] = [entry for entry in document["mounts"] if not entry["destination"].startswith("/dev")]
+        document["mounts"].append({"destination": "/dev/", "source": str(dev), "options": ["rbind", "dev"]})
+        document["linux"]["devices"] = [
+            {"path": "/dev/zero", "type": "c", "major": 1, "minor": 5},
+            {"path": "/dev/own", "type": "c", "major": 1, "minor": 5},
+            {"path": "/else/where", "type": "p"},
+        ]
+        if users == "own":
+            os.makedirs(os.path.join(own_rootfs, "else"))
+            os.chown(os.path.join(own_rootfs, "else"), 100000, 100000)
+            in_user_namespace(document)
+        done = runtime.run(document)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == f"aoci: warning: linux.devices: /dev/own is not made, /dev is the host's {dev}\n"
+        assert done.stdout.split() == ["ptmx", "pts", "zero", "3", "fifo"]
+        after = [(entry.name, entry.lstat()) for entry in sorted(dev.iterdir())]
+        shown = ("st_mode", "st_rdev", "st_ino", "st_uid", "st_ctime_ns")
+        assert [[name, *(getattr(status, one) for one in shown)] for name, status in after] == [
+            [name, *(getattr(status, one) for one in shown)] for name, status in before
+        ]
+
     def test_something_else_is_there(self, runtime, own_rootfs):
         with open(os.path.join(own_rootfs, "taken"), "w", encoding="ascii"):
             pass

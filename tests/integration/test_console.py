@@ -14,9 +14,10 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 
 import pytest
-from bundles import AOCI, bare, config, in_user_namespace
+from bundles import AOCI, bare, config, in_user_namespace, without
 
 SCRIPT = """
 test -t 0 && test -t 1 && test -t 2 && echo is-a-tty
@@ -129,6 +130,21 @@ def test_signals_in_the_foreground(runtime, rootfs):
         for number in numbers:
             process.send_signal(number)
             assert process.stdout.readline() == f"{int(number)}\n"
+        assert runtime("kill", "x", "KILL").returncode == 0
+        assert process.wait(20) == 128 + signal.SIGKILL
+
+
+def test_orphans_in_the_foreground(runtime, rootfs):
+    """Without a pid namespace they come to us, and none of them stays a zombie."""
+    script = "for n in 1 2 3; do (sleep 0.1 & echo $!); done; sleep 0.5; echo over; while :; do sleep 0.05; done"
+    bundle = runtime.bundle(without(config(rootfs, "sh", "-c", script), "pid"))
+    command = [*runtime.python, AOCI, "--root", runtime.run_dir, "run", "-b", bundle, "x"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+        lines = [process.stdout.readline().strip() for _turn in range(4)]
+        assert lines[3] == "over"
+        deadline = time.monotonic() + 10
+        while any(os.path.exists(f"/proc/{pid}") for pid in lines[:3]):
+            assert time.monotonic() < deadline
         assert runtime("kill", "x", "KILL").returncode == 0
         assert process.wait(20) == 128 + signal.SIGKILL
 

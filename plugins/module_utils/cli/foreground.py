@@ -42,6 +42,8 @@ def follow(pid: int, console: _socket.socket | None, start: Callable[[], None]) 
         with terminal.raw(0):
             start()
             terminal.relay(0, 1, master)
-    _pid, status = os.waitpid(pid, 0)
+    ended = 0
+    while ended != pid:  # others are orphans, which come to us where no process 1 of the container's takes them
+        ended, status = os.waitpid(-1, 0)
     code = os.waitstatus_to_exitcode(status)
     return 128 - code if code < 0 else code

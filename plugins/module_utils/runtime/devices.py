@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 
+from ..kernel import constants as c
 from ..kernel import mounts, safepath
 from ..kernel.mounts import MountOptions
 from .errors import RuntimeFault
@@ -71,14 +72,43 @@ def with_defaults(resources: dict[str, Any]) -> dict[str, Any]:
     return {**resources, "devices": [*rules, *added]}
 
 
+def borrowed(config: Config) -> str:
+    """The directory of the host's that is bound on /dev, "" for none: nothing may be made in it, or replaced."""
+    source = ""
+    for entry in config.mounts:
+        if os.path.normpath(entry.destination) == "/dev" and not entry.options.flags & c.MS_REMOUNT:
+            source = entry.source if entry.options.is_bind else ""
+    return source
+
+
+def warnings(config: Config) -> list[str]:
+    """What whoever declares devices in a /dev of the host's should know."""
+    source = borrowed(config)
+    missing = [
+        device["path"]
+        for device in (config.devices if source else ())
+        if _is_in_dev(device["path"]) and not os.path.lexists(source + os.path.normpath(device["path"])[4:])
+    ]
+    return [f"linux.devices: {path} is not made, /dev is the host's {source}" for path in missing]
+
+
+def _is_in_dev(path: str) -> bool:
+    return os.path.normpath(path).startswith("/dev/")
+
+
 def make_devices(config: Config, rootfd: int, *, replace: bool = True) -> None:
-    """Device nodes and the links every program expects in /dev; *replace* False leaves all that is there already."""
-    shared = "user" in config.namespaces
+    """Device nodes and the links every program expects in /dev; *replace* False leaves all that is there already.
+
+    In a /dev that is the host's nothing is made.
+    """
+    shared, hosts = "user" in config.namespaces, borrowed(config)
     by_path: dict[str, dict[str, Any]] = {
         path: {"path": path, "type": "c", "rdev": os.makedev(major, minor), "mode": 0o666, "uid": 0, "gid": 0}
         for path, major, minor in _DEFAULT_DEVICES
     }
     by_path.update({device["path"]: device for device in config.devices})
+    if hosts:
+        by_path = {path: device for path, device in by_path.items() if not _is_in_dev(path)}
     previous = os.umask(0)
     try:
         for device in by_path.values():
@@ -93,6 +123,8 @@ def make_devices(config: Config, rootfd: int, *, replace: bool = True) -> None:
                 ) from error
     finally:
         os.umask(previous)
+    if hosts:
+        return
     dev = safepath.mkdirs_in_root(rootfd, "/dev")
     try:
         links = [*_LINKS, ("core", "/proc/kcore")] if os.path.exists("/proc/kcore") else _LINKS

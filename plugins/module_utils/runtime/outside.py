@@ -151,6 +151,10 @@ def _describe(config: Config, container_id: str, *, systemd: bool) -> State:
     for name in config.unknown_capabilities:
         created.warnings.append(f"process.capabilities: {name} is unknown and not granted")
     created.warnings += _not_granted(config)
+    if config.devices:
+        from . import devices
+
+        created.warnings += devices.warnings(config)
     if not config.own_mounts:
         from . import chrooting
 
