@@ -141,9 +141,9 @@ options:
         A container that O(restart_policy) would bring back with the host is then not started. C(aoci boot) says so, and
         the next run of the task that declares the secrets starts it. A task that does not declare them fails.
       - If only the files are lost while the container runs, the next run of the task writes them again.
-      - How they come to the host is Ansible's business. With C(pipelining = True), and a copy of the core that an earlier
-        task has left there, they come by a pipe. Otherwise they lie in a file in Ansible's temporary directory on the
-        host for as long as the task runs.
+      - How they come to the host is Ansible's business. With C(pipelining = True), and a copy of the core that an
+        earlier task has left there, they come by a pipe. Otherwise they lie in a file in Ansible's temporary directory
+        on the host for as long as the task runs.
     type: list
     elements: dict
     suboptions:
