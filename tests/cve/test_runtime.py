@@ -254,7 +254,7 @@ def test_dev_swapped_meanwhile(build, runtime, own_rootfs, outside, tmp_path):
     document["mounts"].append({"destination": "/vol", "source": str(volume), "options": ["bind"]})
     document["linux"]["devices"] = [{"path": "/vol/a/x/node", "type": "c", "major": 1, "minor": 3}]
     with Swapping(volume / "a", volume / "b"):
-        for _round in rounds(build, lambda: (outside / "x" / "node").exists()):
+        for _round in rounds(build, (outside / "x" / "node").exists):
             runtime.run(document)
     assert (os.listdir(outside) == []) is build.defended
 

@@ -196,7 +196,7 @@ def _create(
 
 def _remove_cgroup(record: records.Record) -> None:
     """Remove a group that nobody accounts for any more: the runtime would take it for somebody else's, and leave it."""
-    for unit in {"", records.unit(record)}:  # it may have been another supervisor's before
+    for unit in dict.fromkeys(("", records.unit(record))):  # it may have been another supervisor's before
         group = open_cgroup(bundle.cgroups_path(record.spec, unit), owner="container")
         if group.exists():
             group.kill(signal.SIGKILL)
