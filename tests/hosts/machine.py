@@ -203,8 +203,11 @@ class Host:
         self._own = os.path.join(network.directory, f"{name}.uml")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, timeout: float = 60) -> None:
-        """Boot it, and wait until systemd has started everything and SSH answers. Raises HostError."""
+    def start(self, timeout: float = 60, *, degraded: bool = False) -> None:
+        """Boot it, and wait until systemd has started everything and SSH answers. Raises HostError.
+
+        With *degraded* some unit is to have failed.
+        """
         network = self.network
         if network.run(["ip", "link", "show", self._tap], check=False).returncode:
             network.run(["ip", "tuntap", "add", self._tap, "mode", "tap"])
@@ -218,12 +221,12 @@ class Host:
         command += self.options.split()
         os.makedirs(self._own, exist_ok=True)
         self._process = _boot(network.enter([]), command, self.console)
-        self._wait_up(time.monotonic() + timeout)
+        self._wait_up(time.monotonic() + timeout, "degraded" if degraded else "running")
 
-    def _wait_up(self, deadline: float) -> None:
+    def _wait_up(self, deadline: float, state: str = "running") -> None:
         while True:
             done = self.run("systemctl is-system-running --wait", check=False)
-            if done.stdout.strip() == "running":
+            if done.stdout.strip() == state:
                 return
             if self._process is None or self._process.poll() is not None:
                 raise HostError(f"{self.name} has ended:\n{self._last_words()}")

@@ -80,10 +80,24 @@ SLEEP = ["sh", "-c", "trap 'exit 0' TERM; echo begun; sleep 10000 & wait"]
 SLOW = ["sh", "-c", "trap '' TERM; trap 'sleep 2; echo goodbye; exit 7' USR1; sleep 10000 & while :; do wait; done"]
 CONTAINERS = [
     {"name": "always", "command": SLOW, "restart_policy": "always", "memory": "20m", "stop_signal": "USR1"},
-    {"name": "unless", "command": SLEEP, "restart_policy": "unless-stopped", "log_driver": "journald"},
+    {
+        "name": "unless",
+        "command": SLEEP,
+        "restart_policy": "unless-stopped",
+        "log_driver": "journald",
+        "volumes": ["data:/data"],
+    },
     {"name": "stopped", "command": SLEEP, "restart_policy": "unless-stopped"},
     {"name": "once", "command": SLEEP},
 ]
+
+
+SEALED = {
+    "name": "sealed",
+    "command": ["sh", "-c", "echo $(cat /run/secrets/key); exec sleep 10000"],
+    "restart_policy": "always",
+    "secrets": [{"name": "key", "content": "hunter2-ratatosk"}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -207,10 +221,21 @@ def test_what_is_to_come_back_does(booting):
     assert always["Memory"] == str(20 << 20)
     assert "goodbye" in always["Log"]  # it was stopped before the host went down
 
+    steps(host, SEALED, {"sh": "/root/oci/bin/aoci exec unless sh -c 'echo kept > /data/file'"})
+    assert running(host) == {"always", "unless", "sealed"}
     host.run("sync")
     host.crash()
-    host.start()
+    host.start(degraded=True)
     assert running(host) == {"always", "unless"}
+    assert host.run("/root/oci/bin/aoci exec unless cat /data/file").stdout == "kept\n"
+    # Secrets are nowhere but in memory: the boot says so, and a task that has them brings them back.
+    said = host.run("journalctl --quiet --output=cat -b -u agentless-oci-containers.service").stdout
+    assert "sealed: secrets: key: the content is not on this host any more" in said
+    assert host.run("grep -rl hunter2 /var/lib/agentless-oci --include=*.json", check=False).stdout == ""
+    started, sealed = steps(host, SEALED, {"look": "sealed"})
+    assert started == ["started"]
+    assert "hunter2-ratatosk" in sealed["Log"]
+    steps(host, only("sealed", state="absent", force_kill=True))
     journal = host.run("journalctl --quiet --output=cat CONTAINER_NAME=unless").stdout.split()
     assert journal.count("begun") >= 1
     assert sorted(host.run("/root/oci/bin/aoci logs unless 2>&1").stdout.split()) == sorted(journal)
