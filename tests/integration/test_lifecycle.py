@@ -229,6 +229,39 @@ def test_sigkill_is_for_all_where_no_pid_namespace_is_the_containers(runtime, ro
     assert kind == "host" or runtime.state("first")["status"] == "running"
 
 
+def test_many_verbs_at_once(runtime, rootfs, tmp_path):
+    """Three forced deletes all succeed, whoever else looks at it or kills it; of three creates one does."""
+    document = shell(rootfs, "sleep 1000 & sleep 1001")
+    document["linux"]["resources"] = {"memory": {"limit": 64 << 20}}
+    bundle = runtime.bundle(document)
+
+    def at_once(*commands):
+        errors = [open(tmp_path / f"{number}", "w+", encoding="utf-8") for number in range(len(commands))]  # noqa: SIM115
+        command = [*runtime.python, AOCI, "--root", runtime.run_dir]
+        running = [
+            subprocess.Popen([*command, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file)
+            for words, file in zip(commands, errors)
+        ]
+        codes = [process.wait(60) for process in running]
+        for file in errors:
+            file.seek(0)
+        said = [file.read() for file in errors]
+        for file in errors:
+            file.close()
+        assert all(text.count("\n") <= 1 for text in said), said
+        return codes, said
+
+    create_it, delete_it = ("run", "-d", "-b", bundle, "box"), ("delete", "--force", "box")
+    for _turn in range(3):
+        codes, said = at_once(create_it, create_it, create_it)
+        assert sorted(codes) == [0, 1, 1], said
+        others = (("kill", "box", "KILL"), ("state", "box"), ("list",), ("exec", "box", "true"), ("pause", "box"))
+        codes, said = at_once(delete_it, delete_it, *others, delete_it)
+        assert (codes[0], codes[1], codes[-1]) == (0, 0, 0), said
+        assert os.listdir(runtime.run_dir) == []
+        assert cgroups(runtime.prefix) == []
+
+
 class TestForeignCgroup:
     @pytest.fixture
     def group(self, runtime):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import time
 
-from ..kernel.files import read_text, write_control
+from ..kernel.files import write_control
+from .control import read_if_there
 from .errors import CgroupError
 
 FREEZE = "cgroup.freeze"
@@ -51,6 +52,6 @@ def thaw(directory: str, *, unified: bool) -> None:
 
 
 def frozen(directory: str, *, unified: bool) -> bool:
-    """Whether all tasks of the group stand still, by this group or one above it."""
+    """Whether all tasks of the group stand still, by this group or one above it; of none that has gone."""
     _control, _on, _off, file, line = _V2 if unified else _V1
-    return line in read_text(directory + file).splitlines()
+    return line in (read_if_there(directory + file) or "").splitlines()

@@ -37,7 +37,15 @@ def kill(group: Cgroup, signal: int) -> None:
     if where is None:
         _signal(group, signal)
         return
-    directory, unified = where
+    try:
+        _signal_frozen(group, signal, *where)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
+        _signal(group, signal)  # somebody else has removed the group that was to stand still
+
+
+def _signal_frozen(group: Cgroup, signal: int, directory: str, unified: bool) -> None:
     was_frozen = freezer.frozen(directory, unified=unified)
     freezer.freeze(directory, unified=unified)
     try:
