@@ -66,6 +66,7 @@ from .cli import (
     boot_verb,
     check_verb,
     containers,
+    cp_tar,
     cp_verb,
     create_verbs,
     events_verb,

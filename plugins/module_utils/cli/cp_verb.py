@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``aoci cp``: files between the host and a container, with the rules that people know of ``docker cp``."""
+"""``aoci cp``: files between the host and a container, with the rules that people know of ``docker cp``.
+
+With ``-`` in the place of a path of the host it is a tar archive (cli/cp_tar.py).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import contextlib
 import os
 import posixpath
 import stat
+import sys
 
 from ..container import copy, inside, roots
 from ..container.copyplan import DIRECTORY, PRESERVE
@@ -41,12 +45,18 @@ def run(argv: list[str], root: str | None) -> int:
         container = opened.enter_context(roots.of_container(state, record, writes=not source[0]))
         host = opened.enter_context(roots.of_host())
         there, here = (container, host) if source[0] else (host, container)
-        copied = Tree(
-            there,
-            _plain(source[1]),
-            follow="--follow-link" in words.flags or _is_meant(source[1]),
-            trusted=not source[0],
-        )
+        if words.arguments[0] == "-":
+            from . import cp_tar
+
+            cp_tar.read(sys.stdin.buffer, here, target[1], owners="--archive" in words.flags)
+            return 0
+        follows = "--follow-link" in words.flags or _is_meant(source[1])
+        copied = Tree(there, _plain(source[1]), follow=follows, trusted=not source[0])
+        if words.arguments[1] == "-":
+            from . import cp_tar
+
+            cp_tar.write(copied, posixpath.basename(_plain(source[1])), sys.stdout.buffer)
+            return 0
         owner = PRESERVE if "--archive" in words.flags else None
         path = _place(here, target[1], source[1], directory=copied.items[0].kind == DIRECTORY)
         wishes = copy.Attributes(PRESERVE, PRESERVE, owner, owner)

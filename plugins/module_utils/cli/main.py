@@ -39,7 +39,7 @@ A host's containers:
   top [--format table|json] NAME
                           the processes of a container
   cp [-aL] PATH NAME:PATH | NAME:PATH PATH
-                          copy files into a container, or out of it
+                          copy files into a container, or out of it; - is a tar archive
   images                  list the images
   pull [-q] [--creds USER[:PASSWORD]] [--authfile FILE] [--platform OS/ARCH] [--tls-verify=false]
     [--cert-dir PATH] [--mirror HOST]… [--verify KEY] [--require-digest] REF

@@ -92,6 +92,11 @@ class Tree(Source):
         text = entries.target(self.root.fd, path) if kind == LINK else ""
         return Item(relative, kind, stat.S_IMODE(found.st_mode), *owners, size, digest, text)
 
+    def changed(self, item: Item) -> int:
+        """When *item* was changed, as a Unix time. Raises OSError."""
+        found = entries.status(self.root.fd, self._below(item.path))
+        return int(found.st_mtime) if found is not None else 0
+
     def _read(self, item: Item) -> Iterable[bytes]:
         return entries.chunks(self.root.fd, self._below(item.path), item.size)  # more may have been appended
 

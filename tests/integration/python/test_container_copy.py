@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import stat
 import subprocess
 import sys
+import tarfile
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils import entry
@@ -331,6 +333,46 @@ def test_many_at_once_and_a_task_that_is_killed(host, copy, tmp_path):
     assert [process.wait() for process in running] == [0] * 4
     assert seen(host, "cat /f; ls -A / | grep aoci-copy; wc -c < /big") == ["whole", str(1 << 20)]
     assert [name for name in os.listdir(os.path.join(host.root, "run/locks")) if name.startswith("copy-")] == []
+
+
+def test_archives_in_and_out(host, copy, tmp_path):
+    """As tar(1) and docker cp write them, and read them."""
+    source = tree(tmp_path / "source")
+    have(host, "running")
+    command = [sys.executable, "-I", "-S", entry.__file__, "--root", host.root, "cp"]
+
+    def into(dest, data, *words):
+        return subprocess.run([*command, *words, "-", f"web:{dest}"], input=data, capture_output=True, check=False)
+
+    packed = subprocess.run(["tar", "-C", source, "-cz", "."], stdout=subprocess.PIPE, check=True).stdout
+    host.aoci("exec", "web", "mkdir", "/plain", "/kept")
+    assert into("/plain", packed).stderr == b""
+    assert into("/kept", packed, "-a").returncode == 0
+    assert into("/kept", packed, "-a").returncode == 0
+    script = "stat -c '%a %u:%g' /plain/sub/two /kept/sub/two /kept/sub; readlink /kept/link; cat /plain/one"
+    assert seen(host, script) == ["4755 0:0", "4755 1234:4321", "750 0:0", "/etc/passwd", "1"]
+    done = subprocess.run([*command, "web:/kept", "-"], capture_output=True, check=True).stdout
+    (tmp_path / "out").mkdir()
+    subprocess.run(["tar", "-C", str(tmp_path / "out"), "-xp"], input=done, check=True)
+    assert listing(tmp_path / "out/kept") == listing(source)
+    for dest, data, reason in (
+        ("/none", packed, "there is no directory /none in container web"),
+        ("/etc/passwd", packed, "there is no directory /etc/passwd"),
+        ("/plain", b"nonsense", "standard input is no tar archive"),
+        ("/plain", archive("../outside"), "leads out of it"),
+        ("/plain", archive("a/../../outside"), "leads out of it"),
+        ("/plain", archive("sub"), "/plain/sub is a directory in container web, and a file was to be copied there"),
+    ):
+        failed = into(dest, data)
+        assert (failed.returncode, reason in failed.stderr.decode()) == (1, True), (dest, failed.stderr)
+
+
+def archive(name):
+    """One with a file of this *name*."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as file:
+        file.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return written.getvalue()
 
 
 def test_names_that_are_no_text_and_a_file_that_never_ends(host, copy, tmp_path):
