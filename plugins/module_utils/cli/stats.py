@@ -19,12 +19,24 @@ from .words import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, TextIO
 
     from ..container.records import Record
 
-HEAD = ("NAME", "ID", "CPU %", "MEM USAGE / LIMIT", "MEM %", "PIDS", "BLOCK I/O", "NET I/O")
+HEAD = (
+    "NAME",
+    "ID",
+    "CPU %",
+    "MEM USAGE / LIMIT",
+    "MEM %",
+    "PIDS",
+    "BLOCK I/O",
+    "NET I/O",
+    "THROTTLED",
+    "OOM",
+    "PRESSURE",
+)
 _NONE = "-"
 
 
@@ -118,6 +130,9 @@ def row(one: dict[str, Any]) -> tuple[str, ...]:
         _NONE if one["pids"] is None else str(one["pids"]),
         _pair(one["io_read_bytes"], one["io_write_bytes"]),
         _pair(one["net_rx_bytes"], one["net_tx_bytes"]),
+        _percent(one["throttled_percent"]),
+        _NONE if one["oom_kill"] is None else str(one["oom_kill"]),
+        _waits(one["pressure"]),
     )
 
 
@@ -131,6 +146,14 @@ def _bytes(count: int | None) -> str:
 
 def _pair(one: int | None, other: int | None) -> str:
     return _NONE if one is None or other is None else f"{size(one)} / {size(other)}"
+
+
+def _waits(pressure: Mapping[str, Any]) -> str:
+    """How much of the last ten seconds somebody in it waited for each: ``cpu 12%, io 3%``; the greatest first."""
+    if not pressure:
+        return _NONE
+    shares = sorted(((-found["some"]["avg10"], name) for name, found in pressure.items() if "some" in found))
+    return ", ".join(f"{name} {-share:.0f}%" for share, name in shares if -share >= 0.5) or "0%"
 
 
 def _watch(looks: Iterator[list[dict[str, Any]]], stream: TextIO) -> None:

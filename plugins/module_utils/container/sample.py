@@ -10,9 +10,9 @@ import time
 from collections import namedtuple
 
 from ..cgroup.hierarchy import detect
-from ..cgroup.info import used
+from ..cgroup.info import describe
+from ..cgroup.members import Members
 from ..cgroup.snapshot import Reader, content
-from ..cgroup.usage import EVENTS, collect
 from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer
 
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from ..statedir import StateDir
     from .records import Record
 
-Sample = namedtuple("Sample", "at name id status pid limits usage events network")
+_PARTS = ("limits", "usage", "pressure", "events")
+
+Sample = namedtuple("Sample", "at name id status pid limits usage pressure events network")
 Sample.__doc__ = """One container at one moment.
 
 at       seconds of the monotonic clock
 status   running, paused or stopped; of one that is stopped all that follows is empty
 pid      the host's pid of its first process, 0 when there is none
-limits, usage, events   of its cgroup, named as in cgroup_info
+limits, usage, pressure, events   of its cgroup, as cgroup_info has them
 network  (bytes received, bytes sent) by a network namespace of its own; None without one
 """
 
@@ -38,26 +40,28 @@ network  (bytes received, bytes sent) by a network namespace of its own; None wi
 def take(state: StateDir, wanted: Iterable[Record]) -> list[Sample]:
     """Samples of the containers *wanted*, in their order."""
     reader = Reader(detect())
-    return [_sample(state, reader, record) for record in wanted]
+    members = Members(reader) if reader.pressure else None
+    return [_sample(state, reader, members, record) for record in wanted]
 
 
-def _sample(state: StateDir, reader: Reader, record: Record) -> Sample:
+def _sample(state: StateDir, reader: Reader, members: Members | None, record: Record) -> Sample:
     try:
         live = runtime_state.load(state.runtime, record.id)
     except NoSuchContainer:
         live = None
     if live is None or live.status != "running":
-        return Sample(time.monotonic(), record.name, record.id, "stopped", 0, {}, {}, {}, None)
-    group = reader.snapshot(live.cgroup_path)
+        return Sample(time.monotonic(), record.name, record.id, "stopped", 0, {}, {}, {}, {}, None)
+    group = describe(reader.snapshot(live.cgroup_path), _PARTS, members)
     return Sample(
         time.monotonic(),
         record.name,
         record.id,
         "paused" if live.cgroup().frozen() else "running",
         live.pid,
-        group.limits(),
-        used(group),
-        collect(EVENTS, group.text),
+        group["limits"],
+        group["usage"],
+        group["pressure"],
+        group["events"],
         network(live.pid),
     )
 
@@ -86,9 +90,11 @@ def count_network(text: str) -> tuple[int, int]:
 
 
 def report(now: Sample, before: Sample | None, host_memory: int) -> dict[str, Any]:
-    """*now* as a flat document: numbers by name, units in the names; None for what is not known.
+    """*now* as a document: numbers by name, units in the names, None for what is not known; then ``limits``,
+    ``pressure`` and ``events`` as cgroup_info has them.
 
-    ``cpu_percent`` (100 is one CPU) is that since *before*, a sample of the same run of the container.
+    ``cpu_percent`` (100 is one CPU) is that since *before*, a sample of the same run of the container;
+    ``throttled_percent`` how long it had to wait for its own limit since then, summed up over CPUs.
     ``memory_working_set`` leaves out the page cache that is given back first, ``memory_percent`` is its part of
     ``memory_limit``, which is *host_memory* where no lower one is set.
     """
@@ -97,10 +103,11 @@ def report(now: Sample, before: Sample | None, host_memory: int) -> dict[str, An
     working = None if memory is None else max(memory - inactive, 0)
     limit = now.limits.get("memory", -1)
     limit = host_memory if limit < 0 else min(limit, host_memory)
-    cpu = None
+    cpu = throttled = None
     if before is not None and (before.id, before.pid) == (now.id, now.pid) and now.at > before.at:
-        spent = usage.get("cpu_usec", 0) - before.usage.get("cpu_usec", 0)
-        cpu = round(max(spent, 0) / (now.at - before.at) / 10_000, 2)
+        cpu = _percent(before, now, "usage", "cpu_usec")
+        if "cpu_throttled_usec" in now.events:
+            throttled = _percent(before, now, "events", "cpu_throttled_usec")
     received, sent = now.network or (None, None)
     running = now.status != "stopped"
     return {
@@ -111,6 +118,7 @@ def report(now: Sample, before: Sample | None, host_memory: int) -> dict[str, An
         "cpu_percent": cpu,
         "cpu_usec": usage.get("cpu_usec"),
         "cpu_throttled_usec": now.events.get("cpu_throttled_usec"),
+        "throttled_percent": throttled,
         "memory": memory,
         "memory_working_set": working,
         "memory_limit": limit if running else None,
@@ -121,4 +129,13 @@ def report(now: Sample, before: Sample | None, host_memory: int) -> dict[str, An
         "io_write_bytes": usage.get("io_write_bytes"),
         "net_rx_bytes": received,
         "net_tx_bytes": sent,
+        "limits": now.limits,
+        "pressure": now.pressure,
+        "events": now.events,
     }
+
+
+def _percent(before: Sample, now: Sample, part: str, name: str) -> float:
+    """What was added to a number of microseconds between two samples, as a part of the time between them."""
+    spent = getattr(now, part).get(name, 0) - getattr(before, part).get(name, 0)
+    return float(round(max(spent, 0) / (now.at - before.at) / 10_000, 2))

@@ -60,6 +60,8 @@ def test_json_tells_what_the_container_uses(two):
     assert 0 < busy["memory_working_set"] <= busy["memory"] < 64 << 20
     assert (busy["pids"], busy["status"], busy["oom_kill"]) == (1, "running", 0)
     assert busy["cpu_throttled_usec"] > 0  # how much depends on who else wants that CPU
+    assert busy["throttled_percent"] >= 0
+    assert (busy["limits"]["cpus"], busy["limits"]["pids_limit"], busy["events"]["oom_kill"]) == (0.25, 20, 0)
     assert (busy["net_rx_bytes"], busy["net_tx_bytes"]) == (0, 0)
     assert found["idle"]["cpu_percent"] < 15
 

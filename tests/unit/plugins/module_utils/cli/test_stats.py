@@ -18,16 +18,21 @@ USAGE = {
     "io_read_bytes": 1_500_000,
     "io_write_bytes": 0,
 }
-BEFORE = sample.Sample(100.0, "web", "0123456789abcdef", "running", 7, {"memory": 64 << 20}, USAGE, {}, (10, 20))
-NOW = BEFORE._replace(at=102.0, usage={**USAGE, "cpu_usec": 5_500_000}, events={"oom_kill": 1})
-STOPPED = sample.Sample(102.0, "web", "0123456789abcdef", "stopped", 0, {}, {}, {}, None)
+BEFORE = sample.Sample(100.0, "web", "0123456789abcdef", "running", 7, {"memory": 64 << 20}, USAGE, {}, {}, (10, 20))
+NOW = BEFORE._replace(
+    at=102.0, usage={**USAGE, "cpu_usec": 5_500_000}, events={"oom_kill": 1, "cpu_throttled_usec": 300_000}
+)
+STOPPED = sample.Sample(102.0, "web", "0123456789abcdef", "stopped", 0, {}, {}, {}, {}, None)
+WAITING = {"cpu": {"some": {"avg10": 3.4}}, "io": {"some": {"avg10": 12.5}, "full": {"avg10": 9.0}}, "memory": {}}
 
 
 @pytest.mark.parametrize(
     ("now", "before", "expected"),
     [
         (NOW, BEFORE, {"cpu_percent": 25.0, "memory_working_set": 32 << 20, "memory_percent": 50.0, "oom_kill": 1}),
-        (NOW, None, {"cpu_percent": None}),
+        (NOW, None, {"cpu_percent": None, "throttled_percent": None}),
+        (NOW, BEFORE, {"throttled_percent": 15.0, "limits": NOW.limits, "events": NOW.events, "pressure": {}}),
+        (NOW._replace(events={}), BEFORE, {"throttled_percent": None, "oom_kill": None}),
         (NOW._replace(pid=8), BEFORE, {"cpu_percent": None}),  # started anew: its counters began again
         (NOW._replace(id="other"), BEFORE, {"cpu_percent": None}),
         (NOW._replace(limits={"memory": -1}), BEFORE, {"memory_limit": HOST, "memory_percent": 0.39}),
@@ -66,10 +71,21 @@ def test_a_row():
         "PIDS": "3",
         "BLOCK I/O": "1.5 MB / 0 B",
         "NET I/O": "10 B / 20 B",
+        "THROTTLED": "15.00%",
+        "OOM": "1",
+        "PRESSURE": "-",
     }
     first = stats.row(sample.report(NOW._replace(network=None), None, HOST))
-    assert (first[2], first[-1]) == ("-", "-")
-    assert stats.row(sample.report(STOPPED, None, HOST)) == ("web", "0123456789ab", *["-"] * 6)
+    assert (first[2], first[7], first[8]) == ("-", "-", "-")
+    assert stats.row(sample.report(STOPPED, None, HOST)) == ("web", "0123456789ab", *["-"] * 9)
+
+
+@pytest.mark.parametrize(
+    ("pressure", "shown"),
+    [({}, "-"), (WAITING, "io 12%, cpu 3%"), ({"cpu": {"some": {"avg10": 0.2}}}, "0%")],
+)
+def test_what_it_waits_for(pressure, shown):
+    assert stats.row(sample.report(NOW._replace(pressure=pressure), BEFORE, HOST))[-1] == shown
 
 
 @pytest.mark.parametrize(
