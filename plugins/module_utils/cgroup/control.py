@@ -180,5 +180,7 @@ def _attach_hint(error: OSError) -> str:
     if error.errno == errno.ESRCH:
         return "The process has ended"
     if error.errno == errno.EINVAL:
-        return "The kernel keeps its own threads where they are: take it out of the list"
+        return (
+            "Threads of the kernel stay where they are; a realtime process needs cpu_rt_runtime in a group of cgroup v1"
+        )
     return ""
