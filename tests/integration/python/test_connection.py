@@ -30,11 +30,11 @@ def play(host, tmp_path):
         command=WAIT, hostname="web", working_dir="/srv", volumes=["/usr:/usr:ro", "/lib:/lib:ro", "/lib64:/lib64:ro"]
     )
 
-    def run(tasks, name="web", rc=0, **variables):
+    def run(tasks, name="web", rc=0, others=None, **variables):
         given = {"ansible_connection": "agentless.oci.oci", "ansible_oci_root": host.root, **variables}
         given.setdefault("ansible_python_interpreter", "/usr/bin/python3")
-        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {name: given}}}))
-        (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {name: given, **(others or {})}}}))
+        (tmp_path / "play.yml").write_text(json.dumps([{"hosts": name, "gather_facts": False, "tasks": tasks}]))
         done = subprocess.run(
             [PLAYBOOK, "-i", str(tmp_path / "hosts.json"), str(tmp_path / "play.yml")],
             cwd=CHECKOUT,
@@ -135,6 +135,20 @@ def test_another_host_that_lacks_the_core(play, host, tmp_path):
     said = notes.read_text()
     assert "192.0.2.7\n" in said
     assert 'User="operator"' in said
+
+
+def test_tasks_are_delegated_to_a_container(play, host):
+    inside = {"ansible_connection": "agentless.oci.oci", "ansible_oci_root": host.root}
+    play(
+        [
+            {"ansible.builtin.command": "hostname", "delegate_to": "web", "register": "there"},
+            {"ansible.builtin.command": "hostname", "register": "here"},
+            wanted("there.stdout == 'web'", "here.stdout == '" + os.uname().nodename + "'"),
+        ],
+        name="machine",
+        others={"web": {**inside, "ansible_python_interpreter": "/usr/bin/python3"}},
+        ansible_connection="local",
+    )
 
 
 def test_containers_that_cannot_be_reached(play, host):

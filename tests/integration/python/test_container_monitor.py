@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import pytest
@@ -155,6 +156,21 @@ def test_a_stop_takes_the_signal_then_the_time_then_kills_all(host):
     host.task(state="stopped")
     assert host.status()["ExitCode"] == 7
     assert "got USR1" in host.log()
+
+
+@pytest.mark.parametrize(("trapped", "code"), [("trap '' TERM; trap 'exit 7' USR1", 7), ("trap '' TERM USR1", 137)])
+def test_a_monitor_that_is_told_to_end_ends_its_container(host, trapped, code):
+    """As when the host goes down: by the stop signal, by force when the time is over, and for good."""
+    made = host.run(
+        command=script(f"{trapped}; echo ready; while :; do sleep 0.05; done"),
+        stop_signal="USR1",
+        stop_timeout=1,
+        restart_policy="always",
+    )
+    host.until(lambda: "ready" in host.log())
+    os.kill(made["container"]["State"]["MonitorPid"], signal.SIGTERM)
+    host.ended()
+    assert host.status()["ExitCode"] == code
 
 
 def test_force_kill(host):

@@ -83,6 +83,30 @@ def test_macvlan_is_in_the_network_of_its_parent(net):
         net.run(name="x", command=WAIT, networks=[{"name": "lan", "ipv4_address": "192.0.2.77"}])
 
 
+def test_drivers_and_settings_reach_the_container(net):
+    net.sh("ip link add name p2 type veth peer name p3; ip addr add 192.0.2.1/24 dev p3")
+    net.sh("ip link set p2 up; ip link set p3 up")
+    net.network("lan", driver="ipvlan", parent="p2", subnet="192.0.2.0/24")
+    if not net.sh("ip link add link p2 name i0 type ipvlan && ip link del i0 && echo it can", check=False):
+        with pytest.raises(Error, match="network lan: the CNI plugin ipvlan failed .*operation not supported"):
+            net.run(name="db", command=WAIT, networks=[{"name": "lan"}])
+    else:
+        net.run(name="db", command=WAIT, networks=[{"name": "lan"}])
+        assert "1 packets received" in net.inside(net.pid("db"), "ping -c 1 -W 2 192.0.2.1")
+    net.network("back", subnet="10.91.7.0/24", mtu=1400)
+    pid = net.run(command=WAIT, networks=[{"name": "back"}])["container"]["State"]["Pid"]
+    assert "mtu 1400" in net.inside(pid, "ip link show eth0")
+    # Any other plugin, by its own configuration; in place.
+    net.network("link", conflist={"type": "ptp", "mtu": 1300, "ipam": {"type": "host-local", "subnet": "10.92.0.0/24"}})
+    assert net.run(command=WAIT, networks=[{"name": "link"}])["actions"] == ["updated networks"]
+    assert "mtu 1300" in net.inside(pid, "ip link show eth0")
+    assert "inet 10.92.0." in net.inside(pid, "ip addr")
+    net.run(name="mac", command=WAIT, network_mode="bridge", mac_address="02-00-00-00-00-0B")
+    assert "link/ether 02:00:00:00:00:0b" in net.inside(net.pid("mac"), "ip link show eth0")
+    net.run(name="alone", command=WAIT, network_mode="none")
+    assert net.inside(net.pid("alone"), "ls /sys/class/net").split() == ["lo"]
+
+
 def test_another_runtime_joins_the_same_network(net, usable_runtime):
     name = usable_runtime("runc")
     first = net.run(command=WAIT, network_mode="bridge", runtime=name)["container"]

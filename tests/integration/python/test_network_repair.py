@@ -9,8 +9,11 @@ import glob
 import json
 import os
 import random
+import subprocess
+import sys
 import time
 
+import nethost
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from conftest import WAIT
@@ -62,6 +65,39 @@ def test_a_killed_container_and_monitor(net):
     for name in ("MonitorPid", "Pid"):
         net.kill(done["container"]["State"][name])
     net.task(state="absent")
+    assert net.traces() == []
+
+
+ALONE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import entry
+entry.register()
+from aoci.container import unitstart
+unitstart._tries = lambda record: 1  # what systemd would tell: it has started the service again by itself
+unitstart._enter_group = lambda: None
+sys.exit(unitstart.run(["unit-start", sys.argv[2]], sys.argv[3]))
+"""
+
+
+def test_a_service_that_is_started_again_has_its_network_again(net):
+    given = {"published_ports": ["8080:80", "90"], "restart_policy": "always"}
+    made = net.run(command=WAIT, **given)["container"]
+    for name in ("MonitorPid", "Pid"):
+        net.kill(made["State"][name])
+    path = os.path.join(net.root, "containers", "." + made["Id"])
+    argv = net.enter(sys.executable, "-I", "-S", "-c", ALONE, nethost.CORE, path, net.root)
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={}) as monitor:
+        net.until(lambda: net.status()["Status"] == "running")
+        done = net.run(command=WAIT, **given)
+        assert done["actions"] == []
+        assert done["container"]["RestartCount"] == 1
+        for key in ("Ports", "IPAddress"):
+            assert done["container"]["NetworkSettings"][key] == made["NetworkSettings"][key]
+        with net.serving(net.pid(), 80, "tcp", "again"):
+            net.until(lambda: net.ask("127.0.0.1", 8080) == "again\n", 5)
+        net.task(state="absent")
+        assert monitor.wait(10) == 0
     assert net.traces() == []
 
 
