@@ -21,8 +21,8 @@ options:
       - With V(container:NAME) it uses the network of another container that runs, and its C(/etc/hosts) and
         C(/etc/resolv.conf). When the other one is started anew, the next run of this task restarts this one.
       - With V(ns:/PATH) it uses the network namespace that is kept there.
-      - The default is V(bridge) if O(networks) or O(published_ports) are given, otherwise V(none), as it needs nothing on
-        the host. C(module_defaults) of the play can say V(bridge) for all of its containers.
+      - The default is V(bridge) if O(networks) or O(published_ports) are given, otherwise V(none), as it needs nothing
+        on the host. C(module_defaults) of the play can say V(bridge) for all of its containers.
       - V(bridge) and networks need the host's CNI plugins, the package C(containernetworking-plugins), which the role
         P(agentless.oci.host#role) installs with C(host_networks). Directories of the host's environment variable
         E(AGENTLESS_OCI_CNI_PATH) are searched for them first.

@@ -232,12 +232,19 @@ class Apply:
 
             prepare(self.state, record)
 
-    def _connect(self, record: Record) -> None:
-        """Connect a container that has been made and does not run yet."""
+    def _connect(self, record: Record, *, silent: bool = False) -> None:
+        """Connect a container that has been made and does not run yet; *silent*, nobody is to find it for now."""
         if netmode.kind(record.spec["options"]) == netmode.NETWORKS:
             from .networking import connect
 
-            connect(self.state, record)
+            connect(self.state, record, silent=silent)
+
+    def _hand_over(self, old: Record, new: Record) -> None:
+        """Have the others find the new container instead of the old one, which is about to end."""
+        if netmode.NETWORKS in (netmode.kind(old.spec["options"]), netmode.kind(new.spec["options"])):
+            from .networking import hand_over
+
+            hand_over(self.state, old, new)
 
     def _release_network(self, record: Record) -> None:
         from .stop import release_network
@@ -256,7 +263,8 @@ class Apply:
             if not old_runs_on:
                 self._stop()
             if begins:
-                self._connect(record)  # now that the old one's ports and addresses are free, or are not wanted
+                # Now that the old one's ports and addresses are free, or are not wanted.
+                self._connect(record, silent=old_runs_on)
                 launch.start()
                 self.running = True
         except Error as error:
@@ -273,6 +281,7 @@ class Apply:
         records.persist(self.state)
         self.record = record
         if old_runs_on:
+            self._hand_over(old, record)
             self._stop(old)
         self._destroy(old, forget=not self.keep_volumes)
         if failure is not None and self.wishes.on_failure == STOP:

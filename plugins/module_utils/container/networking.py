@@ -114,11 +114,14 @@ def prepare(state: StateDir, record_: Record) -> None:
     sandbox(state, record_).prepare(source, maps)
 
 
-def connect(state: StateDir, record_: Record) -> None:
-    """Connect the container as its options say. Raises NetworkError; what it had connected is given back then."""
+def connect(state: StateDir, record_: Record, *, silent: bool = False) -> None:
+    """Connect the container as its options say, without telling the others of it where it is to be *silent*.
+
+    Raises NetworkError; what it had connected is given back then.
+    """
     made = sandbox(state, record_)
     try:
-        made.connect(attachments(state, record_.spec))
+        made.connect(attachments(state, record_.spec), silent=silent)
         _say_gateway(state, record_)
     except NetworkError as error:
         try:
@@ -126,6 +129,17 @@ def connect(state: StateDir, record_: Record) -> None:
         except NetworkError as failure:
             error.message += f"; nor could all be given back: {failure.message}"
         raise
+
+
+def hand_over(state: StateDir, old: Record, new: Record) -> None:
+    """Have the others on their networks find *new* under the names, and *old* no more, though both run."""
+    from ..network import hosts
+
+    touched: list[str] = []
+    for record_, silent in ((new, False), (old, True)):
+        if netmode.kind(record_.spec["options"]) == netmode.NETWORKS:
+            touched += sandbox(state, record_).announce(silent=silent)
+    hosts.refresh(state, touched)
 
 
 def update(state: StateDir, record_: Record) -> None:

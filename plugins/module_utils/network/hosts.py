@@ -43,7 +43,8 @@ def forget(directory: str) -> None:
 def lines(document: Mapping[str, Any], everybody: Iterable[Mapping[str, Any]]) -> list[str]:
     """What the container of *document* is told: itself first, then who shares a network with it, by name."""
     own = [entry["wanted"]["network"] for entry in document["attachments"]]
-    others = sorted((other for other in everybody if other["name"] != document["name"]), key=_name)
+    known = (other for other in everybody if other["name"] != document["name"] and not other.get("silent"))
+    others = sorted(known, key=_name)
     found = []
     for member in [document, *others]:
         for entry in member["attachments"]:

@@ -42,7 +42,7 @@ def disconnected(directory: str, wanted: list[dict[str, Any]]) -> str:
         gone = missing(entry)
         if gone:
             return f"{entry['interface']} has lost {gone}"
-    return ""
+    return "unknown to the others" if document.get("silent") and wanted else ""
 
 
 def missing(entry: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@
         partial      while it is: the result of the last plugin that was done
 
     kept         network → ips and ports it had last, to have the same again
+    silent       whether the others are not told of it (false where it is missing): it is a new container that is yet to
+                 prove itself beside the one before it, or that one when it is about to end
 
 An attachment is written before its ADD and taken out after its DEL: whoever reads the file knows what may be there.
 """

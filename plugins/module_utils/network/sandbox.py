@@ -90,12 +90,12 @@ class Sandbox:
 
     # -- attachments --------------------------------------------------------------------------------------------------
 
-    def connect(self, wanted: list[dict[str, Any]]) -> None:
+    def connect(self, wanted: list[dict[str, Any]], *, silent: bool = False) -> None:
         """Be connected to what *wanted* says, and nothing else; what is so already stays. Raises NetworkError.
 
-        A failure leaves what was connected until then; :meth:`release` or another connect() puts it right.
+        Those on the networks are told of it, unless it is to be *silent* for now. A failure leaves what was connected until then; :meth:`release` or another connect() puts it right.
         """
-        touched: list[str] = []
+        touched = self.announce(silent=silent)
         try:
             with self._locked() as lock:
                 for entry in list(reversed(self.document["attachments"])):
@@ -111,6 +111,15 @@ class Sandbox:
             if not self.document["attachments"]:
                 hosts.forget(self.directory)
             hosts.refresh(self.state, touched)
+
+    def announce(self, *, silent: bool) -> list[str]:
+        """Record whether the others are told of it; the networks for hosts.refresh() then, none where it was so."""
+        with self._locked():
+            if bool(self.document.get("silent")) == silent:
+                return []
+            self.document["silent"] = silent
+            record.save(self.directory, self.document)
+            return [entry["wanted"]["network"] for entry in self.document["attachments"]]
 
     def disconnect(self, network: str) -> None:
         """Be off *network*, until a task of the container finds that it is not there. Raises NetworkError."""
