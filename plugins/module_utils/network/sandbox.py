@@ -93,7 +93,8 @@ class Sandbox:
     def connect(self, wanted: list[dict[str, Any]], *, silent: bool = False) -> None:
         """Be connected to what *wanted* says, and nothing else; what is so already stays. Raises NetworkError.
 
-        Those on the networks are told of it, unless it is to be *silent* for now. A failure leaves what was connected until then; :meth:`release` or another connect() puts it right.
+        Those on the networks are told of it, unless it is to be *silent* for now. A failure leaves what was connected
+        until then; :meth:`release` or another connect() puts it right.
         """
         touched = self.announce(silent=silent)
         try:

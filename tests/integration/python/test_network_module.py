@@ -88,7 +88,7 @@ def test_drivers_and_settings_reach_the_container(net):
     net.sh("ip link set p2 up; ip link set p3 up")
     net.network("lan", driver="ipvlan", parent="p2", subnet="192.0.2.0/24")
     if not net.sh("ip link add link p2 name i0 type ipvlan && ip link del i0 && echo it can", check=False):
-        with pytest.raises(Error, match="network lan: the CNI plugin ipvlan failed .*operation not supported"):
+        with pytest.raises(Error, match=r"network lan: the CNI plugin ipvlan failed .*operation not supported"):
             net.run(name="db", command=WAIT, networks=[{"name": "lan"}])
     else:
         net.run(name="db", command=WAIT, networks=[{"name": "lan"}])
