@@ -161,6 +161,8 @@ def _write_bundle(record: Record) -> bool:
     """Write a new container's bundle; False where the monitor must, with all mounted."""
     from . import bundlefile, userns
 
+    if record.spec["options"].get("pid_mode", "").startswith("container:"):
+        return False  # whose namespace the monitor holds
     users = bundlefile.users_in_layers(record.spec["layers"])
     if users is None or userns.is_private(record.spec["options"]):
         return False
