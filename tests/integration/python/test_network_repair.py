@@ -35,6 +35,8 @@ def test_a_task_killed_at_any_moment_leaves_what_the_next_repairs(net):
             given["env"] = {"A": str(number)}
         elif number % 3 == 2:
             given["networks"] = [{"name": "back", "aliases": [f"a{number}"]}]
+        if number % 4 > 1:
+            given["userns_mode"] = "private"
         process = net.start_task("container", net.parameters(**given))
         time.sleep(whole * generator.random())
         process.kill()
@@ -44,6 +46,8 @@ def test_a_task_killed_at_any_moment_leaves_what_the_next_repairs(net):
         again = net.run(**given)
         assert again["actions"] == [], (number, done["actions"], again["actions"], again["diff"])
         pid = again["container"]["State"]["Pid"]
+        with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
+            assert (file.read().split()[1] != "0") is ("userns_mode" in given)
         for endpoint in again["container"]["NetworkSettings"]["Networks"].values():
             assert endpoint["IPAddress"] in net.inside(pid, "ip addr; cat /etc/hosts")
         assert sum("veth" in line for line in net.traces()) == len(given["networks"]), number
