@@ -92,6 +92,33 @@ def test_cve_2018_15664_a_directory_swapped_for_a_symlink_meanwhile(build, host,
     assert sorted(os.listdir(outside)) == (["secret"] if build.defended else ["secret", "written"])
 
 
+THROUGH_LINKS = """
+naive_look = look
+
+def look(root, wanted, *, follow=True):
+    return naive_look(root, wanted)
+"""
+
+
+@attack({"container/copy.py": THROUGH_LINKS})
+@pytest.mark.parametrize("src", ["/d", "/d/"])
+def test_cve_2019_1002101_a_link_that_was_copied_before(build, host, outside, tmp_path, src):
+    """A symlink comes with one copy, and files that are to go through it with the next."""
+    pid = host.run(command=WAIT)["container"]["State"]["Pid"]
+    root = f"/proc/{pid}/root"
+    os.mkdir(f"{root}/d")
+    os.symlink(outside, f"{root}/d/x")
+    given = {**KNOWN, "root": host.root, "src": src, "from_container": True, "dest": str(tmp_path / "out")}
+    assert build.python(COPY, json.dumps(given)).returncode == 0
+    os.unlink(f"{root}/d/x")
+    os.mkdir(f"{root}/d/x")
+    with open(f"{root}/d/x/written", "w", encoding="ascii") as file:
+        file.write("of the container")
+    said = build.python(COPY, json.dumps(given)).stdout
+    assert os.listdir(outside) == ([] if build.defended else ["written"])
+    assert ("x is a link on the host, and a directory was to be copied there" in said) is build.defended
+
+
 COPY = """
 import json
 from aoci.container import copymodule

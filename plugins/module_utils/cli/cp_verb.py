@@ -60,7 +60,8 @@ def run(argv: list[str], root: str | None) -> int:
         owner = PRESERVE if "--archive" in words.flags else None
         path = _place(here, target[1], source[1], directory=copied.items[0].kind == DIRECTORY)
         wishes = copy.Attributes(PRESERVE, PRESERVE, owner, owner)
-        copy.apply(copy.plan(copied, here, path, wishes, makes=False), copied, here)
+        changes = copy.plan(copied, here, path, wishes, makes=False, named=target[1].removesuffix("/."))
+        copy.apply(changes, copied, here)
     return 0
 
 

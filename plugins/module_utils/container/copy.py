@@ -50,12 +50,17 @@ def destination(root: Root, dest: str, name: str, *, directory: bool, contents: 
     return dest
 
 
-def plan(source: Source, root: Root, path: str, wishes: Attributes, *, makes: bool) -> list[Change]:
-    """What has to be done so that *path* is as the source is, in order. Raises ContainerError, OSError."""
+def plan(source: Source, root: Root, path: str, wishes: Attributes, *, makes: bool, named: str = "") -> list[Change]:
+    """What has to be done so that *path* is as the source is, in order. Raises ContainerError, OSError.
+
+    named  the path that was given for it: a symlink to a directory in that place is meant, whoever the source is
+    """
     changes = []
     made: set[str] = set()
     for wanted in [*_above(root, path, makes=makes), *(_wanted(item, source, path, wishes) for item in source.items)]:
-        found = None if wanted.path.rpartition("/")[0] in made else look(root, wanted)
+        # Where the container has planted links on the host before, by a copy of links, nothing follows them now.
+        follow = source.trusted or wanted.path == path.rstrip("/") == named.rstrip("/")
+        found = None if wanted.path.rpartition("/")[0] in made else look(root, wanted, follow=follow)
         if wanted.kind == DIRECTORY and found is None:
             made.add(wanted.path)
         change = copyplan.decide(wanted, found, root.where)
@@ -95,16 +100,16 @@ def _wanted(item: Item, source: Source, path: str, wishes: Attributes) -> Wanted
     return Wanted(place, item.kind, mode, uid, gid, item.size, item.digest, item.text)
 
 
-def look(root: Root, wanted: Wanted) -> Found | None:
+def look(root: Root, wanted: Wanted, *, follow: bool = True) -> Found | None:
     """What is there in the place of *wanted*. Raises OSError.
 
-    A symlink to a directory is one where a directory is wanted.
+    With *follow* a symlink to a directory is one where a directory is wanted.
     """
     found = entries.status(root.fd, wanted.path)
     if found is None:
         return None
     kind = copyplan.kind_of(found.st_mode)
-    if kind == LINK and wanted.kind == DIRECTORY:
+    if kind == LINK and wanted.kind == DIRECTORY and follow:
         behind = entries.status(root.fd, wanted.path, follow=True)
         if behind is not None and stat.S_ISDIR(behind.st_mode):
             found, kind = behind, DIRECTORY

@@ -124,7 +124,7 @@ def _copy(params: dict[str, Any], source: Source, root: Root, *, check_mode: boo
     if not params["force"] and copy.is_there(root, path):
         return {**result, **copy.state_of(root, path, None)}
     makes = directory or params["dest"].endswith("/")
-    changes = copy.plan(source, root, path, _wishes(params, root), makes=makes)
+    changes = copy.plan(source, root, path, _wishes(params, root), makes=makes, named=params["dest"])
     needed = source.missing(item for item in source.items if _is_written(item.digest, changes))
     if diff:
         result["diff"] = copy.differences(changes, source, root)
