@@ -24,8 +24,8 @@ description:
     declares; a changed one runs anew.
   - The conditions are waited for before this container is changed, and only if there is something to change. If one
     cannot be met, it is left untouched, and so are those that need it.
-  - A container whose network or volumes this one uses (O(containers[].network_mode), C(volumes_from)) is needed without
-    being named here.
+  - A container whose network or volumes this one uses (O(containers[].network_mode), O(containers[].volumes_from)) is
+    needed without being named here.
 type: raw
 """
 

@@ -14,6 +14,7 @@ but that the link does not name is what a killed task left behind; whoever next 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -131,7 +132,10 @@ def directories(state: StateDir) -> list[str]:
 
 
 def leftovers(state: StateDir, name: str) -> list[str]:
-    """The directories that belong to *name* but are not its container. Only sure while its lock is held."""
+    """The directories that belong to *name* but are not its container. Only sure while its lock is held.
+
+    And empty ones, which belong to nobody: their task was killed before it could say whose they are, or just after.
+    """
     try:
         entries = os.listdir(state.containers)
     except FileNotFoundError:
@@ -144,9 +148,13 @@ def leftovers(state: StateDir, name: str) -> list[str]:
     for entry in entries:
         if entry.startswith(".") and entry != current:
             path = os.path.join(state.containers, entry)
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 if os.readlink(os.path.join(path, "name")) == name:
                     found.append(path)
+            except FileNotFoundError:
+                with contextlib.suppress(FileNotFoundError):  # somebody removes it
+                    if not os.listdir(path):
+                        found.append(path)
     return found
 
 
@@ -168,8 +176,7 @@ def make(state: StateDir, spec: dict[str, Any]) -> Record:
     """Make the directory of a new container; no name leads to it yet, and a crash may lose it before settle()."""
     state.ensure(state.containers)
     path = directory(state, spec["id"])
-    os.mkdir(path, 0o700)
-    os.symlink(spec["name"], os.path.join(path, "name"))
+    _make_named(path, spec["name"])
     for part in ("bundle", "bundle/rootfs", "work", "log", "etc"):
         os.mkdir(os.path.join(path, part), 0o700)
     _make_upper(os.path.join(path, "upper"), spec["layers"])
@@ -178,6 +185,16 @@ def make(state: StateDir, spec: dict[str, Any]) -> Record:
     record = Record(path, spec)
     save(record, durable=False)
     return record
+
+
+def _make_named(path: str, name: str) -> None:
+    """Make the directory *path* that belongs to *name*, though others take it away as long as it is empty."""
+    while True:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        with contextlib.suppress(FileNotFoundError):
+            os.symlink(name, os.path.join(path, "name"))
+            return
 
 
 def settle(record: Record) -> None:
@@ -235,8 +252,19 @@ def unpublish(state: StateDir, record: Record) -> None:
 
 
 def remove_directory(path: str) -> None:
-    """Remove a container's directory; the link ``name``, which tells whose it is, goes last."""
+    """Remove a container's directory; the link ``name``, which tells whose it is, goes last.
+
+    One without that link may be somebody's who is just making it: then it goes only as long as it is empty.
+    """
     from ..kernel.removal import remove_tree
+
+    if not os.path.lexists(os.path.join(path, "name")):
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        return
 
     for entry in os.scandir(path):
         if entry.name == "name":
@@ -247,7 +275,8 @@ def remove_directory(path: str) -> None:
             os.unlink(entry.path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(path, "name"))
-    os.rmdir(path)
+    with contextlib.suppress(FileNotFoundError):  # somebody has seen it empty
+        os.rmdir(path)
 
 
 # -- small files beside the spec ---------------------------------------------------------------------------------

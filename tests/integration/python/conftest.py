@@ -114,6 +114,10 @@ class Host:
         for directory in ("containers", "images/pins", "run/runtime"):
             path = os.path.join(self.root, directory)
             found += [os.path.join(path, name) for name in _visible(path)]
+        # Volumes may stay, but no half of one; and secrets go with the last container that has any.
+        volumes = self.state.volumes
+        found += [name for name in (os.listdir(volumes) if os.path.isdir(volumes) else ()) if name.startswith(".")]
+        found += [path for path in (os.path.join(self.root, "run/secrets"),) if os.path.exists(path)]
         locks = os.path.join(self.root, "run/locks")
         found += [name for name in (os.listdir(locks) if os.path.isdir(locks) else ()) if name.startswith("container-")]
         return found

@@ -52,6 +52,41 @@ def test_leftovers_of_others_are_not_ours(state):
     assert records.leftovers(StateDir(state.root + "/none"), "web") == []
 
 
+def test_what_was_killed_before_it_had_a_name_or_after_is_anybodys_to_remove(state):
+    record = made(state)
+    records.publish(state, record)
+    nameless = os.path.join(state.containers, "." + "f" * 64)
+    os.mkdir(nameless)
+    for name in ("web", "db"):
+        assert records.leftovers(state, name) == [nameless]
+    with open(os.path.join(nameless, "begun"), "wb"):
+        pass
+    assert records.leftovers(state, "web") == []  # somebody is at it
+    records.remove_directory(nameless)
+    assert os.listdir(nameless) == ["begun"]
+    os.unlink(os.path.join(nameless, "begun"))
+    records.remove_directory(nameless)
+    assert not os.path.exists(nameless)
+    records.remove_directory(nameless)
+
+
+def test_one_that_is_made_may_be_taken_for_such(state, monkeypatch):
+    """A directory that another removes while it is empty is made again."""
+    real, taken = os.symlink, []
+
+    def symlink(source, target):
+        if not taken:
+            taken.append(target)
+            records.remove_directory(os.path.dirname(target))
+        real(source, target)
+
+    monkeypatch.setattr(os, "symlink", symlink)
+    record = made(state)
+    assert taken
+    assert records.load_directory(record.path).spec == record.spec
+    assert records.leftovers(state, "web") == [record.path]
+
+
 def test_the_root_directory_is_as_the_images(state, tmp_path):
     layers = [tmp_path / "lower", tmp_path / "upper"]
     for layer, mode in zip(layers, (0o700, 0o1711)):
