@@ -74,7 +74,7 @@ def _for_user_namespace(record: Record, document: dict[str, Any], volumes: str) 
             record, first, [os.path.join("etc", name) for name in os.listdir(os.path.join(record.path, "etc"))]
         )
         for mount in document["mounts"]:
-            if "idmap" in mount["options"] and mount["source"].startswith(volumes + "/"):
+            if "idmap" in mount["options"] and mount["source"].startswith((volumes + "/", record.path + "/")):
                 mount["options"].remove("idmap")  # the files are the container's own on disk (volumes.py)
     if shifted or record.spec["options"].get("runtime"):
         # Where everything comes from, for whoever mounts it while the container does not run (rootmount.py).

@@ -116,9 +116,6 @@ def _check_userns(options: Mapping[str, Any]) -> None:
         _contradiction(f"pid_mode: {options['pid_mode']}", "userns_mode: private", "it has no power over the other's")
     if options.get("privileged"):
         _contradiction("privileged: true", "userns_mode: private", "it is root of its own namespace only")
-    for entry in options.get("mounts", ()):
-        if entry["type"] == "image":
-            _contradiction(f"mounts: {entry['target']}: image", "userns_mode: private", "its owners are the host's")
     for entry in options.get("secrets", ()):
         if max(entry["uid"], entry["gid"]) >= userns.SIZE:
             _contradiction(f"secrets: {entry['name']}: its owner", "userns_mode: private", "which has no such id")

@@ -15,7 +15,7 @@ from ..kernel import mounts, safepath
 from ..kernel.mounts import MountOptions
 from ..statedir import StateDir
 from ..volume import names
-from . import mountset
+from . import mountset, userns
 from .errors import ContainerError
 from .mountvalues import IMAGE
 
@@ -42,6 +42,9 @@ def everything(record: Record) -> list[str]:
 
 def make(record: Record) -> None:
     """Make them, in this mount namespace. Raises ContainerError, KernelError, OSError."""
+    if userns.is_private(record.spec["options"]):
+        images = record.spec.get("images", {}).values()
+        userns.map_layers(record, [layer for image in images for layer in image["layers"]])
     for number, entry in enumerate(mountset.everything(record.spec)):
         if not mountset.has_place(entry):
             continue

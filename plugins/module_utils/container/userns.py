@@ -16,6 +16,7 @@ import json
 import os
 
 from ..kernel.files import locked, read_bytes
+from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,6 +147,31 @@ def map_owners(record: Record) -> list[str]:
     return done
 
 
+def map_layers(record: Record, layers_: list[str]) -> None:
+    """Translate the owners of *layers_* of other images, in this mount namespace, after :func:`map_owners`.
+
+    Raises ContainerError where that cannot be done, KernelError.
+    """
+    from ..kernel import idmap
+
+    others = dict.fromkeys(layer for layer in layers_ if layer not in record.spec["layers"])
+    if layers_ and is_shifted(record):
+        raise ContainerError(
+            "mounts: the files of an image need id-mapped mounts in a user namespace, which this kernel does not have",
+            step="userns",
+            obj=record.name,
+            hint="Use Linux 5.19 or later, a volume instead, or userns_mode: host",
+        )
+    entries = disk_mapping(record.spec)
+    for layer in others:
+        if os.path.isdir(layer):  # else it is said which is missing
+            namespace = idmap.user_namespace(entries, entries)
+            try:
+                idmap.remap(layer, namespace)
+            finally:
+                os.close(namespace)
+
+
 def unmount(done: list[str]) -> None:
     """Take back what :func:`map_owners` has mounted."""
     from ..kernel import constants as c
@@ -172,7 +198,7 @@ def expose(record: Record, document: dict[str, Any]) -> None:
     files, secrets = os.path.join(directory(record), "etc"), secrets_of(record)
     document["root"]["path"] = _bound(os.path.join(record.path, "bundle/rootfs"), "rootfs", ["rbind"])
     etc = _bound(files, "etc", ["bind"])
-    every = is_shifted(record)
+    own, every = record.path + "/", is_shifted(record)  # its own: parts of images and of volumes (places.py)
     for number, mount in enumerate(document["mounts"]):
         if mount["source"].startswith(files + "/"):
             mount["source"] = etc + mount["source"][len(files) :]
@@ -185,7 +211,7 @@ def expose(record: Record, document: dict[str, Any]) -> None:
             finally:
                 os.close(namespace)
             mount["options"].remove("idmap")
-        elif every and {"bind", "rbind"} & set(mount["options"]):
+        elif mount["source"].startswith(own) or (every and {"bind", "rbind"} & set(mount["options"])):
             mount["source"] = _bound(mount["source"], str(number), ["rbind"])
 
 

@@ -350,6 +350,14 @@ def test_another_runtime_with_layers_of_its_own(host, on_kernel, usable_runtime)
     host.task(state="stopped")
     copy(host, content="x", dest="/data/f", owner="5")
     assert owner(os.path.join(host.root, "volumes/data/data/f")) == (FIRST + 5, FIRST)
+    part = os.path.join(host.root, "volumes/data/data/sub")
+    os.mkdir(part)
+    os.chown(part, FIRST, FIRST)
+    part = {"target": "/part", "type": "volume", "source": "data", "subpath": "sub"}
+    for runtime in ("runc", None):  # what is there of a volume is the container's own
+        pid = host.run(command=WAIT, runtime=runtime, mounts=[part])["container"]["State"]["Pid"]
+        first = int(status(pid)["Uid"][0])
+        assert owner(f"/proc/{pid}/root/part") == (first, first)
 
 
 def test_a_copied_layer(own_rootfs, tmp_path):
@@ -456,3 +464,23 @@ def test_an_overlay_that_refuses_mapped_layers(host, monkeypatch):
         host.task(state="stopped")
     host.task(state="started")
     assert host.aoci("exec", "web", "stat", "-c", "%u:%g", "/running", "/stopped").stdout.split() == ["1000:7"] * 2
+
+
+@pytest.mark.parametrize("runtime", ["", "runc"])
+def test_the_files_of_other_images(host, own_rootfs, usable_runtime, runtime):
+    """With the owners that they have there; also those of the image that the container is made of."""
+    same = host.rootfs
+    host.image("localhost/tests/same:1")
+    os.makedirs(os.path.join(own_rootfs, "srv"), exist_ok=True)
+    os.chown(os.path.join(own_rootfs, "srv"), 7, 8)
+    os.chown(os.path.join(own_rootfs, "home/app"), 1000, 1000)
+    host.rootfs = own_rootfs
+    host.image("localhost/tests/other:1")
+    host.rootfs = same
+    mounted = [
+        {"type": "image", "source": f"localhost/tests/{name}:1", "target": f"/{name}"} for name in ("same", "other")
+    ]
+    mounted.append({**mounted[1], "target": "/part", "subpath": "home"})
+    given = {"runtime": usable_runtime(runtime)} if runtime else {}
+    script = "stat -c %u:%g /same/etc/passwd /other/srv /part/app; touch /other/x 2>&1 | grep -c Read-only"
+    assert host.shell(script, mounts=mounted, **given).split() == ["0:0", "7:8", "1000:1000", "1"]

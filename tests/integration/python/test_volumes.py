@@ -289,7 +289,9 @@ def test_the_layers_of_an_image_lie_on_each_other(host, tmp_path):
     store, name = Store(host.state), "localhost/tests/layers:1"
     ensure.apply(ensure.plan(ensure.ImageRequest(name, source={"path": str(tmp_path / "layout")}), store), store)
     mounts = [{"target": "/i", "type": "image", "source": name}]
-    assert host.shell("cat /i/d/*; ls /i/d", mounts=mounts).splitlines() == ["abovebelowabove", "below"]
+    for mode in ("host", "private"):
+        seen = host.shell("cat /i/d/*; ls /i/d; stat -c %u /i/d", mounts=mounts, userns_mode=mode).splitlines()
+        assert seen == ["abovebelowabove", "below", "0"]
 
 
 def test_mounts_in_full(host, tmp_path):
