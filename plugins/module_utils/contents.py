@@ -148,6 +148,7 @@ from .container import (
     plan,
     probe,
     processes,
+    provide,
     prune,
     records,
     resources,

@@ -16,7 +16,7 @@ from ..cgroup.api import open_cgroup
 from ..kernel import procfs
 from ..kernel.errors import Error
 from ..kernel.files import read_bytes, write_atomic
-from . import mountset, netmode, records
+from . import netmode, provide, records
 from .errors import ContainerError
 from .observe import monitor_pid
 from .plan import monitor_reads, network_changes
@@ -147,7 +147,8 @@ class Apply:
         with contextlib.ExitStack() as until_pinned:
             until_pinned.enter_context(store.locked())  # nobody removes what is mounted before the pin says so
             layers = store.layer_paths(image)
-            volumes = self._chosen_volumes(plan, description)
+            old = self.record.spec if self.record else None
+            volumes = provide.chosen_volumes(self.state, plan.options, description["config"], old)
             with userns.reserved(self.state, plan.options) as first_id:
                 spec = new_spec(
                     container_id, self.request.name, created, description, layers, plan.options, first_id, volumes
@@ -156,8 +157,7 @@ class Apply:
             launch = None
             try:
                 records.write_monitor_config(record, remove_at_end=not self.wait)
-                self._prepare_volumes(record)
-                self._deliver_secrets(record, self.record)
+                provide.provide(self.state, record, self.secrets, self.relabelled, self.record)
                 self._prepare_network(record)
                 launch = launched(self.state, record, self.entry, new=True)
                 # Meanwhile the monitor is at work.
@@ -173,31 +173,6 @@ class Apply:
                     launch.abandon()
                 self._destroy(record)
                 raise
-
-    def _chosen_volumes(self, plan: Plan, image: dict[str, Any]) -> dict[str, Any]:
-        """What the spec of a new container says of volumes."""
-        if not mountset.has_any(plan.options, image["config"]):
-            return {}
-        from .volumes import chosen
-
-        return chosen(self.state, plan.options, image["config"], self.record.spec if self.record else None)
-
-    def _prepare_volumes(self, record: Record) -> None:
-        if self.relabelled:
-            from ..kernel import selinux
-
-            for path in self.relabelled if selinux.enabled() else ():
-                selinux.relabel(path)
-        if record.spec.get("volumes"):
-            from .volumes import prepare
-
-            prepare(self.state, record)
-
-    def _deliver_secrets(self, record: Record, old: Record | None = None) -> None:
-        if record.spec["options"].get("secrets"):
-            from .secretfiles import deliver
-
-            deliver(self.state, record, self.secrets, old)
 
     def _destroy(self, record: Record, *, forget: bool = False) -> None:
         """With *forget* its anonymous volumes go as well, unless another container has them by now."""
@@ -324,8 +299,7 @@ class Apply:
         """Create and start a container that has been here before. Raises ContainerError."""
         from .launch import launched
 
-        self._prepare_volumes(record)
-        self._deliver_secrets(record)
+        provide.provide(self.state, record, self.secrets, self.relabelled)
         self._prepare_network(record)
         launch = launched(self.state, record, self.entry)
         launch.wait_created()
@@ -352,7 +326,7 @@ class Apply:
         if self.observed.status in ("running", "paused") and not self.observed.lost:
             self._update_network(record, plan)
         if any(option == "secrets" for option, _now, _declared in self.observed.drift):
-            self._deliver_secrets(record)
+            provide.deliver_secrets(self.state, record, self.secrets)
         if "image" in plan.changed:
             record.spec["image"]["name"] = self.request.image
         records.save(record)
