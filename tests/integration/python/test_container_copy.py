@@ -382,6 +382,7 @@ def test_names_that_are_no_text_and_a_file_that_never_ends(host, copy, tmp_path)
     with open(b"%s/d/\xff\n" % root.encode(), "wb") as file:
         file.write(b"x")
     host.aoci("exec", "-d", "web", "sh", "-c", "while :; do cat /bin/busybox; done > /d/growing")
+    host.until(lambda: os.path.exists(f"{root}/d/growing") and os.path.getsize(f"{root}/d/growing"))
     given = {"src": "/d", "from_container": True, "dest": str(tmp_path / "out")}
     done = {}
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -15,10 +14,10 @@ import subprocess
 import sys
 
 import pytest
+import unprotected
 from ansible_collections.agentless.oci.plugins.module_utils import entry
 from ansible_collections.agentless.oci.plugins.module_utils.container import copymodule, shifting
-from ansible_collections.agentless.oci.plugins.module_utils.kernel import mounts
-from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error, KernelError
+from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from ansible_collections.agentless.oci.plugins.modules import oci_container_copy
 from conftest import FIRST
 from old_kernels import kernel
@@ -26,6 +25,7 @@ from old_kernels import kernel
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
 
 
+CORE = os.path.dirname(entry.__file__)
 # Carries one task out and says what came of it.
 TASK = """
 import json, sys
@@ -49,6 +49,22 @@ def host(host):
     return host
 
 
+def tasks(host, *python, core=CORE):
+    """What takes the place of host.task: each by a process of the interpreter *python*, from the *core*."""
+
+    def run(*, check=False, **given):
+        told = json.dumps({"parameters": host.parameters(**given), "check": check})
+        argv = [*python, "-I", "-S", "-c", TASK, core]
+        done = subprocess.run(argv, input=told, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        if "error" in result:
+            raise Error(result["error"], hint=result["hint"], step=result["step"])
+        return result
+
+    return run
+
+
 @pytest.fixture
 def on_kernel(host, tmp_path):
     """Call as on_kernel(version): from then on tasks are carried out as on that kernel ("" for this one).
@@ -63,17 +79,7 @@ def on_kernel(host, tmp_path):
     subprocess.run(["mount", "-o", "remount,bind,ro", interpreter], check=True)
 
     def choose(version):
-        def old(*, check=False, **given):
-            argv = kernel(version, interpreter, "-I", "-S", "-c", TASK, os.path.dirname(entry.__file__))
-            given = json.dumps({"parameters": host.parameters(**given), "check": check})
-            done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=60, check=False)
-            assert done.returncode == 0, done.stderr
-            result = json.loads(done.stdout)
-            if "error" in result:
-                raise Error(result["error"], hint=result["hint"], step=result["step"])
-            return result
-
-        host.task = old if version else task
+        host.task = tasks(host, *kernel(version, interpreter)) if version else task
 
     yield choose
     host.task = task
@@ -442,18 +448,22 @@ def copy(host, **given):
     return copymodule.perform({**known, "name": "web", "root": host.root, **given})
 
 
-def test_an_overlay_that_refuses_mapped_layers(host, monkeypatch):
+REFUSING = """
+naive_overlay = mount_overlay
+
+def mount_overlay(target, lower, upper="", work=""):
+    if not any("/shifted/" in layer for layer in lower):
+        raise KernelError("refused", errno=errno.EINVAL)
+    with open("/proc/self/mountinfo") as file:
+        assert "idmapped" not in file.read()
+    naive_overlay(target, lower, upper, work)
+"""
+
+
+def test_an_overlay_that_refuses_mapped_layers(host, tmp_path):
     """As before Linux 5.19: what was mounted is taken back, and files are copied in and out all the same."""
-    real = mounts.mount_overlay
-
-    def refusing(target, lower, upper="", work=""):
-        if not any("/shifted/" in layer for layer in lower):
-            raise KernelError("refused", errno=errno.EINVAL)
-        with open("/proc/self/mountinfo", encoding="ascii") as file:
-            assert "idmapped" not in file.read()
-        real(target, lower, upper, work)
-
-    monkeypatch.setattr(mounts, "mount_overlay", refusing)
+    unprotected.copy({"kernel/mounts.py": REFUSING}, str(tmp_path / "core"))
+    host.task = tasks(host, sys.executable, core=str(tmp_path / "core"))
     pid = host.run(command=WAIT)["container"]["State"]["Pid"]
     assert owner(f"/proc/{pid}/root/etc/passwd") == (FIRST, FIRST)
     for state in ("running", "stopped"):
