@@ -144,7 +144,7 @@ options:
   device_cgroup_rules:
     description:
       - Devices that the container may use besides those, if it has a node of them, each as V(c 42:* rmw), type, numbers
-        and access.
+        and access. Changed in place.
     type: list
     elements: str
     aliases: [device_cgroup_rule]

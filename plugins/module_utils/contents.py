@@ -119,6 +119,7 @@ from .container import (
     healthwait,
     info,
     initprogram,
+    inplace,
     inside,
     inspect,
     joining,

@@ -8,19 +8,12 @@ moment leaves something the next run can repair.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 
-from ..cgroup.api import open_cgroup
-from ..kernel import procfs
 from ..kernel.errors import Error
-from ..kernel.files import read_bytes, write_atomic
 from . import netmode, provide, records
 from .errors import ContainerError
-from .observe import monitor_pid
-from .plan import monitor_reads, network_changes
-from .resources import resources, updated
 from .updatevalues import DEFAULT, ROLLBACK, START_FIRST, STOP
 
 TYPE_CHECKING = False
@@ -314,65 +307,13 @@ class Apply:
     # -- containers that stay -----------------------------------------------------------------------------------------
 
     def _update(self, plan: Plan) -> None:
-        record = self._known
-        before = record.spec["options"]
-        if self.observed.status in ("running", "paused"):
-            from .bundle import cgroups_path
+        from .inplace import update
 
-            cgroup = open_cgroup(cgroups_path(record.spec, records.unit(record)), owner="container")
-            cgroup.apply(cgroup.plan(updated(plan.options, before)))
-        self._remove_log_link(before, plan.options)
-        record.spec["options"] = plan.options
-        if self.observed.status in ("running", "paused") and not self.observed.lost:
-            self._update_network(record, plan)
+        record = self._known
+        image = self.request.image if "image" in plan.changed else ""
+        update(self.state, record, self.observed, plan, image=image, remove_at_end=not self.wait)
         if any(option == "secrets" for option, _now, _declared in self.observed.drift):
             provide.deliver_secrets(self.state, record, self.secrets)
-        if "image" in plan.changed:
-            record.spec["image"]["name"] = self.request.image
-        records.save(record)
-        self._update_bundle(record)
-        if monitor_reads(plan.changed):
-            records.write_monitor_config(record, remove_at_end=not self.wait)
-            self._wake_monitor(record)
-
-    def _remove_log_link(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        if "path" in before.get("log_options", {}):
-            from . import loglink
-
-            if loglink.path_of(before) != loglink.path_of(after):
-                loglink.remove(self.state, self.request.name, loglink.path_of(before))
-
-    def _update_network(self, record: Record, plan: Plan) -> None:
-        drifted = [option for option, _now, _declared in self.observed.drift]
-        if not network_changes([*plan.changed, *drifted]):
-            return
-        if netmode.kind(record.spec["options"]) == netmode.NETWORKS:
-            from .networking import update
-
-            update(self.state, record)
-        else:
-            from .etcfiles import rewrite
-
-            rewrite(record)
-
-    def _update_bundle(self, record: Record) -> None:
-        """The bundle too, which the monitor starts the container from again."""
-        path = os.path.join(record.path, "bundle/config.json")
-        try:
-            document: dict[str, Any] = json.loads(read_bytes(path))
-        except FileNotFoundError:
-            return  # never started
-        limits = document["linux"]["resources"]
-        document["linux"]["resources"] = {**resources(record.spec["options"]), "devices": limits["devices"]}
-        write_atomic(path, json.dumps(document).encode(), durable=False)
-
-    def _wake_monitor(self, record: Record) -> None:
-        import signal
-
-        pid = monitor_pid(record.path)
-        if pid:
-            with contextlib.suppress(ProcessLookupError):
-                procfs.send_signal(pid, procfs.start_time(pid), signal.SIGHUP)
 
     def _start(self, _plan: Plan) -> None:
         if self.running:

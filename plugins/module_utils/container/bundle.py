@@ -13,7 +13,7 @@ from collections import namedtuple
 from . import mountset, mountvalues, netmode, places, userns
 from . import spec as specs
 from .errors import ContainerError
-from .resources import resources
+from .resources import device_rules, resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -345,9 +345,4 @@ def _device_rules(options: Mapping[str, Any], host: Host) -> list[dict[str, Any]
     for entry in options.get("devices", ()):
         type_, major, minor = host.devices[entry["source"]][:3]
         rules.append({"allow": True, "type": type_, "major": major, "minor": minor, "access": entry["permissions"]})
-    for rule in options.get("device_cgroup_rules", ()):
-        type_, numbers, access = rule.split(" ")
-        named = dict(zip(("major", "minor"), numbers.split(":")))
-        numbered = {key: int(number) for key, number in named.items() if number != "*"}
-        rules.append({"allow": True, "type": type_, **numbered, "access": access})
-    return rules
+    return [*rules, *device_rules(options)]

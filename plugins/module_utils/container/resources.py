@@ -121,6 +121,17 @@ def _of_devices(options: Mapping[str, Any]) -> dict[str, list[dict[str, int]]]:
     return found
 
 
+def device_rules(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What ``device_cgroup_rules`` adds to the rules that a container has by its devices; nothing to all of them."""
+    rules: list[dict[str, Any]] = []
+    for rule in () if options.get("privileged") else options.get("device_cgroup_rules", ()):
+        type_, numbers, access = rule.split(" ")
+        named = dict(zip(("major", "minor"), numbers.split(":")))
+        numbered = {key: int(number) for key, number in named.items() if number != "*"}
+        rules.append({"allow": True, "type": type_, **numbered, "access": access})
+    return rules
+
+
 def can_change(name: str, desired: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
     """Whether the limit *name* can become in a running container what *desired* says of it, or its absence."""
     if name in _DEVICES and not _DEVICES[name][2]:
@@ -128,7 +139,7 @@ def can_change(name: str, desired: Mapping[str, Any], recorded: Mapping[str, Any
         return all(entry["path"] in kept for entry in recorded.get(name, ()))
     if name == "cgroup_conf":
         return set(recorded.get(name, {})) <= set(desired.get(name, {}))
-    return name in desired or name in _LIFTED or name in _DEVICES
+    return name in desired or name in _LIFTED or name in _DEVICES or name == "device_cgroup_rules"
 
 
 def updated(desired: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,26 @@ def test_devices_by_rules(host):
     assert host.shell(look, device_cgroup_rules=["c 10:* r"]).split() == ["full", "loop"]
 
 
+def test_rules_of_devices_change_in_place(host):
+    made = host.run(command=["sh", "-c", "mknod /loop c 10 237; exec sleep 1000"])["container"]
+    host.until(lambda: host.aoci("exec", "web", "ls", "/loop", check=False).returncode == 0)
+
+    def opens(path):
+        return host.aoci("exec", "web", "sh", "-c", f": <{path}", check=False).returncode == 0
+
+    assert (opens("/loop"), opens("/dev/null")) == (False, True)
+    for rules, allowed in ((["c 10:* rw"], True), ([], False), (["c 10:237 r", "c 1:1 r"], True)):
+        task = {"command": ["sh", "-c", "mknod /loop c 10 237; exec sleep 1000"], "device_cgroup_rules": rules}
+        changed = host.run(**task)
+        assert (changed["actions"], changed["container"]["Id"]) == (["updated device_cgroup_rules"], made["Id"])
+        assert (opens("/loop"), opens("/dev/null")) == (allowed, True)
+        assert host.run(**task)["actions"] == []
+    host.kill(made["State"]["Pid"])
+    host.run(**task)
+    host.until(lambda: host.aoci("exec", "web", "ls", "/loop", check=False).returncode == 0)
+    assert opens("/loop")  # and the bundle says so too
+
+
 def test_files_that_are_hidden_and_shown(host):
     look = "wc -c </proc/keys; wc -c </proc/version; grep -c ' /proc/sys proc ro' /proc/self/mounts || true"
     hidden, version, read_only = host.shell(look).split()

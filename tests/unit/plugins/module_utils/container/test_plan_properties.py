@@ -121,7 +121,7 @@ RECREATED = {
         "ipc_mode",
     ),
     *("uts", "userns_mode", "cgroupns_mode", "no_hosts", "cgroup_parent", "oom_score_adj", "shm_size", "ulimits"),
-    *("sysctls", "devices", "device_cgroup_rules", "volumes", "volumes_from", "mounts", "tmpfs", "read_only"),
+    *("sysctls", "devices", "volumes", "volumes_from", "mounts", "tmpfs", "read_only"),
     *("secrets", "capabilities", "cap_drop", "privileged", "security_opts"),
 }
 IMAGE = {"name": "img:1", "id": "sha256:1", "digest": "sha256:d1", "config": {}}
