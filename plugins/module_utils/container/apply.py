@@ -19,7 +19,6 @@ from .updatevalues import DEFAULT, ROLLBACK, START_FIRST, STOP
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
 
     from ..image.store import Image
     from ..statedir import StateDir
