@@ -9,6 +9,7 @@ import errno
 import os
 
 from ..kernel.files import read_text
+from ..kernel.lean import suppress
 from . import freezer, v2
 from .control import attach, pids_of, tree
 from .errors import CgroupError
@@ -27,13 +28,15 @@ def kill(group: Cgroup, signal: int) -> None:
     if not present:
         return
     unified_mount = group.hierarchy.unified
+    where = group.freezer()
     if signal == _SIGKILL and unified_mount:
         v2_directory = unified_mount + group.path
         reached = {pid for member in tree(v2_directory) for pid in pids_of(member)}
         # A hybrid's v2 mount need not have every process that its v1 hierarchies have.
         if v2.kill_all(v2_directory) and (group.hierarchy.mode == UNIFIED or reached.issuperset(present)):
+            if where is not None:
+                _thaw_dying(*where)
             return
-    where = group.freezer()
     if where is None:
         _signal(group, signal)
         return
@@ -51,9 +54,18 @@ def _signal_frozen(group: Cgroup, signal: int, directory: str, unified: bool) ->
     try:
         _signal(group, signal)
     finally:
-        # A frozen v1 task does not even die before it is thawed.
-        if not was_frozen or signal == _SIGKILL:
+        if not was_frozen:
             freezer.thaw(directory, unified=unified)
+        if signal == _SIGKILL:
+            _thaw_dying(directory, unified)
+
+
+def _thaw_dying(directory: str, unified: bool) -> None:
+    """A task that v1 has frozen, in the group or in one below it, does not even die before it is thawed."""
+    if not unified:
+        for member in tree(directory):
+            with suppress(FileNotFoundError):  # gone meanwhile
+                freezer.thaw(member, unified=False)
 
 
 def _signal(group: Cgroup, signal: int) -> None:

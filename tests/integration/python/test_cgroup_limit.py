@@ -105,6 +105,15 @@ def test_group_made_for_a_refused_limit_goes_again(task):
     assert not task.group.exists()
 
 
+@pytest.mark.parametrize("frozen", ["", "/below"])
+def test_what_stands_still_is_killed_as_well(task, sleeper, frozen):
+    task(path=f"{task.group.path}/below", processes=[sleeper])
+    task(path=task.group.path + frozen, frozen=True)
+    done = task(state="absent", kill=True)
+    assert done["actions"] == [f"killed process {sleeper}", f"removed cgroup {task.group.path}"]
+    assert not task.group.exists()
+
+
 def test_container_by_name(task, tmp_path):
     bundle = tmp_path / "containers" / "web" / "bundle"
     bundle.mkdir(parents=True)
@@ -159,6 +168,7 @@ def test_limits_come_back_at_boot_until_they_are_removed(task):
 
 
 def test_a_group_whose_path_is_too_long_for_a_record(task):
+    task(memory="64m", persistent=True)
     long = {"path": f"{task.group.path}/{'x' * 100}/{'y' * 100}/{'z' * 100}"}
     assert task(**long, memory="64m")["changed"]
     assert not task(**long, memory="64m")["changed"]
