@@ -133,6 +133,7 @@ from .container import (
     logsink,
     module,
     monitor,
+    monitorhost,
     mountchecks,
     mountinspect,
     mountset,

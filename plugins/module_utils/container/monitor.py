@@ -24,7 +24,6 @@ Files in the container's directory that belong to it:
 from __future__ import annotations
 
 import _signal
-import errno
 import posix
 import select
 import sys
@@ -32,11 +31,20 @@ import time
 
 if __package__:
     from . import restart
-    from .logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists, write
+    from .logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists
+    from .monitorhost import count_oom_kills, notify, prepare, read, read_config, replace
     from .stamps import NEVER, timestamp
 else:  # started by container/start.py: this file's folder is on the path, its package is not loaded
     import restart  # type: ignore[import-not-found, no-redef, unused-ignore]
-    from logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists, write  # type: ignore[import-not-found, no-redef, unused-ignore]
+    from logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists  # type: ignore[import-not-found, no-redef, unused-ignore]
+    from monitorhost import (  # type: ignore[import-not-found, no-redef, unused-ignore]
+        count_oom_kills,
+        notify,
+        prepare,
+        read,
+        read_config,
+        replace,
+    )
     from stamps import NEVER, timestamp  # type: ignore[import-not-found, no-redef, unused-ignore]
 
 TYPE_CHECKING = False
@@ -47,44 +55,6 @@ if TYPE_CHECKING:
 
 CHUNK = 65536
 GRACE = 30.0  # seconds for what is to be done after the container's end
-
-
-def read_config(text: str) -> dict[str, str]:
-    """The settings in a ``monitor.conf``."""
-    return dict([line.split("=", 1) for line in text.split("\n") if "=" in line])
-
-
-def count_oom_kills(text: str) -> int:
-    """The number behind ``oom_kill`` in v1's memory.oom_control or v2's memory.events."""
-    for line in text.split("\n"):
-        if line.startswith("oom_kill "):
-            return int(line[9:])
-    return 0
-
-
-def _read(path: str) -> str:
-    """The text of a small file; nothing when it is not there (a cgroup may vanish at any time)."""
-    try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENODEV):
-            return ""
-        raise
-    try:
-        return posix.read(fd, CHUNK).decode("utf-8", "replace")
-    finally:
-        posix.close(fd)
-
-
-def _notify(where: bytes, text: str) -> None:
-    """Tell systemd something by its socket (sd_notify(3))."""
-    import _socket
-
-    end = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
-    try:
-        end.sendto(text.encode(), b"\0" + where[1:] if where[:1] == b"@" else where)
-    finally:
-        end.close()
 
 
 class Monitor:
@@ -140,7 +110,7 @@ class Monitor:
         if not self.changed:
             return
         self.changed = False
-        found = read_config(_read(self.directory + "/monitor.conf"))
+        found = read_config(read(self.directory + "/monitor.conf"))
         self.policy, self.retries = found.get("policy", "no"), int(found.get("retries", 0))
         self.remove = found.get("remove") == "1"
         self.tty = found.get("tty") == "1"
@@ -194,7 +164,7 @@ class Monitor:
             self.down = True
             self._end()
             if self.notify:
-                _notify(self.notify, f"EXTEND_TIMEOUT_USEC={int((self.stop_timeout + GRACE) * 1e6)}")
+                notify(self.notify, f"EXTEND_TIMEOUT_USEC={int((self.stop_timeout + GRACE) * 1e6)}")
 
     def _kill(self, number: int) -> None:
         if self.pid and self.pid not in self.ended:  # until then it is our child, dead or not, and no other
@@ -301,7 +271,7 @@ class Monitor:
                 self.pid, self.kill_at = 0, 0.0
                 if self.probe is not None:
                     self.probe.end()
-                oom_killed = count_oom_kills(_read(self.oom_file)) > 0
+                oom_killed = count_oom_kills(read(self.oom_file)) > 0
                 if finished - self.started >= restart.STEADY * 1e9:
                     self.restarts = 0
                 self._drain_all()
@@ -359,7 +329,7 @@ class Monitor:
         if code == 0 and self.stopped():  # asked for while there was nothing yet that could have been stopped
             self._delete()
         elif code == 0:
-            self.pid = int(_read(pid_file))
+            self.pid = int(read(pid_file))
             if self.probe is not None:
                 self.probe.begin()
         return code
@@ -413,20 +383,7 @@ class Monitor:
             f' "oom_killed": {"true" if oom_killed else "false"}, "restart_count": {self.restart_count},'
             f' "oom_ends": {self.oom_ends}, "oom_at": "{self.oom_at}"}}\n'
         )
-        path = self.directory + "/status.json"
-        temporary = path + ".tmp"
-        try:
-            fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
-            try:
-                write(fd, text.encode())
-                if status == "exited":
-                    posix.fsync(fd)
-            finally:
-                posix.close(fd)
-            posix.rename(temporary, path)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-                raise
+        replace(self.directory + "/status.json", text, durable=status == "exited")
 
 
 def _give_back_network(monitor: Monitor) -> None:
@@ -435,31 +392,8 @@ def _give_back_network(monitor: Monitor) -> None:
     posix.waitpid(posix.posix_spawn(argv[0], argv, posix.environ), 0)
 
 
-def _prepare(kept: set[int]) -> None:
-    """Nothing inherited but what was meant for us, and out of the OOM killer's sight where we may."""
-    for fd in [int(name) for name in posix.listdir("/proc/self/fd")]:
-        if fd > 2 and fd not in kept:
-            try:
-                posix.close(fd)
-            except OSError as error:
-                if error.errno != errno.EBADF:  # the descriptor of the listing itself
-                    raise
-    for fd in kept:
-        if fd > 2:
-            posix.set_inheritable(fd, False)
-    posix.chdir("/")
-    fd = posix.open("/proc/self/oom_score_adj", posix.O_WRONLY | posix.O_CLOEXEC)
-    try:
-        posix.write(fd, b"-1000")
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM):
-            raise
-    finally:
-        posix.close(fd)
-
-
 def main(arguments: list[str]) -> None:
-    _prepare({int(argument) for argument in arguments[10:]})
+    prepare({int(argument) for argument in arguments[10:]})
     monitor = Monitor(arguments)
     monitor.run()
     if monitor.remove and (monitor.gave_up or not monitor.stopped()):

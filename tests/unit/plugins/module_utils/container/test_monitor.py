@@ -133,5 +133,5 @@ def test_it_imports_nothing_written_in_python():
         [sys.executable, "-I", "-S", "-c", script, folder], check=True, capture_output=True, text=True
     )
     assert set(json.loads(done.stdout.replace("'", '"'))) == {
-        *("monitor", "restart", "logsink", "stamps", "probe", "__future__")
+        *("monitor", "monitorhost", "restart", "logsink", "stamps", "probe", "__future__")
     }
