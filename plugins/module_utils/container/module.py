@@ -303,7 +303,7 @@ class Task:
             from .inspect import inspect
 
             if made.actions and not self.check_mode:
-                observed = observe(self.state, self.record)
+                observed = observe(self.state, self.record, drift=False)
             container = inspect(self.record, observed, mask=True)
         timings = image.progress.timings() if image and image.progress else []
         return {

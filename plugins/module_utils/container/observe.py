@@ -39,8 +39,11 @@ _JUST_ENDED = 2.0
 _FLOCK = "hhqqi4x"
 
 
-def observe(state: StateDir, record: records.Record) -> Observed:
-    """How the container of *record* is. Raises CgroupError when its limits cannot be read."""
+def observe(state: StateDir, record: records.Record, *, drift: bool = True) -> Observed:
+    """How the container of *record* is; with *drift* also what of it is not as recorded, which takes longer.
+
+    Raises CgroupError when its limits cannot be read.
+    """
     end = time.monotonic() + _JUST_ENDED
     while True:
         monitor = monitor_pid(record.path)
@@ -50,18 +53,20 @@ def observe(state: StateDir, record: records.Record) -> Observed:
             live = None
         if live is not None and live.status == "running":
             status = "paused" if live.cgroup().frozen() else "running"
-            drift = _drift(record, live.cgroup_path)
+            if not drift:
+                return Observed(status, live.pid, monitor, (), records.stop_requested(record))
+            differs = _drift(record, live.cgroup_path)
             lost, connections = _network(state, record, live.pid)
             if not lost and record.spec.get("volumes"):
                 from .volumes import lost as volume_lost
 
                 lost = volume_lost(state, record, live.pid)
-            drift += connections + _secrets(record) + _log_link(state, record)
+            differs += connections + _secrets(record) + _log_link(state, record)
             if not lost and record.spec["options"].get("pid_mode", "").startswith("container:"):
                 from .joining import lost as processes_lost
 
                 lost = processes_lost(state, record, live.pid)
-            return Observed(status, live.pid, monitor, drift, records.stop_requested(record), lost)
+            return Observed(status, live.pid, monitor, differs, records.stop_requested(record), lost)
         ended = records.read_status(record)
         said = ended.get("status")
         if monitor and said == "restarting":
