@@ -246,7 +246,7 @@ def test_oci_container_over_ssh(network, host):
 
     assert re.search(r"changed=[1-9]", play())
     assert "changed=0" in play()
-    limits = "cat /sys/fs/cgroup/agentless-oci/box-*/memory.max"
+    limits = "cat /sys/fs/cgroup/system.slice/aoci-box-*.service/container/memory.max"
     assert host.run(limits).stdout.split() == [str(32 << 20)]
     assert "changed=1" in play("-e", "memory=40m")
     assert host.run(limits).stdout.split() == [str(40 << 20)]
