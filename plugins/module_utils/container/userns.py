@@ -208,6 +208,14 @@ def expose(record: Record, document: dict[str, Any]) -> None:
             namespace = idmap.user_namespace(mapping(record.spec), mapping(record.spec))
             try:
                 mount["source"] = _bound(mount["source"], str(number), ["rbind", "idmap"], namespace)
+            except OSError as error:
+                raise ContainerError.of(
+                    error,
+                    f"cannot mount {mount['source']} on {mount['destination']} with the container's ids",
+                    step="userns",
+                    obj=mount["destination"],
+                    hint=idmap.NEEDS,
+                ) from error
             finally:
                 os.close(namespace)
             mount["options"].remove("idmap")

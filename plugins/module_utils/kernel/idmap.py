@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 OVERFLOW = 65534  # proc_sys_kernel(5), overflowuid
+NEEDS = "Id-mapped mounts need Linux 5.12 and a file system that allows them (mount_setattr(2), NOTES)"
 
 
 def write_maps(pid: int, uids: Map, gids: Map) -> None:

@@ -121,7 +121,9 @@ def _fault(entry: Mount, error: OSError) -> RuntimeFault:
     if error.errno == errno.ENOSYS:
         hint = "Recursive attributes (rro, rnosuid and the like) and id-mapped mounts need Linux 5.12"
     if entry.options.idmap and error.errno in (errno.EINVAL, errno.EPERM, errno.ENOSYS):
-        hint = "Id-mapped mounts need Linux 5.12 and a file system that allows them (mount_setattr(2), NOTES)"
+        from ..kernel.idmap import NEEDS
+
+        hint = NEEDS
     if error.errno == errno.ENOENT and entry.options.is_bind and not os.path.exists(entry.source):
         hint = f"Create {entry.source} on the host, or correct the path"
     return RuntimeFault.of(
