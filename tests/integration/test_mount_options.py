@@ -49,6 +49,20 @@ def mounted(runtime, rootfs, entry, *more, script="cat /proc/self/mountinfo", **
     return found
 
 
+@pytest.mark.parametrize(("source", "target"), [("file", "/directory"), ("directory", "/file")])
+def test_a_directory_goes_on_a_directory_alone(runtime, own_rootfs, tmp_path, source, target):
+    os.mkdir(os.path.join(own_rootfs, "directory"))
+    for place in (os.path.join(own_rootfs, "file"), str(tmp_path / "file")):
+        with open(place, "wb"):
+            pass
+    (tmp_path / "directory").mkdir()
+    document = config(own_rootfs, "true")
+    document["mounts"].append({"destination": target, "source": str(tmp_path / source), "options": ["bind"]})
+    done = runtime.run(document)
+    assert done.returncode == 1
+    assert f"{tmp_path / source} on {target}: the one is" in done.stderr
+
+
 def tmpfs(*options):
     return {"type": "tmpfs", "source": "tmpfs", "options": list(options)}
 

@@ -140,6 +140,16 @@ def _mount_bind(entry: Mount, rootfd: int, tree: int | None) -> None:
     make = safepath.mkdirs_in_root if is_directory else safepath.make_file_in_root
     target = make(rootfd, entry.destination)
     try:
+        if stat.S_ISDIR(os.fstat(target).st_mode) != is_directory:  # EINVAL, the kernel would say
+            kinds = ("is a directory", "is none")
+            theirs, ours = kinds if is_directory else reversed(kinds)
+            raise RuntimeFault(
+                f"cannot mount {entry.source} on {entry.destination}: the one {theirs}, and the other {ours} in the image",
+                step="mounts",
+                obj=entry.destination,
+                errno=errno.ENOTDIR,
+                hint="Mount it on another path",
+            )
         if tree is None:
             mounts.bind_legacy(entry.source, target, entry.options)
         else:

@@ -134,7 +134,9 @@ def test_a_container_that_cannot_start_again_says_so_and_is_tried_again(host):
     marker = os.path.join(host.root, "volume")
     with open(marker, "wb"):
         pass
-    first = host.run(command=WAIT, restart_policy="always", mounts=[{"target": "/m", "source": marker, "type": "bind"}])
+    first = host.run(
+        command=WAIT, restart_policy="always", mounts=[{"target": "/marker", "source": marker, "type": "bind"}]
+    )
     os.unlink(marker)
     host.kill(first["container"]["State"]["Pid"])
     host.until(lambda: marker in host.log())

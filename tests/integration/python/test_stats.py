@@ -55,7 +55,7 @@ def test_json_tells_what_the_container_uses(two):
     found = looked(two.aoci("stats", "--no-stream", "--format", "json", "--interval", "2").stdout)
     assert found.keys() == {"busy", "idle"}
     busy = found["busy"]
-    assert 10 <= busy["cpu_percent"] <= 30  # others may want that CPU, too
+    assert 10 <= busy["cpu_percent"] <= 40  # others may want that CPU, too, and look late
     assert busy["memory_limit"] == 64 << 20
     assert 0 < busy["memory_working_set"] <= busy["memory"] < 64 << 20
     assert (busy["pids"], busy["status"], busy["oom_kill"]) == (1, "running", 0)
