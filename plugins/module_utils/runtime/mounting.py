@@ -140,14 +140,12 @@ def _mount_bind(entry: Mount, rootfd: int, tree: int | None) -> None:
     make = safepath.mkdirs_in_root if is_directory else safepath.make_file_in_root
     target = make(rootfd, entry.destination)
     try:
-        if stat.S_ISDIR(os.fstat(target).st_mode) != is_directory:  # EINVAL, the kernel would say
-            kinds = ("is a directory", "is none")
-            theirs, ours = kinds if is_directory else reversed(kinds)
+        if stat.S_ISDIR(os.fstat(target).st_mode) and not is_directory:  # of which the kernel would say EINVAL
             raise RuntimeFault(
-                f"cannot mount {entry.source} on {entry.destination}: the one {theirs}, and the other {ours} in the image",
+                f"cannot mount the file {entry.source} on {entry.destination}, a directory in the image",
                 step="mounts",
                 obj=entry.destination,
-                errno=errno.ENOTDIR,
+                errno=errno.EISDIR,
                 hint="Mount it on another path",
             )
         if tree is None:
