@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _TOLD = frozenset((limit.section, limit.key) for limit in LIMITS)
 # What a file gives whose group has gone, or that is there while its feature is off (PSI after psi=0).
 _GONE = (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP)
+_PAGE = 4096  # bytes: what most files have at the most; room for more costs more than another read
 _SHORT = 2048  # a read shorter than this was the whole: the kernel fills a page, and no line is longer
 
 
@@ -40,7 +41,7 @@ def content(path: str) -> str | None:
             return None
         raise
     try:
-        data = os.read(fd, 65536)
+        data = os.read(fd, _PAGE)
         if len(data) >= _SHORT:
             while True:
                 more = os.read(fd, 65536)
