@@ -81,7 +81,6 @@ def become_monitor(
             os.dup2(null, fd, inheritable=True)
         trace = os.open(os.path.join(path, TRACE), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         os.dup2(trace, 2, inheritable=True)
-        syscalls.close_on_exec(REPORT + 1)
         os.chdir("/")
         os.umask(0o022)
         if here:
@@ -95,6 +94,7 @@ def become_monitor(
             gc.disable()  # as in init.py; it is not for long
             run(["monitor-start", path, str(REPORT), kind], root, record, config)
         else:
+            syscalls.close_on_exec(REPORT + 1)
             arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT), kind]
             selfexe.exec_protected(arguments, ENVIRONMENT)
     except OSError as error:

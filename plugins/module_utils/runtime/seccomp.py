@@ -223,9 +223,18 @@ def filter_flags(seccomp: dict[str, Any]) -> int:
 
 
 def prepare(config: Config, run_dir: str) -> None:
-    """Compile the filter of *config*, unless that is done already. Raises RuntimeFault as :func:`compile` does."""
-    if config.seccomp is not None and not config.seccomp_program:
-        config.seccomp_program = compile(config.seccomp, os.path.join(run_dir, CACHE))
+    """Compile the filter of *config*, unless that is done already. Raises RuntimeFault as :func:`compile` does.
+
+    The containers of a task have mostly the same: the last one is remembered.
+    """
+    if config.seccomp is None or config.seccomp_program:
+        return
+    if not _last or _last[0] != config.seccomp:
+        _last[:] = config.seccomp, compile(config.seccomp, os.path.join(run_dir, CACHE))
+    config.seccomp_program = _last[1]
+
+
+_last: list[Any] = []
 
 
 def compile(seccomp: dict[str, Any], cache: str | None = None) -> bytes:
