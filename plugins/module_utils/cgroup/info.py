@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
-
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import pressure, usage
 from .api import normal_path
@@ -41,10 +39,8 @@ def run(module: Any) -> None:
     options = module.params
     try:
         module.exit_json(changed=False, **result(options))
-    except Error as error:
-        module.fail_json(msg=f"{_asked(options)} on {os.uname().nodename}: {error}")
-    except OSError as error:
-        module.fail_json(msg=f"{_asked(options)} on {os.uname().nodename}: {error.strerror}: {error.filename}")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told(_asked(options), error))
 
 
 def _asked(options: Mapping[str, Any]) -> str:

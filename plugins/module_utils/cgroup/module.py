@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..kernel.files import locked
 from ..statedir import StateDir
 from .group_steps import GroupSteps
@@ -30,10 +30,8 @@ def run(module: Any) -> None:
     name = options["name"] or options["path"] or options["unit"] or f"the group of process {options['pid']}"
     try:
         module.exit_json(**result(options, module.check_mode))
-    except Error as error:
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error}")
-    except OSError as error:
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error.strerror}: {error.filename}")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told(name, error))
 
 
 def result(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import posixpath
 
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import copy, copyplan, inside, roots
 from .copyplan import DIRECTORY, PRESERVE
@@ -35,11 +34,8 @@ def run(module: Any) -> None:
     name = module.params["name"]
     try:
         result = perform(module.params, check_mode=module.check_mode, diff=module._diff)
-    except Error as error:
-        module.fail_json(msg=_shown(f"{name} on {os.uname().nodename}: {error}"))
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        module.fail_json(msg=_shown(f"{name} on {os.uname().nodename}: {error.strerror}{where}"))
+    except (Error, OSError) as error:
+        module.fail_json(msg=_shown(told(name, error)))
     module.exit_json(**_shown(result))
 
 

@@ -19,7 +19,7 @@ import shlex
 import subprocess
 import sys
 
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import inside
 from .bundle import PATH
@@ -40,11 +40,8 @@ def run(module: Any, entry: str) -> None:
     name = module.params["name"]
     try:
         result = perform(module.params, entry, check_mode=module.check_mode)
-    except Error as error:
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error}")
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error.strerror}{where}")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told(name, error))
     if result.get("rc"):
         module.fail_json(msg=f"non-zero return code {result['rc']} in container {name}", **result)
     module.exit_json(**result)

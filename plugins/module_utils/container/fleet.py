@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import fleetplan, netmode, records
 from .errors import ContainerError
@@ -34,11 +34,8 @@ def run(module: Any, entry: str) -> None:
     try:
         fleet = Fleet(module.params, entry, check_mode=module.check_mode, timed=module._verbosity >= 2)
         result = fleet.run()
-    except Error as error:
-        module.fail_json(msg=f"containers on {host}: {error}")
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        module.fail_json(msg=f"containers on {host}: {error.strerror}{where}")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told("containers", error))
     for warning in result.pop("warnings"):
         module.warn(warning)
     reason = result.pop("reason")

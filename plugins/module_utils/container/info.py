@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import records
 from .inspect import inspect
@@ -29,11 +28,8 @@ def answer(module: Any, key: str, look: Callable[[dict[str, Any]], Any]) -> None
     """Exit *module* with what *look* makes of its options, as its result *key*."""
     try:
         found = look(module.params)
-    except Error as error:
-        module.fail_json(msg=f"{key} on {os.uname().nodename}: {error}")
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        module.fail_json(msg=f"{key} on {os.uname().nodename}: {error.strerror}{where}.")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told(key, error))
     else:
         module.exit_json(changed=False, **{key: found})
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 
 from ..cgroup import killed
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import (
     checks,
@@ -47,11 +47,8 @@ def run(module: Any, entry: str) -> None:
     try:
         task = Task(module.params, entry, check_mode=module.check_mode, timed=module._verbosity >= 2)
         result = task.run()
-    except Error as error:
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error}")
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error.strerror}{where}")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told(name, error))
     for warning in result.pop("warnings"):
         module.warn(f"{name}: {warning}")
     why = result.pop("killed", "")

@@ -9,7 +9,7 @@ import os
 import time
 
 from ..image.filters import Filter, seconds_of
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import records, spec
 from .observe import observe
@@ -25,11 +25,8 @@ def run(module: Any) -> None:
     """Throw away what *module* (an AnsibleModule) asks for, and exit it."""
     try:
         result = prune(module.params, check_mode=module.check_mode, now=time.time())
-    except Error as error:
-        module.fail_json(msg=f"prune on {os.uname().nodename}: {error}")
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        module.fail_json(msg=f"prune on {os.uname().nodename}: {error.strerror}{where}.")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told("prune", error))
     else:
         module.exit_json(**result)
 

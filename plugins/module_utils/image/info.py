@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
-
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from .filters import has_label
 from .module import describe
@@ -27,11 +25,8 @@ def run(module: Any) -> None:
     """Return the images that *module* (an AnsibleModule) asks for, and exit it."""
     try:
         images = wanted(Store(StateDir(module.params["root"])), module.params)
-    except Error as error:
-        module.fail_json(msg=f"images on {os.uname().nodename}: {error}")
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        module.fail_json(msg=f"images on {os.uname().nodename}: {error.strerror}{where}.")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told("images", error))
     else:
         module.exit_json(changed=False, images=[describe(image) for image in images])
 

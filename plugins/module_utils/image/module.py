@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from .auth import Access
 from .ensure import Plan, apply, plan
@@ -39,13 +39,8 @@ def run(module: Any) -> None:
             after = before if module.check_mode else apply(made, store, progress)
         finally:
             made.close()
-    except Error as error:
-        module.fail_json(msg=f"{name} on {os.uname().nodename}: {error}")
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        module.fail_json(
-            msg=f"{name} on {os.uname().nodename}: the state directory cannot be used: {error.strerror}{where}."
-        )
+    except (Error, OSError) as error:
+        module.fail_json(msg=told(name, error))
     else:
         for warning in made.warnings:
             module.warn(f"{name} on {os.uname().nodename}: {warning}")

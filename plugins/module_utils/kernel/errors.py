@@ -45,5 +45,14 @@ class Error(Exception):
         return f"{self.message}. {self.hint}." if self.hint else self.message
 
 
+def told(subject: str, error: Error | OSError) -> str:
+    """*error* as a task fails with it: what it was about, on which host, and why."""
+    if isinstance(error, Error):
+        why = str(error)
+    else:
+        why = f"{error.strerror or error}: {error.filename}" if error.filename else str(error.strerror or error)
+    return f"{subject} on {os.uname().nodename}: {why}"
+
+
 class KernelError(Error):
     """A system call failed, or the kernel lacks what was asked of it."""

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from .module import everything
 
@@ -22,11 +21,8 @@ def run(module: Any) -> None:
     """Return the volumes that *module* (an AnsibleModule) asks for, and exit it."""
     try:
         found = volumes(module.params)
-    except Error as error:
-        module.fail_json(msg=f"volumes on {os.uname().nodename}: {error}")
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        module.fail_json(msg=f"volumes on {os.uname().nodename}: {error.strerror}{where}.")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told("volumes", error))
     else:
         module.exit_json(changed=False, exists=bool(found), volumes=found)
 

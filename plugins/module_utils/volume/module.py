@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
-
-from ..kernel.errors import Error
+from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import driver, names, options, store
 from .plan import plan
@@ -23,11 +21,8 @@ def run(module: Any) -> None:
     name = module.params["name"]
     try:
         result = apply(module.params, check_mode=module.check_mode)
-    except Error as error:
-        module.fail_json(msg=f"volume {name} on {os.uname().nodename}: {error}")
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        module.fail_json(msg=f"volume {name} on {os.uname().nodename}: {error.strerror}{where}")
+    except (Error, OSError) as error:
+        module.fail_json(msg=told(f"volume {name}", error))
     else:
         module.exit_json(**result)
 
