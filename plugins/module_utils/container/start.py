@@ -254,6 +254,7 @@ def _console(state: StateDir, record: records.Record) -> Terminal | None:
         return None
     from .ttysocket import Terminal
 
+    state.ensure(state.runtime)  # of a host's first container it is not there yet
     return Terminal(state.runtime, record.id)
 
 

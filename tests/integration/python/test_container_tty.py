@@ -52,3 +52,10 @@ def test_a_program_that_closes_its_terminal_goes_on_and_may_come_back(host):
     host.until(lambda: "back" in host.log())
     assert host.status()["Pid"] == result["container"]["State"]["Pid"]
     assert host.status()["Running"] is True
+
+
+def test_a_terminal_of_the_first_container_of_all(host):
+    """With nothing there that anything else would have made."""
+    assert not os.path.exists(host.state.runtime)
+    seen = host.shell("tty", tty=True, security_opts=["seccomp=unconfined"])
+    assert seen.strip() == "/dev/pts/0"
