@@ -129,6 +129,8 @@ except Error as error:
     print(error)
 """
 INTO_THE_ROOT = """
+import os
+
 naive_wishes = _wishes
 
 def _wishes(params, root):

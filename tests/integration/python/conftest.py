@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import busybox_rootfs
 import leftovers
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils import entry
@@ -200,6 +201,14 @@ def images(state_dir, tmp_path):
     from image_store import Images
 
     return Images(state_dir, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def rootfs(session_dir):
+    """What images are made of: no directories in it that tests of the runtime have mounted something on."""
+    path = os.path.join(session_dir, "image-rootfs")
+    busybox_rootfs.build(path)
+    return path
 
 
 @pytest.fixture
