@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils import entry
@@ -237,15 +238,21 @@ def test_packets_have_the_class_of_their_group(task, tmp_path):
     (tmp_path / "net_prio").mkdir()
     commands = [f"mount -t cgroup -o {name} cgroup {tmp_path}/{name}" for name in ("net_cls", "net_prio")]
     commands += ["ip link set lo up", "iptables -A OUTPUT -m cgroup --cgroup 0x100001 -j DROP"]
-    # What is left in a hierarchy keeps it in everybody's /proc/PID/cgroup, mounted or not.
+    # What is left in a hierarchy keeps it in everybody's /proc/PID/cgroup, mounted or not. The kernel lets go of what
+    # has just been removed a moment later, and of the hierarchy a moment after its last unmount.
     above = [f"{tmp_path}/{name}{os.path.dirname(task.path)}" for name in ("net_cls", "net_prio")]
-    commands += ['code=0; "$@" || code=$?', f"rmdir {' '.join(above)}", "exit $code"]
+    commands += ['code=0; "$@" || code=$?', f"rmdir {' '.join(above)}", "sleep 0.5"]
+    commands += [f"umount {tmp_path}/net_cls {tmp_path}/net_prio", "exit $code"]
     inside = [sys.executable, "-I", "-S", "-c", NET, entry.__file__, task.path, json.dumps(NAMES)]
     command = ["unshare", "--mount", "--net", "sh", "-ec", "\n".join(commands), "sh", *inside]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if "net_cls" in done.stderr and "mount" in done.stderr:
         pytest.skip(f"this kernel has no net_cls: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
+    end = time.monotonic() + 10
+    while "net_" in Path("/proc/self/cgroup").read_text():
+        assert time.monotonic() < end, "a hierarchy stays"
+        time.sleep(0.05)
     found = json.loads(done.stdout)
     assert found["sent"] == [1, -1, 1]
     assert not found["again"]
