@@ -83,8 +83,7 @@ class Cgroup:
 
     def directories(self) -> list[str]:
         """Its directory in each hierarchy, whether it exists or not."""
-        mounts = (*self.hierarchy.mounts, self.hierarchy.unified) if self.hierarchy.unified else self.hierarchy.mounts
-        return [mount + self.path for mount in mounts]
+        return [mount + self.path for mount in self.hierarchy.everywhere]
 
     def paths(self) -> dict[str, str]:
         """Controller → directory; the v2 directory is under ``""``."""

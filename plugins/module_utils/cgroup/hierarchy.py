@@ -32,9 +32,9 @@ _V1_CONTROLLERS = frozenset(
 
 class Hierarchy:
     """``mode``; ``v1``: controller → mount point (``name=systemd`` too); ``unified``: the v2 mount point or ``""``;
-    ``v2_controllers``: what the v2 mount carries."""
+    ``v2_controllers``: what the v2 mount carries; ``mounts``: v1's mount points, and ``everywhere`` all of them."""
 
-    __slots__ = ("mode", "mounts", "unified", "v1", "v2_controllers")
+    __slots__ = ("everywhere", "mode", "mounts", "unified", "v1", "v2_controllers")
 
     def __init__(self, v1: Mapping[str, str], unified: str = "", v2_controllers: frozenset[str] = frozenset()) -> None:
         self.v1 = dict(v1)
@@ -42,6 +42,7 @@ class Hierarchy:
         self.v2_controllers = v2_controllers
         self.mode = (HYBRID if unified else LEGACY) if v1 else UNIFIED
         self.mounts = tuple(dict.fromkeys(self.v1.values()))  # co-mounted controllers share one
+        self.everywhere = (*self.mounts, unified) if unified else self.mounts
 
     def __repr__(self) -> str:
         return f"Hierarchy({self.mode}, {self.v1!r}, {self.unified!r}, {sorted(self.v2_controllers)!r})"

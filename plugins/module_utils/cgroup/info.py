@@ -108,8 +108,8 @@ def read(reader: Reader, path: str, parts: Collection[str], depth: int | None) -
     def some(paths: list[str]) -> list[tuple[dict[str, Any], list[str]]]:
         found = []
         for one in paths:
-            group = reader.snapshot(one)
-            found.append((describe(group, parts, members), [] if left == 0 else group.below()))
+            with reader.snapshot(one) as group:
+                found.append((describe(group, parts, members), [] if left == 0 else group.below()))
         return found
 
     left = depth
@@ -155,11 +155,7 @@ def used(group: Snapshot) -> dict[str, Any]:
     if devices is not None:
         found["io"] = devices
         found.update(usage.total_io(devices))
-    sizes = {}
-    for file in group.huge_pages():
-        text = group.text("hugetlb", file)
-        if text:
-            sizes[file.split(".")[1]] = int(text)
+    sizes = group.huge_pages()
     if sizes:
         found["hugetlb"] = sizes
     return found

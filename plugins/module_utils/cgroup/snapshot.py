@@ -28,14 +28,19 @@ if TYPE_CHECKING:
 _TOLD = frozenset((limit.section, limit.key) for limit in LIMITS)
 # What a file gives whose group has gone, or that is there while its feature is off (PSI after psi=0).
 _GONE = (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP)
+POOLS = "/sys/kernel/mm/hugepages"
+"""A folder for each size of huge pages that the kernel has."""
 _PAGE = 4096  # bytes: what most files have at the most; room for more costs more than another read
 _SHORT = 2048  # a read shorter than this was the whole: the kernel fills a page, and no line is longer
 
 
-def content(path: str) -> str | None:
-    """The text of a control file, None where there is none. Raises OSError for anything else."""
+def content(path: str, directory: int | None = None) -> str | None:
+    """The text of a control file, None where there is none. Raises OSError for anything else.
+
+    *directory* is the descriptor from which *path* is meant.
+    """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
     except OSError as error:
         if error.errno in _GONE:
             return None
@@ -75,6 +80,7 @@ class Reader:
         self._huge: dict[frozenset[str], tuple[str, ...]] = {}
         self._limits: dict[tuple[tuple[str, str], ...], dict[tuple[str | None, ...], dict[str, Any]]] = {}
         self._blkio: bool | None = None
+        self._any_huge: bool | None = None
         self.rows: tuple[Row, ...] | None = None
 
     def snapshot(self, path: str) -> Snapshot:
@@ -115,6 +121,14 @@ class Reader:
             self._huge[names] = found
         return found
 
+    def has_huge_pages(self) -> bool:
+        """Whether this machine has any: no group uses one where none is (hugetlbpage.rst, "nr_hugepages")."""
+        if self._any_huge is None:
+            pools = os.listdir(POOLS) if os.path.isdir(POOLS) else []
+            counts = [content(f"{POOLS}/{pool}/nr_hugepages") for pool in pools]
+            self._any_huge = not counts or counts != ["0\n"] * len(counts)
+        return self._any_huge
+
     def counts_blkio(self) -> bool:
         """Whether any group of v1's blkio has moved a byte: the root group's sums have all of them."""
         if self._blkio is None:
@@ -140,16 +154,38 @@ class Reader:
 
 
 class Snapshot(Cgroup):
-    """A group that reads each of its files at most once."""
+    """A group that reads each of its files at most once, until it is left: it is a context manager.
 
-    __slots__ = ("_absent", "_reader", "_texts", "asked")
+    Its directories are opened, for the way to a file costs as much as the file.
+    """
+
+    __slots__ = ("_opened", "_reader", "_texts", "asked")
 
     def __init__(self, path: str, hierarchy: Hierarchy, reader: Reader) -> None:
         super().__init__("" if path == "/" else path, hierarchy, "cgroup")
         self._reader = reader
         self._texts: dict[str, str | None] = {}
         self.asked: list[tuple[str, str]] = []
-        self._absent: tuple[str, ...] = ()  # mounts where the group is not
+        self._opened: dict[str, tuple[int, frozenset[str]]] = {}
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        for fd, _names in self._opened.values():
+            if fd >= 0:
+                os.close(fd)
+        self._opened = {}
+
+    def _at(self, mount: str) -> tuple[int, frozenset[str]]:
+        """(descriptor of its directory in the hierarchy at *mount*, names of its files); (-1, none) where it is not."""
+        try:
+            fd = os.open(mount + self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            found = (fd, self._reader.names(mount, self.path or "/"))
+        except FileNotFoundError:  # on v1 a group need not be in every hierarchy
+            found = (-1, frozenset())
+        self._opened[mount] = found
+        return found
 
     def text(self, controller: str, file: str) -> str | None:
         """The content of *file*, None where the group does not have it."""
@@ -157,22 +193,27 @@ class Snapshot(Cgroup):
             return self._texts[file]
         mount = self._reader.places.get(controller)
         found = None
-        if mount is not None and mount not in self._absent and file in self._reader.names(mount, self.path or "/"):
-            found = content(f"{mount}{self.path}/{file}")
-            if found is None and mount != self.hierarchy.unified:  # on v1 a group need not be in every hierarchy
-                self._absent += (mount,)
+        if mount is not None:
+            directory, names = self._opened.get(mount) or self._at(mount)
+            if file in names:
+                try:
+                    found = content(file, directory)
+                except OSError as error:
+                    error.filename = f"{mount}{self.path}/{file}"
+                    raise
         self._texts[file] = found
         return found
 
     def below(self) -> list[str]:
         """The paths of the groups directly below it, in any hierarchy, sorted."""
         names: set[str] = set()
-        for directory in self.directories():
+        for mount in self.hierarchy.everywhere:
+            directory, _names = self._opened.get(mount) or self._at(mount)
+            # Two links, its own and that from above: no groups below, and no need to look among the files.
+            if directory < 0 or os.fstat(directory).st_nlink == 2:
+                continue
             try:
-                # Two links, its own and that from above: no groups below, and no need to look among the files.
-                if os.stat(directory).st_nlink == 2:
-                    continue
-                with os.scandir(directory) as entries:
+                with os.scandir(mount + self.path) as entries:
                     names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
             except FileNotFoundError:
                 continue
@@ -181,18 +222,25 @@ class Snapshot(Cgroup):
     def files(self, controller: str) -> frozenset[str]:
         """The names of the files where *controller*'s are; none without that controller."""
         mount = self._reader.places.get(controller)
-        return frozenset() if mount is None else self._reader.names(mount, self.path or "/")
+        return frozenset() if mount is None else (self._opened.get(mount) or self._at(mount))[1]
 
-    def huge_pages(self) -> tuple[str, ...]:
-        """The files that tell how much of each size of huge pages is used."""
+    def huge_pages(self) -> dict[str, int]:
+        """How much is used of each size of huge pages, in bytes: ``{"2MB": 0}``."""
         names = self.files("hugetlb")
-        return self._reader.huge_pages(names) if names else ()
+        found = {}
+        for file in self._reader.huge_pages(names) if names else ():
+            text = self.text("hugetlb", file) if self._reader.has_huge_pages() else "0"
+            if text:
+                found[file.split(".")[1]] = int(text)
+        return found
 
     def pressure_text(self, resource: str) -> str | None:
         """A pressure file: it may be hidden in one group and not in another (cgroup.pressure), so it is tried."""
         if not self._reader.pressure:
             return None
-        return content(f"{self.hierarchy.unified}{self.path}/{resource}.pressure")
+        mount = self.hierarchy.unified
+        directory, _names = self._opened.get(mount) or self._at(mount)
+        return content(f"{resource}.pressure", directory) if directory >= 0 else None
 
     def limits(self) -> dict[str, Any]:
         """The limits in force by option name, see vocabulary.py; not to be written to."""

@@ -89,10 +89,11 @@ def _tell(kind: str, found: State, data: dict[str, Any] | None) -> None:
 
 def stats(cgroup: Cgroup) -> dict[str, Any]:
     """What the group uses, in nanoseconds and bytes."""
-    group = Reader(cgroup.hierarchy).snapshot(cgroup.path)
-    raw = group.text("memory", "memory.stat") or ""
-    percpu = group.text("cpuacct", "cpuacct.usage_percpu") or ""
-    return shaped(used(group), usage.collect(usage.EVENTS, group.text), cgroup.read(), flat_keyed(raw), percpu.split())
+    with Reader(cgroup.hierarchy).snapshot(cgroup.path) as group:
+        raw = group.text("memory", "memory.stat") or ""
+        percpu = group.text("cpuacct", "cpuacct.usage_percpu") or ""
+        amounts, events = used(group), usage.collect(usage.EVENTS, group.text)
+    return shaped(amounts, events, cgroup.read(), flat_keyed(raw), percpu.split())
 
 
 def shaped(

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import sys
 
 from ..kernel import selfexe, syscalls
 from ..kernel.errors import Error
-from ..kernel.lean import dumps, suppress
+from ..kernel.lean import dumps, namedtuple, suppress
 from .bundle import PATH
 
 TYPE_CHECKING = False
@@ -30,6 +29,10 @@ ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
 
 # What is known of a container: nothing of it can be there; the same, but for its bundle; it has run before.
 NEW, WRITTEN, AGAIN = "new", "written", "again"
+
+Order = namedtuple("Order", "root path entry kind")
+Order.__doc__ = """A monitor that is wanted: of the container in *path*, in the state directory *root*, by the core's
+program *entry*; *kind* is one of the above."""
 
 
 def tell(report: int, message: dict[str, Any]) -> None:
@@ -56,47 +59,54 @@ def prepare(path: str, run_dir: str) -> Config:
     return config
 
 
+def detach() -> None:
+    """Leave the task: a session of its own, no terminal, and nothing of its environment."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in range(2):
+        os.dup2(null, fd, inheritable=True)
+    if null > 2:
+        os.close(null)
+    os.chdir("/")
+    os.umask(0o022)
+    if os.environ != ENVIRONMENT:
+        os.environ.clear()
+        os.environ.update(ENVIRONMENT)
+
+
 def become_monitor(
+    order: Order,
     report: int,
-    root: str,
-    path: str,
-    entry: str,
-    kind: str,
     *,
     here: bool,
+    detached: bool = False,
     record: Record | None = None,
     config: Config | None = None,
 ) -> NoReturn:
-    """In the forked child: a session of its own, no terminal, no descriptor of its parent's, and the core's program.
+    """In the forked child: no descriptor of its parent's, and the core's program.
 
-    path    the container's directory
-    here    this process may create the container; without it another interpreter is started first (kernel/selfexe.py)
-    record, config  what the parent has in its memory already
+    report    the descriptor of our end of the conversation with the task
+    here      this process may create the container; without it another interpreter is started first (kernel/selfexe.py)
+    detached  the parent is already
+    record, config  what the parent has in its memory
     """
     try:
-        os.setsid()
-        null = fcntl.fcntl(os.open(os.devnull, os.O_RDWR), fcntl.F_DUPFD, 10)  # out of the way of what follows
         os.dup2(report, REPORT, inheritable=True)
-        for fd in range(3):
-            os.dup2(null, fd, inheritable=True)
-        trace = os.open(os.path.join(path, TRACE), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        if not detached:
+            detach()
+        trace = os.open(os.path.join(order.path, TRACE), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         os.dup2(trace, 2, inheritable=True)
-        os.chdir("/")
-        os.umask(0o022)
         if here:
             from .start import run
 
             # The parent's own end of our conversation, and its locks, must not live on in us.
             os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
-            if os.environ != ENVIRONMENT:
-                os.environ.clear()
-                os.environ.update(ENVIRONMENT)
             gc.disable()  # as in init.py; it is not for long
-            run(["monitor-start", path, str(REPORT), kind], root, record, config)
+            run(["monitor-start", order.path, str(REPORT), order.kind], order.root, record, config)
         else:
             syscalls.close_on_exec(REPORT + 1)
-            arguments = ["-I", "-S", entry, "--root", root, "monitor-start", path, str(REPORT), kind]
-            selfexe.exec_protected(arguments, ENVIRONMENT)
+            arguments = ["-I", "-S", order.entry, "--root", order.root, "monitor-start", order.path, str(REPORT)]
+            selfexe.exec_protected([*arguments, order.kind], ENVIRONMENT)
     except OSError as error:
         tell_failure(REPORT, Error(f"cannot start the monitor: {error.strerror}", step="monitor"))
     except BaseException:  # noqa: BLE001 - goes into the trace, and must not run the parent's own code a second time

@@ -10,7 +10,7 @@ core's alone, and has the monitors of the others forked there. It ends with the 
     task                                        fork server
     spawns it, and does not wait                loads what a monitor needs
                                                 {"ready": true}
-    {"path": …, "root": …, "kind": …} and the   forks the monitor, which goes on as one that the task has forked
+    what is wanted (begin.Order) and the        forks the monitor, which goes on as one that the task has forked
     monitor's end of their conversation         (container/launch.py)
 """
 
@@ -23,11 +23,11 @@ import sys
 from ..kernel.errors import Error
 from ..kernel.lean import dumps, loads, signal, struct, suppress
 from ..statedir import StateDir
-from . import begin
+from . import begin, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 VERB = "monitor-server"
 _LIMIT = 1 << 16  # bytes of a request: two paths
@@ -64,12 +64,12 @@ class ForkServer:
                 pass
         return self._ready
 
-    def fork(self, path: str, root: str, kind: str, report: int) -> bool:
-        """Have the monitor of the container in *path* forked; False when the server is gone, and nothing was done.
+    def fork(self, order: begin.Order, report: int) -> bool:
+        """Have the monitor that is wanted forked; False when the server is gone, and nothing was done.
 
         *report* is the monitor's end of the conversation.
         """
-        message = dumps({"path": path, "root": root, "kind": kind}).encode()
+        message = dumps(order._asdict()).encode()
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("@i", report))]
         try:
             self._channel.sendmsg([message], rights)
@@ -109,6 +109,7 @@ def run(argv: list[str], _root: str | None) -> int:
     """Carry out ``["monitor-server"]``: fork monitors until the task has gone."""
     channel = _socket.socket(fileno=_CHANNEL)
     os.set_inheritable(_CHANNEL, False)
+    begin.detach()  # once for all of them
     _load()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
     channel.send(dumps({"ready": True}).encode())
@@ -117,7 +118,7 @@ def run(argv: list[str], _root: str | None) -> int:
         if not raw:
             return 0
         report = _descriptor(ancillary)
-        _fork(loads(raw), report)
+        _fork(begin.Order(**loads(raw)), report)
         os.close(report)
 
 
@@ -128,11 +129,14 @@ def _descriptor(ancillary: list[tuple[int, int, bytes]]) -> int:
     raise ValueError("a request came without a descriptor")
 
 
-def _fork(request: dict[str, Any], report: int) -> None:
-    """Fork the monitor that *request* asks for; what is wrong with its bundle is said as the monitor would."""
-    path, root, kind = request["path"], request["root"], request["kind"]
+def _fork(order: begin.Order, report: int) -> None:
+    """Fork the monitor of *order*; what is wrong with its bundle is said as the monitor would."""
+    record = config = None
     try:
-        config = begin.prepare(path, StateDir(root).runtime) if kind == begin.WRITTEN else None
+        if order.kind == begin.WRITTEN:
+            # What the child has not to read, it has not to copy pages for.
+            record = records.load_directory(order.path)
+            config = begin.prepare(order.path, StateDir(order.root).runtime)
         if os.fork():
             return
     except Error as error:
@@ -142,8 +146,7 @@ def _fork(request: dict[str, Any], report: int) -> None:
         begin.tell_failure(report, Error.of(error, "cannot fork the monitor", step="monitor"))
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    entry = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "entry.py")
-    begin.become_monitor(report, root, path, entry, kind, here=True, config=config)
+    begin.become_monitor(order, report, here=True, detached=True, record=record, config=config)
 
 
 def _load() -> None:

@@ -65,14 +65,15 @@ class Launch:
         server = forkserver.ready()
         if server is not None and new and _write_bundle(record):
             kind = begin.WRITTEN
+        order = begin.Order(state.root, record.path, entry, kind)
         self.channel, theirs = socket.socketpair()
         try:
-            if server is None or not server.fork(record.path, state.root, kind, theirs.fileno()):
-                self._fork(state, record, entry, kind, theirs.fileno())
+            if server is None or not server.fork(order, theirs.fileno()):
+                self._fork(order, theirs.fileno(), record, state.runtime)
         finally:
             theirs.close()
 
-    def _fork(self, state: StateDir, record: Record, entry: str, kind: str, report: int) -> None:
+    def _fork(self, order: begin.Order, report: int, record: Record, run_dir: str) -> None:
         """Fork the monitor from this process."""
         config = None
         here = directly(record.spec["options"])
@@ -82,12 +83,12 @@ class Launch:
             from ..runtime import init, outside  # noqa: F401
             from . import stamps, start  # noqa: F401
 
-            if kind == begin.WRITTEN or (kind == begin.NEW and _write_bundle(record)):
-                config = begin.prepare(record.path, state.runtime)
+            if order.kind == begin.WRITTEN or (order.kind == begin.NEW and _write_bundle(record)):
+                config = begin.prepare(record.path, run_dir)
         self.child = os.fork()
         if self.child == 0:
-            begin.become_monitor(report, state.root, record.path, entry, kind, here=here, record=record, config=config)
-        forkserver.forked_here(entry)
+            begin.become_monitor(order, report, here=here, record=record, config=config)
+        forkserver.forked_here(order.entry)
 
     def wait_created(self) -> None:
         """Return when the container is there. Raises ContainerError with the reason when it could not be made."""

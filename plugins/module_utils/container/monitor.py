@@ -393,6 +393,8 @@ def _give_back_network(monitor: Monitor) -> None:
 
 
 def main(arguments: list[str]) -> None:
+    if posix.getpgrp() != posix.getpid():  # forked by a server of many: one session for all of them (forkserver.py)
+        posix.setsid()
     prepare({int(argument) for argument in arguments[10:]})
     monitor = Monitor(arguments)
     monitor.run()

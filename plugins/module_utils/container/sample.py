@@ -51,7 +51,8 @@ def _sample(state: StateDir, reader: Reader, members: Members | None, record: Re
         live = None
     if live is None or live.status != "running":
         return Sample(time.monotonic(), record.name, record.id, "stopped", 0, {}, {}, {}, {}, None)
-    group = describe(reader.snapshot(live.cgroup_path), _PARTS, members)
+    with reader.snapshot(live.cgroup_path) as read:
+        group = describe(read, _PARTS, members)
     return Sample(
         time.monotonic(),
         record.name,

@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import os
 import select
-import signal
 import sys
 import time
 
@@ -23,6 +22,7 @@ from ..kernel import constants as c
 from ..kernel import syscalls
 from ..kernel.errors import Error
 from ..kernel.files import locked
+from ..kernel.lean import signal
 from ..runtime.errors import RuntimeFault
 from ..statedir import StateDir
 from . import begin, bundle, bundlefile, records, rootmount, runtimes

@@ -22,6 +22,14 @@ def write(directory, **files):
             file.write(text)
 
 
+@pytest.fixture(autouse=True)
+def pools(tmp_path, monkeypatch):
+    """A machine with 8 huge pages."""
+    monkeypatch.setattr(snapshot, "POOLS", str(tmp_path / "hugepages"))
+    write(f"{snapshot.POOLS}/hugepages-1048576kB", nr_hugepages="0\n")
+    write(f"{snapshot.POOLS}/hugepages-2048kB", nr_hugepages="8\n")
+
+
 @pytest.fixture
 def v2(tmp_path):
     """/a with /a/b below it, which has fewer controllers, and /a/b/c, which has none."""
@@ -102,6 +110,27 @@ def test_pressure_is_told_where_it_is_counted(v1, v2):
     assert look(v2, "/a")[0]["pressure"] == {}
 
 
+def test_where_there_is_no_huge_page_nobody_uses_one(v2, monkeypatch):
+    write(f"{snapshot.POOLS}/hugepages-2048kB", nr_hugepages="0\n")
+    opened = []
+    real = snapshot.content
+    monkeypatch.setattr(snapshot, "content", lambda path, *at: opened.append(path) or real(path, *at))
+    assert look(v2, "/a")[0]["usage"]["hugetlb"] == {"2MB": 0}
+    assert not [path for path in opened if path.startswith("hugetlb.")]
+
+
+def test_a_kernel_that_does_not_tell_of_its_huge_pages(v2, monkeypatch):
+    monkeypatch.setattr(snapshot, "POOLS", "/nosuch")
+    assert look(v2, "/a")[0]["usage"]["hugetlb"] == {"2MB": 2097152}
+
+
+def test_nothing_stays_open(v1, v2):
+    before = os.listdir("/proc/self/fd")
+    for hierarchy in (v1, v2):
+        look(hierarchy, "/", info.PARTS, None)
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_a_tree_and_its_depth(v1, v2):
     paths = {depth: [entry["path"] for entry in look(v2, "/a", ("usage",), depth)] for depth in (0, 1, None)}
     assert paths == {0: ["/a"], 1: ["/a", "/a/b"], None: ["/a", "/a/b", "/a/b/c"]}
@@ -115,8 +144,8 @@ def test_only_files_that_are_there_are_opened(v2, monkeypatch):
     missed = []
     real = snapshot.content
 
-    def content(path):
-        found = real(path)
+    def content(path, directory=None):
+        found = real(path, directory)
         if found is None:
             missed.append(path)
         return found
@@ -129,7 +158,7 @@ def test_only_files_that_are_there_are_opened(v2, monkeypatch):
 def test_each_file_is_read_once(v2, monkeypatch):
     opened = []
     real = snapshot.content
-    monkeypatch.setattr(snapshot, "content", lambda path: opened.append(path) or real(path))
+    monkeypatch.setattr(snapshot, "content", lambda path, *at: opened.append(path) or real(path, *at))
     look(v2, "/a", info.PARTS)
     assert len(opened) == len(set(opened))
 
