@@ -262,6 +262,7 @@ from .kernel import (
     beside,
     capabilities,
     constants,
+    descriptors,
     entries,
     errors,
     files,

@@ -20,14 +20,11 @@ import _socket
 import os
 import sys
 
+from ..kernel import descriptors
 from ..kernel.errors import Error
-from ..kernel.lean import dumps, loads, signal, struct, suppress
+from ..kernel.lean import dumps, loads, signal, suppress
 from ..statedir import StateDir
 from . import begin, records
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
 
 VERB = "monitor-server"
 _LIMIT = 1 << 16  # bytes of a request: two paths
@@ -70,9 +67,8 @@ class ForkServer:
         *report* is the monitor's end of the conversation.
         """
         message = dumps(order._asdict()).encode()
-        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("@i", report))]
         try:
-            self._channel.sendmsg([message], rights)
+            descriptors.send(self._channel, message, report)
         except (BrokenPipeError, ConnectionResetError):
             self._ready = False
             return False
@@ -114,19 +110,11 @@ def run(argv: list[str], _root: str | None) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
     channel.send(dumps({"ready": True}).encode())
     while True:
-        raw, ancillary, _flags, _address = channel.recvmsg(_LIMIT, _socket.CMSG_SPACE(struct.calcsize("@i")))
+        raw, report = descriptors.receive(channel, _LIMIT)
         if not raw:
             return 0
-        report = _descriptor(ancillary)
         _fork(begin.Order(**loads(raw)), report)
         os.close(report)
-
-
-def _descriptor(ancillary: list[tuple[int, int, bytes]]) -> int:
-    for level, kind, data in ancillary:
-        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
-            return int(struct.unpack("@i", data)[0])
-    raise ValueError("a request came without a descriptor")
 
 
 def _fork(order: begin.Order, report: int) -> None:

@@ -15,7 +15,7 @@ import stat
 import struct
 
 from ..kernel import constants as c
-from ..kernel import mounts, safepath, syscalls
+from ..kernel import descriptors, mounts, safepath, syscalls
 from ..kernel.mounts import MountOptions
 from .errors import RuntimeFault
 
@@ -29,7 +29,6 @@ _TIOCSWINSZ = 0x5414
 _POWER = os.uname().machine.startswith("ppc")
 _TIOCSPTLCK = 0x80045431 if _POWER else 0x40045431
 _TIOCGPTPEER = 0x20005441 if _POWER else 0x5441
-_SOL_SOCKET, _SCM_RIGHTS = 1, 1
 
 
 def connect(path: str) -> _socket.socket:
@@ -72,7 +71,7 @@ def hand_over(pair: tuple[int, int], receiver: _socket.socket) -> None:
     """
     master, slave = pair
     name = f"/dev/pts/{os.minor(os.fstat(slave).st_rdev)}".encode()
-    receiver.sendmsg([name], [(_SOL_SOCKET, _SCM_RIGHTS, struct.pack("@i", master))])
+    descriptors.send(receiver, name, master)
     receiver.close()
     os.close(master)
     fcntl.ioctl(slave, _TIOCSCTTY, 0)
@@ -105,10 +104,7 @@ def bind_console(rootfd: int, slave: int) -> None:
 
 def receive_master(end: _socket.socket) -> int:
     """The descriptor that :func:`hand_over` sent, received on the other end."""
-    _data, control, _flags, _address = end.recvmsg(4096, 64)
-    for level, kind, data in control:
-        if (level, kind) == (_SOL_SOCKET, _SCM_RIGHTS):
-            (master,) = struct.unpack_from("@i", data)
-            os.set_inheritable(master, False)
-            return int(master)
-    raise RuntimeFault("no terminal came over the console socket", step="console")
+    _name, master = descriptors.receive(end, 4096)
+    if master < 0:
+        raise RuntimeFault("no terminal came over the console socket", step="console")
+    return master

@@ -377,7 +377,8 @@ def send_listener(path: str, metadata: str, pid: int, state: dict[str, Any], fd:
     One message, as the specification wants it (config-linux.md, "The Container Process State").
     """
     import _socket
-    import struct
+
+    from ..kernel import descriptors
 
     document: dict[str, Any] = {"ociVersion": state["ociVersion"], "fds": ["seccompFd"], "pid": pid}
     if metadata:
@@ -386,8 +387,7 @@ def send_listener(path: str, metadata: str, pid: int, state: dict[str, Any], fd:
     end = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         end.connect(path)
-        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("@i", fd))]
-        end.sendmsg([dumps(document).encode()], rights)
+        descriptors.send(end, dumps(document).encode(), fd)
     except OSError as error:
         raise RuntimeFault.of(
             error,
