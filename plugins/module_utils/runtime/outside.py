@@ -88,7 +88,9 @@ class Outside:
         }
         with suppress(BrokenPipeError):  # it has failed already, and its last message says why
             channel.send(made)  # sync 1
-        limits = None if created.unit else cgroup.plan(config.resources)  # while the child is at work
+        # While the child is at work:
+        limits = None if created.unit else cgroup.plan(config.resources)
+        created.warnings += _warnings(config)
         while True:
             message = channel.receive()
             if message is None:
@@ -140,26 +142,30 @@ def _describe(config: Config, container_id: str, *, systemd: bool) -> State:
     created.annotations, created.rootfs = config.annotations, config.rootfs
     created.hooks = {kind: config.document["hooks"][kind] for kind in ("poststart", "poststop") if config.hooks[kind]}
     cgroup = created.cgroup()
-    if cgroup.exists() and cgroup.pids():
+    created.foreign = [directory for directory in cgroup.directories() if os.path.isdir(directory)]
+    if created.foreign and cgroup.pids():
         raise RuntimeFault(
             f"the cgroup {created.cgroup_path} is in use by other processes", step="cgroup", obj=created.cgroup_path
         )
-    created.foreign = [directory for directory in cgroup.directories() if os.path.isdir(directory)]
     created.parents = cgroup.missing_parents()
     if config.intel_rdt is not None:
         created.rdt_groups = config.intel_rdt.directories(container_id)
-    for name in config.unknown_capabilities:
-        created.warnings.append(f"process.capabilities: {name} is unknown and not granted")
-    created.warnings += _not_granted(config)
+    return created
+
+
+def _warnings(config: Config) -> list[str]:
+    """What the container will not have of what is asked for, though it can be made."""
+    found = [f"process.capabilities: {name} is unknown and not granted" for name in config.unknown_capabilities]
+    found += _not_granted(config)
     if config.devices:
         from . import devices
 
-        created.warnings += devices.warnings(config)
+        found += devices.warnings(config)
     if not config.own_mounts:
         from . import chrooting
 
-        created.warnings += chrooting.warnings(config)
-    return created
+        found += chrooting.warnings(config)
+    return found
 
 
 def _not_granted(config: Config) -> list[str]:
