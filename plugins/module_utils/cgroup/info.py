@@ -147,6 +147,9 @@ def describe(group: Snapshot, parts: Collection[str], members: Members | None) -
 def used(group: Snapshot) -> dict[str, Any]:
     """What *group* uses and has used; see the module's documentation for names and units."""
     found = usage.collect(usage.USAGE, group.text)
+    if "cpuacct" in group.hierarchy.v1 and {"cpu_usec", "cpu_user_usec"} <= found.keys():
+        counted = (found["cpu_user_usec"], found["cpu_system_usec"])
+        found["cpu_user_usec"], found["cpu_system_usec"] = usage.shared_out(found["cpu_usec"], *counted)
     stat = group.text("memory", "memory.stat")
     if stat:
         parse = usage.MEMORY_V1 if "memory" in group.hierarchy.v1 else usage.MEMORY_V2

@@ -41,17 +41,27 @@ def picked(names: dict[str, str], divisor: int = 1) -> Callable[[str], dict[str,
 
 
 def cpu_v1(text: str) -> dict[str, int]:
-    """v1's cpuacct.usage_all: ``0 USER SYSTEM`` nanoseconds for each CPU, under a line of names."""
+    """v1's cpuacct.usage_all: ``0 USER SYSTEM`` nanoseconds for each CPU, under a line of names; by the timer's ticks."""
     user = system = 0
     for line in text.splitlines()[1:]:
         _cpu, in_user, in_system = line.split()
         user += int(in_user)
         system += int(in_system)
-    return {
-        "cpu_usec": (user + system) // 1000,
-        "cpu_user_usec": user // 1000,
-        "cpu_system_usec": system // 1000,
-    }
+    return {"cpu_user_usec": user // 1000, "cpu_system_usec": system // 1000}
+
+
+def cpu_total_v1(text: str) -> dict[str, int]:
+    """v1's cpuacct.usage, exact nanoseconds."""
+    return {"cpu_usec": int(text) // 1000}
+
+
+def shared_out(total: int, user: int, system: int) -> tuple[int, int]:
+    """(user, system) of an exact *total*, in the proportion of what the timer's ticks have counted.
+
+    As v2 tells it (kernel/sched/cputime.c, cputime_adjust): all is the user's where no tick met the system.
+    """
+    in_system = total * system // (user + system) if system else 0
+    return total - in_system, in_system
 
 
 _MEMORY = {"anon": "memory_anon", "file": "memory_file", "shmem": "memory_shmem", "kernel": "memory_kernel"}
@@ -67,6 +77,7 @@ _MEMORY_V1 = {
 _THROTTLED = {"nr_periods": "cpu_periods", "nr_throttled": "cpu_throttled"}
 
 USAGE = (
+    Source("cpuacct", "cpuacct.usage", cpu_total_v1),
     Source("cpuacct", "cpuacct.usage_all", cpu_v1),
     Source(
         "cpu",

@@ -79,7 +79,7 @@ def v1(tmp_path):
         cpu__shares="1024\n",
         cpu__stat="nr_periods 2\nnr_throttled 1\nthrottled_time 9000\n",
     )
-    write(mounts["cpuacct"] + "/a", cpuacct__usage_all="cpu user system\n0 3000 2000\n")
+    write(mounts["cpuacct"] + "/a", cpuacct__usage="5000\n", cpuacct__usage_all="cpu user system\n0 3000 2000\n")
     write(mounts["pids"] + "/a", pids__max="max\n", pids__current="2\n")
     return Hierarchy(mounts)
 

@@ -44,7 +44,8 @@ def collected(sources, files):
     ("files", "expected"),
     [
         ({}, {}),
-        ({"cpuacct.usage_all": CPU_V1}, {"cpu_usec": 10000, "cpu_user_usec": 7000, "cpu_system_usec": 3000}),
+        ({"cpuacct.usage_all": CPU_V1}, {"cpu_user_usec": 7000, "cpu_system_usec": 3000}),
+        ({"cpuacct.usage": "10000999\n"}, {"cpu_usec": 10000}),
         ({"cpu.stat": CPU_V2}, {"cpu_usec": 10000, "cpu_user_usec": 7000, "cpu_system_usec": 3000}),
         ({"cpu.stat": THROTTLED_V1}, {}),
         (
@@ -156,3 +157,18 @@ def test_the_sum_over_devices():
 )
 def test_pressure(text, expected):
     assert pressure.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("total", "counted", "told"),
+    [
+        (0, (0, 0), (0, 0)),
+        (900, (0, 0), (900, 0)),  # less than a tick
+        (900, (4000, 0), (900, 0)),
+        (900, (0, 4000), (0, 900)),
+        (1001, (4000, 4000), (501, 500)),
+        (9_000_000, (4000, 8000), (3_000_000, 6_000_000)),
+    ],
+)
+def test_user_and_system_of_what_was_really_used(total, counted, told):
+    assert usage.shared_out(total, *counted) == told
