@@ -41,7 +41,7 @@ def picked(names: dict[str, str], divisor: int = 1) -> Callable[[str], dict[str,
 
 
 def cpu_v1(text: str) -> dict[str, int]:
-    """v1's cpuacct.usage_all: ``0 USER SYSTEM`` nanoseconds for each CPU, under a line of names; by the timer's ticks."""
+    """v1's cpuacct.usage_all, counted in ticks: ``0 USER SYSTEM`` nanoseconds for each CPU, under a line of names."""
     user = system = 0
     for line in text.splitlines()[1:]:
         _cpu, in_user, in_system = line.split()
