@@ -11,23 +11,24 @@ class ModuleDocFragment:
 options:
   network_mode:
     description:
+      - With V(bridge), the default, it is connected to O(networks), or to the network C(bridge), which is made on first
+        use; also C(default) and C(private), as Docker and podman call that.
       - With V(none) the container has a loopback interface of its own and nothing else.
       - With V(host) it uses the host's network, its C(/etc/hosts) and its C(/etc/resolv.conf).
-      - With V(bridge) it is connected to O(networks), or to the network C(bridge), which is made on first use; also
-        C(default) and C(private), as Docker and podman call that.
       - With the name of a network made by M(agentless.oci.oci_network), or several separated by commas or as a list, it
         is connected to those. Settings may follow as podman has them, V(NAME:ip=10.91.7.10,mac=02:00:00:00:00:01) and
         C(alias=NAME), as O(networks) says them.
       - With V(container:NAME) it uses the network of another container that runs, and its C(/etc/hosts) and
         C(/etc/resolv.conf). When the other one is started anew, the next run of this task restarts this one.
       - With V(ns:/PATH) it uses the network namespace that is kept there.
-      - The default is V(bridge) if O(networks) or O(published_ports) are given, otherwise V(none), as it needs nothing
-        on the host. C(module_defaults) of the play can say V(bridge) for all of its containers.
-      - V(bridge) and networks need the host's CNI plugins, the package C(containernetworking-plugins), which the role
-        P(agentless.oci.host#role) installs with C(host_networks). Directories of the host's environment variable
-        E(AGENTLESS_OCI_CNI_PATH) are searched for them first.
+      - V(bridge) and networks need the host's CNI plugins, the package C(containernetworking-plugins) or
+        C(cni-plugins), and C(iptables). The role P(agentless.oci.host#role) installs both. On a host without them a
+        container that does not say V(none) or V(host) is an error before anything is changed or pulled. Directories of
+        the host's environment variable E(AGENTLESS_OCI_CNI_PATH) are searched for plugins first.
       - A container that has ended, or is stopped, gives back its addresses, ports and interfaces. It asks for the same
         again when it is started. While its restart policy starts it again it keeps them.
+      - A container that was made when V(none) was the default, and whose task does not say otherwise, stays without a
+        network until it is replaced for another reason.
     type: raw
     aliases: [network, net]
   networks:

@@ -279,6 +279,7 @@ from .kernel import (
     syscalls,
 )
 from .network import (
+    addresses,
     bridge,
     cni,
     conflist,
@@ -289,6 +290,7 @@ from .network import (
     namespace,
     networks,
     options,
+    package,
     ports,
     record,
     sandbox,

@@ -240,6 +240,13 @@ EXAMPLES = r"""
     auto_remove: true
   register: report
 
+- name: Run a job that has no business on any network
+  agentless.oci.oci_container:
+    name: thumbnails
+    image: registry.example.com/shop/thumbnails:3
+    network_mode: none
+    volumes: ["/srv/pictures:/pictures"]
+
 - name: Run a web server that is reached on port 8080 of the host
   agentless.oci.oci_container:
     name: web

@@ -27,7 +27,10 @@ from registry import Registry  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    # work, our seconds, podman's or None
+    Row = tuple[str, float, "float | None"]
 
 AOCI = ["/usr/bin/python3", os.path.join(CHECKOUT, "bin", "aoci")]
 CONTAINERS = 20
@@ -80,8 +83,12 @@ class Podman:
             file.write(content)
         return path
 
-    def __call__(self, *arguments: str) -> None:
-        run(["podman", *arguments], **self.environment)
+    def __call__(self, *arguments: str, enter: Sequence[str] = ()) -> None:
+        run([*enter, "podman", *arguments], **self.environment)
+
+    def remove_all(self, enter: Sequence[str] = ()) -> None:
+        """Remove all of its containers; *enter* is the command that podman is an argument of."""
+        self("rm", "-fa", "-t", "0", enter=enter)
 
 
 def playbook_times(
@@ -105,9 +112,9 @@ def playbook_times(
     return [float(case.get("time", "0")) for case in cases]
 
 
-def measure(work: str, rounds: int) -> list[tuple[str, float, float | None]]:
+def measure(work: str, rounds: int) -> list[Row]:
     """Rows (work, our seconds, podman's or None)."""
-    rows: list[tuple[str, float, float | None]] = []
+    rows: list[Row] = []
     podman = Podman(os.path.join(work, "podman")) if shutil.which("podman") else None
     os.environ["AGENTLESS_OCI_ROOT"] = os.path.join(work, "ours")
     with Registry(os.path.join(work, "registry")) as registry:
@@ -122,7 +129,9 @@ def measure(work: str, rounds: int) -> list[tuple[str, float, float | None]]:
         if podman:
             podman("pull", "-q", "--tls-verify=false", small)
             theirs = median(rounds * 5, lambda: podman("run", "--rm", "--network=none", small, "true"))
-        rows.append(("create, start and delete, command line: aoci run / podman run --rm", ours, theirs))
+        rows.append(
+            ("create, start and delete without a network, command line: aoci run / podman run --rm", ours, theirs)
+        )
 
         settings = {"image": small, "count": str(CONTAINERS)}
         own = playbook_times("ours", "ansible-playbook", os.path.join(work, "junit-ours"), settings)
@@ -137,13 +146,13 @@ def measure(work: str, rounds: int) -> list[tuple[str, float, float | None]]:
                 ANSIBLE_PYTHON_INTERPRETER="/usr/bin/python3",
                 **podman.environment,
             )
-            podman("rm", "-fa", "-t", "0")
+            podman.remove_all()
         for label, mine, its in zip(
             (
-                "task: create and start one container",
-                "task: the same container, nothing to change",
-                f"loop: create and start {CONTAINERS} containers",
-                f"loop: {CONTAINERS} containers, nothing to change",
+                "task: create and start one container without a network",
+                "task: the same container without a network, nothing to change",
+                f"loop: create and start {CONTAINERS} containers without a network",
+                f"loop: {CONTAINERS} containers without a network, nothing to change",
             ),
             own,
             other,
@@ -152,7 +161,7 @@ def measure(work: str, rounds: int) -> list[tuple[str, float, float | None]]:
     return rows
 
 
-def print_table(rows: list[tuple[str, float, float | None]]) -> None:
+def print_table(rows: list[Row]) -> None:
     width = max(len(label) for label, _ours, _theirs in rows)
     print(f"\n{'work':{width}}  {'ours':>9}  {'podman':>9}  podman / ours")
     for label, ours, theirs in rows:

@@ -88,7 +88,7 @@ def in_a_task(work: str, rootfs: str, rounds: int) -> None:
     core = os.path.join(CHECKOUT, "plugins", "module_utils", "entry.py")
 
     def task(name: str, **given: object) -> dict[str, object]:
-        parameters = {**known, "name": name, "root": root, "image": "bench/box:1", **given}
+        parameters = {**known, "name": name, "root": root, "image": "bench/box:1", "network_mode": "none", **given}
         result: dict[str, object] = module.Task(parameters, core).run()
         return result
 

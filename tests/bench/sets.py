@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 
@@ -22,25 +23,86 @@ import busybox_rootfs  # isort: skip
 import sample_image  # isort: skip
 from registry import Registry  # isort: skip
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from bench import Row
+
 SMALL, LARGE = 20, 200
 OURS = os.path.join(bench.CHECKOUT, "tests", "bench", "set.yml")
 THEIRS = os.path.join(bench.CHECKOUT, "tests", "bench", "podman_loop.yml")
 
 
+class Apart:
+    """Network and mount namespaces of the measurement's own: bridges and rules are made in there."""
+
+    def __init__(self) -> None:
+        script = "ip link set lo up; echo ready; exec cat"
+        self.holder = subprocess.Popen(
+            ["unshare", "--net", "--mount", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self.holder.stdout is not None
+        self.holder.stdout.readline()
+        self.enter = ["nsenter", "-t", str(self.holder.pid), "--net", "--mount"]
+
+    def end(self) -> None:
+        self.holder.communicate()
+
+
 def play(
-    program: str, playbook: str, image: str, count: int, given: dict[str, object] | None = None, **environment: str
+    program: str,
+    playbook: str,
+    image: str,
+    count: int,
+    given: dict[str, object] | None = None,
+    *,
+    network: str = "none",
+    enter: Sequence[str] = (),
+    **environment: str,
 ) -> float:
-    """Seconds that *playbook* takes with *count* containers, each with the options *given*."""
+    """Seconds that *playbook* takes with *count* containers on *network*, each with the options *given*.
+
+    *enter* is the command that the playbook is an argument of, so that it runs elsewhere.
+    """
     variables = {
         "image": image,
+        "network": network,
         "containers": [{"name": f"bench-{number}", **(given or {})} for number in range(count)],
     }
+    command = [*enter, program, "-i", "localhost,", "-c", "local", "-e", json.dumps(variables), playbook]
     begin = time.perf_counter()
-    bench.run([program, "-i", "localhost,", "-c", "local", "-e", json.dumps(variables), playbook], **environment)
+    bench.run(command, **environment)
     return time.perf_counter() - begin
 
 
-def measure(work: str) -> list[tuple[str, float, float | None]]:
+def on_a_bridge(image: str, podman: bench.Podman | None, settings: dict[str, str]) -> list[Row]:
+    """The rows of a small set of ours and of podman's loop, each with its default network."""
+    apart = Apart()
+    try:
+        placed: dict[str, Any] = {"network": "bridge", "enter": apart.enter}
+        play("ansible-playbook", OURS, image, 1, **placed)  # makes the network
+        ours = [play("ansible-playbook", OURS, image, SMALL, **placed) for _time in ("create", "nothing")]
+        play("ansible-playbook", OURS, image, SMALL, {"state": "absent", "force_kill": True}, **placed)
+        theirs: list[float] | list[None] = [None, None]
+        if podman:
+            program = os.path.join(bench.CHECKOUT, ".venv", "bench", "bin", "ansible-playbook")
+            theirs = [play(program, THEIRS, image, SMALL, **placed, **settings) for _time in ("create", "nothing")]
+            podman.remove_all(apart.enter)
+    finally:
+        apart.end()
+    return _rows("on a bridge", ours, theirs)
+
+
+def _rows(network: str, ours: list[float], theirs: list[float] | list[None]) -> list[Row]:
+    return [
+        (f"playbook: create and start {SMALL} containers {network}, one task / a loop", ours[0], theirs[0]),
+        (f"playbook: {SMALL} containers {network}, nothing to change, one task / a loop", ours[1], theirs[1]),
+    ]
+
+
+def measure(work: str) -> list[Row]:
     """Rows (work, our seconds, podman's or None)."""
     os.environ["AGENTLESS_OCI_ROOT"] = os.path.join(work, "sets")
     podman = bench.Podman(os.path.join(work, "podman-sets")) if shutil.which("podman") else None
@@ -57,19 +119,20 @@ def measure(work: str) -> list[tuple[str, float, float | None]]:
             large.append((count, min(play("ansible-playbook", OURS, image, count) for _time in range(2))))
         play("ansible-playbook", OURS, image, LARGE, {"state": "absent", "force_kill": True})
         theirs: list[float] | list[None] = [None, None]
+        settings: dict[str, str] = {}
         if podman:
             podman("pull", "-q", "--tls-verify=false", image)
             program = os.path.join(bench.CHECKOUT, ".venv", "bench", "bin", "ansible-playbook")
             settings = {"ANSIBLE_CONFIG": podman.ansible_config, "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3"}
-            theirs = [
-                play(program, THEIRS, image, SMALL, **settings, **podman.environment) for _time in ("create", "nothing")
-            ]
-            podman("rm", "-fa", "-t", "0")
-    rows: list[tuple[str, float, float | None]] = [
-        (f"playbook: create and start {SMALL} containers, one task / a loop", ours[0], theirs[0]),
-        (f"playbook: {SMALL} containers, nothing to change, one task / a loop", ours[1], theirs[1]),
+            settings.update(podman.environment)
+            theirs = [play(program, THEIRS, image, SMALL, **settings) for _time in ("create", "nothing")]
+            podman.remove_all()
+        bridged = on_a_bridge(image, podman, settings)
+    without = [
+        (f"playbook: {count} containers without a network, nothing to change, one task", took, None)
+        for count, took in large
     ]
-    return rows + [(f"playbook: {count} containers, nothing to change, one task", took, None) for count, took in large]
+    return [*_rows("without a network", ours, theirs), *without, *bridged]
 
 
 if __name__ == "__main__":

@@ -222,6 +222,10 @@ class Fleet:
         # What the children need is loaded here: once for all of them.
         from . import apply, fleetwork, forkserver, launch, start, stop  # noqa: F401
 
+        if any(netmode.kind(self.plans[job.name].options) == netmode.NETWORKS for job in jobs):
+            from . import networking
+
+            networking.load()
         if sum(self._makes(job.name) for job in jobs) > 1 and not launch.by_systemd():
             forkserver.begin_for(self.entry)
 

@@ -17,7 +17,6 @@ from . import (
     logoptions,
     mountset,
     mountvalues,
-    netchecks,
     netmode,
     options,
     records,
@@ -107,7 +106,6 @@ class Task:
         self.origins = secretvalues.separate(self.request.declared)
         self.secrets: dict[str, bytes] = {}  # the contents that the container is to have, as far as the task has them
         self.wishes = wishes(parameters.get("update"))
-        netchecks.check_declared(self.request.declared)
         if self.request.image:  # else what the task leaves out may be recorded, and all together is checked then
             checks.check_options(options.without_defaults(self.request.declared), detach=parameters.get("detach", True))
         self.state = StateDir(parameters.get("root"))
@@ -161,6 +159,8 @@ class Task:
         recorded = self.record.spec if self.record else None
         if self.request.state == "absent":
             return plan(self.request, recorded, observed, None), observed, None
+        if recorded is None and self.request.image:
+            self._check_plugins()
         from .wanted import WantedImage
 
         image = WantedImage(self.state, self.parameters, recorded["image"] if recorded else None, self.images)
@@ -210,6 +210,13 @@ class Task:
         if known is None and self.record is not None and image.made is None:
             known = self.record.spec["image"]["config"]
         require(self.name, made.options, known)
+
+    def _check_plugins(self) -> None:
+        """Whether this host can have a new container's networks at all: before a registry is asked for its image."""
+        if netmode.kind(self.request.declared) == netmode.NETWORKS:
+            from .networking import check_plugins
+
+            check_plugins(self.state, self.request.declared)
 
     def _check_network(self, made: Plan, observed: Observed) -> None:
         """Whether the container can be connected as it is to be, where it is to run: before anything is changed."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_CONNECTING = ("networks", "published_ports", "publish_all_ports", "mac_address")
 _WHY = {
     netmode.NONE: "it has no network",
     netmode.HOST: "it uses the host's network as it is",
@@ -21,19 +20,11 @@ _WHY = {
 }
 
 
-def check_declared(declared: Mapping[str, Any]) -> None:
-    """Raise ContainerError where one task says ``network_mode: none`` and wants networks or ports all the same."""
-    if declared.get("network_mode") == netmode.NONE:
-        for name in _CONNECTING:
-            if declared.get(name):
-                raise _contradiction(name, "network_mode: none", _WHY[netmode.NONE])
-
-
 def check(options: Mapping[str, Any]) -> None:
     """Raise ContainerError where canonical *options*, taken together, make no sense."""
     kind, mode = netmode.kind(options), netmode.mode(options)
     if kind != netmode.NETWORKS:
-        for name in _CONNECTING:
+        for name in netmode.CONNECTING:
             if options.get(name):
                 raise _contradiction(name, f"network_mode: {mode}", _WHY[kind])
     if kind == netmode.JOINED:
@@ -49,7 +40,7 @@ def check(options: Mapping[str, Any]) -> None:
             "userns_mode: private",
             "the network belongs to another user namespace, and the container would have no power over it",
         )
-    if kind == netmode.NONE and "host-gateway" in options.get("etc_hosts", {}).values():
+    if kind == netmode.NONE and netmode.has_gateway(options):
         raise _contradiction("etc_hosts: host-gateway", "network_mode: none", _WHY[netmode.NONE])
     first: Mapping[str, Any] = next(iter(options.get("networks", ())), {})
     if options.get("mac_address", first.get("mac_address")) != first.get("mac_address", options.get("mac_address")):

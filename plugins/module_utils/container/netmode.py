@@ -13,15 +13,38 @@ if TYPE_CHECKING:
     from typing import Any
 
 NONE, HOST, JOINED, NETWORKS = "none", "host", "joined", "networks"
-_NEED_ONE = ("networks", "published_ports", "publish_all_ports")
+CONNECTING = ("networks", "published_ports", "publish_all_ports", "mac_address")  # of no use without a network
+_NONE_BY_DEFAULT = 1  # the version of specs (spec.py) in which a container that named none had none
 
 
 def mode(options: Mapping[str, Any]) -> str:
-    """The network mode of canonical *options*: declared, or ``bridge`` where networks or ports need one."""
-    declared = options.get("network_mode")
-    if declared:
-        return str(declared)
-    return "bridge" if any(options.get(name) for name in _NEED_ONE) else DEFAULT_MODE
+    """The network mode of canonical *options*."""
+    return str(options.get("network_mode", DEFAULT_MODE))
+
+
+def settle(spec: dict[str, Any]) -> None:
+    """Say in *spec*, as it was recorded, what leaving the network mode out meant to who recorded it."""
+    if spec["version"] == _NONE_BY_DEFAULT and not wants_one(spec["options"]):
+        spec["options"].setdefault("network_mode", NONE)
+
+
+def unsaid(declared: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
+    """Whether the container of the spec *recorded* has no network because that was the default when it was made.
+
+    And the task that has *declared* these options does not say what it is to have.
+    """
+    by_default = recorded["version"] == _NONE_BY_DEFAULT and recorded["options"].get("network_mode") == NONE
+    return by_default and "network_mode" not in declared
+
+
+def wants_one(options: Mapping[str, Any]) -> bool:
+    """Whether *options* say something that makes no sense without a network of the container's own."""
+    return any(options.get(name) for name in CONNECTING) or has_gateway(options)
+
+
+def has_gateway(options: Mapping[str, Any]) -> bool:
+    """Whether the container is to know the host's address on its network by a name."""
+    return "host-gateway" in options.get("etc_hosts", {}).values()
 
 
 def kind(options: Mapping[str, Any]) -> str:
@@ -30,12 +53,6 @@ def kind(options: Mapping[str, Any]) -> str:
     if found in (NONE, HOST):
         return found
     return JOINED if found.startswith(("container:", "ns:")) else NETWORKS
-
-
-def identity(options: Mapping[str, Any]) -> str:
-    """Two containers of which this differs cannot become each other: connecting is all that can be done in place."""
-    found = kind(options)
-    return mode(options) if found == JOINED else found
 
 
 def wanted(spec: Mapping[str, Any]) -> list[dict[str, Any]]:

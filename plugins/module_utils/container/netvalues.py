@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-# What a container without network_mode, networks and published ports has. Nowhere else is this decided.
-DEFAULT_MODE = "none"
+# What a container without network_mode has. Nowhere else is this decided.
+DEFAULT_MODE = "bridge"
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _SYNONYMS = {"default": "bridge", "private": "bridge"}  # Docker's and podman's words for the network by default
@@ -52,7 +52,7 @@ def network_mode(value: object) -> str:
             raise ValueError(f"{name!r} cannot be combined with others")
     if len(set(names)) < len(names):
         raise ValueError("a network is named twice")
-    return ",".join(names)
+    return ",".join(names) or DEFAULT_MODE
 
 
 def networks(value: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ..network import conflist, networks, ports, record
+from ..network import conflist, networks, record
 from ..network.errors import NetworkError
-from ..network.sandbox import Sandbox
 from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer
 from . import netmode, records, userns
@@ -21,11 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from ..network.sandbox import Sandbox
     from ..statedir import StateDir
     from .records import Record
 
 
+def load() -> None:
+    """Load what connecting needs; for whoever forks processes that connect."""
+    import subprocess  # noqa: F401
+
+    from ..network import addresses, cni, namespace, ports, sandbox  # noqa: F401
+
+
 def sandbox(state: StateDir, record_: Record) -> Sandbox:
+    """What connects the container, and takes it off its networks."""
+    from ..network.sandbox import Sandbox
+
     return Sandbox(state, record_.path, record_.id, record_.name, netmode.names(record_.spec))
 
 
@@ -49,6 +59,20 @@ def attachments(state: StateDir, spec: Mapping[str, Any]) -> list[dict[str, Any]
     return found
 
 
+def check_plugins(state: StateDir, options: Mapping[str, Any]) -> None:
+    """Raise NetworkError where this host lacks a network of the *options*, or what connects containers to it."""
+    from ..network import cni
+
+    try:
+        for entry in netmode.wanted({"options": options}):
+            cni.check_plugins(networks.known(state, entry["network"]), cni.directories())
+    except NetworkError as error:
+        if error.step == "plugins":
+            others = "host" if netmode.wants_one(options) else "none, or host,"
+            error.hint += f"; a container with network_mode: {others} does without"
+        raise
+
+
 def check(
     state: StateDir, spec: Mapping[str, Any], before: Record | None, leaving: frozenset[str] = frozenset()
 ) -> None:
@@ -57,18 +81,21 @@ def check(
     What the containers in the directories *leaving* have does not count.
     A network, a plugin, an address in its subnet, a free port of the host: NetworkError, ContainerError.
     """
-    from ..network import cni
+    from ..network import addresses, ports
 
     options = spec["options"]
     if netmode.kind(options) == netmode.JOINED:
         _source(state, netmode.mode(options), spec["name"])
         return
+    check_plugins(state, options)
     own = {*leaving, *([before.path] if before is not None else ())}
-    others = {path: found for path, found in record.live(state).items() if path not in own}
-    for entry in attachments(state, spec):
+    wanted = attachments(state, spec)
+    others = {}
+    if any(entry["ips"] or entry["ports"] for entry in wanted):
+        others = {path: found for path, found in record.live(state).items() if path not in own}
+    for entry in wanted:
         network = networks.known(state, entry["network"])
-        cni.check_plugins(network, cni.directories())
-        conflist.check_addresses(network, entry["ips"])
+        addresses.check_addresses(network, entry["ips"])
         _check_unused(entry, others)
         if entry["mac"] and not conflist.has_capability(network, "mac"):
             raise NetworkError(
@@ -81,8 +108,8 @@ def check(
             ports.choose(
                 entry["ports"], ports.used_by(others.values()), kept.get(entry["network"], {}).get("ports", ())
             )
-    if options.get("published_ports") and not any(entry["ports"] for entry in attachments(state, spec)):
-        named = ", ".join(entry["network"] for entry in netmode.wanted(spec))
+    if options.get("published_ports") and not any(entry["ports"] for entry in wanted):
+        named = ", ".join(entry["network"] for entry in wanted)
         raise ContainerError(
             f"published_ports: none of the container's networks ({named}) can publish ports",
             step="ports",
@@ -150,7 +177,7 @@ def update(state: StateDir, record_: Record) -> None:
 
 def _say_gateway(state: StateDir, record_: Record) -> None:
     """Write the files again where one has the host's address in it, which is known only once it is connected."""
-    if "host-gateway" in record_.spec["options"].get("etc_hosts", {}).values():
+    if netmode.has_gateway(record_.spec["options"]):
         _rewrite(state, record_)
 
 

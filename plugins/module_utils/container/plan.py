@@ -91,23 +91,25 @@ def plan(
         return _absent(request, recorded, observed)
     if recorded is None:
         return _new(request, wanted, volumes)
-    options = desired_options(request.declared, recorded["options"], whole=wanted is not None)
+    options, stays_alone = _desired(request, recorded, whole=wanted is not None)
     changed = [
         name
         for name in TABLE
         if not equal(name, options.get(name), recorded["options"].get(name), request.comparisons[name])
+        and not (stays_alone and name == "network_mode")
     ]
     running = observed.status in _RUNNING
     run = {"started": True, "healthy": True, "stopped": False}.get(request.state, running)
     pulls = [Action("pull", action, "") for action in wanted.actions] if wanted else []
     reasons = [name for name in changed if _needs_new(name, options, recorded["options"])]
-    if "network_mode" not in reasons and netmode.identity(options) != netmode.identity(recorded["options"]):
-        reasons.append("network_mode")
     named_anew = _name_differs(request, recorded["image"], wanted)
     if _image_differs(request, recorded["image"], wanted) or (named_anew and request.mismatch == "recreate"):
         reasons.insert(0, "image")
     if request.recreate:
         reasons.append("recreate")
+    if stays_alone and reasons:
+        reasons.append("network_mode")
+        changed.append("network_mode")
     before, after = _changes(changed, recorded["options"], options)
     if wanted is not None and ("image" in reasons or named_anew):
         before, after = _image_changes(before, after, recorded["image"], wanted)
@@ -142,6 +144,21 @@ def plan(
     actions += life
     actions += pausing
     return Plan(tuple(actions), kept, tuple(changed), before, after)
+
+
+def _desired(request: Request, recorded: Mapping[str, Any], *, whole: bool) -> tuple[dict[str, Any], bool]:
+    """(the options that the container shall have, whether all the same it stays without a network for now).
+
+    One that has none because none was the default is not replaced for a default: but once it is replaced, or a task
+    says something of its network, it is what a new one would be.
+    """
+    known = recorded["options"]
+    if not netmode.unsaid(request.declared, recorded):
+        return desired_options(request.declared, known, whole=whole), False
+    if not whole and netmode.wants_one(request.declared):
+        known = {name: value for name, value in known.items() if name != "network_mode"}
+    options = desired_options(request.declared, known, whole=whole)
+    return options, whole and not netmode.wants_one(options)
 
 
 def _absent(request: Request, recorded: Mapping[str, Any] | None, observed: Observed) -> Plan:
@@ -182,8 +199,6 @@ def _made(volumes: list[str]) -> list[Action]:
 def _needs_new(name: str, options: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
     """Whether a change of *name* needs a new container: some limits can be set, but not lifted, in place."""
     update = TABLE[name].update
-    if name == "network_mode":
-        return netmode.mode(options) != netmode.mode(recorded)  # or it says what was meant already
     return bool(update == RECREATE or (update == LIMITS and not can_change(name, options, recorded)))
 
 

@@ -22,6 +22,7 @@ import stat
 
 from ..kernel.files import fsync_directory, locked, read_bytes, write_atomic
 from ..statedir import StateDir
+from . import netmode
 from .errors import ContainerError
 from .spec import VERSION
 
@@ -110,6 +111,7 @@ def load_directory(path: str) -> Record | None:
             obj=path,
             hint="Use that version or a later one",
         )
+    netmode.settle(spec)
     return Record(path, spec)
 
 

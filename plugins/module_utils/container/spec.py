@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-VERSION = 1
+VERSION = 2  # in 1 a container without network_mode, networks and ports had no network (netmode.settle)
 
 
 def new_spec(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DIRECTORIES = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
 ENVIRONMENT = "AGENTLESS_OCI_CNI_PATH"  # further directories, before those, separated by colons
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_FIREWALL, _RULES = "firewall", "iptables"
 _TIMEOUT = 90.0  # seconds: the dhcp plugin may wait for its server
 _TRY_AGAIN = 11  # the specification's code for what passes by itself
 _ATTEMPTS = 3
@@ -70,22 +71,37 @@ def find(kind: str, places: Sequence[str]) -> str:
             path = os.path.join(place, kind)
             if os.path.isfile(path) and os.access(path, os.X_OK):
                 return path
+    from . import package
+
     raise NetworkError(
         f"the CNI plugin {kind!r} is not on this host (looked in {', '.join(places)})",
         step="plugins",
         obj=kind,
-        hint="Install the package containernetworking-plugins, as the role agentless.oci.host does with host_networks,"
-        f" or name the plugin's directory in the environment variable {ENVIRONMENT}",
+        hint=f"{package.advice()}, or name the plugin's directory in the environment variable {ENVIRONMENT}",
     )
 
 
 def check_plugins(conflist: Mapping[str, Any], places: Sequence[str]) -> None:
-    """Raise NetworkError unless every plugin of *conflist* is there, that of its address management too."""
+    """Raise NetworkError unless every plugin of *conflist* is there, that of its address management too.
+
+    And the program that those of a bridge of ours make their rules with.
+    """
     for plugin in conflist["plugins"]:
         find(plugin["type"], places)
         ipam = plugin.get("ipam")
         if isinstance(ipam, dict) and ipam.get("type"):
             find(ipam["type"], places)
+    rules = any(
+        plugin["type"] == _FIREWALL and plugin.get("backend", _RULES) == _RULES for plugin in conflist["plugins"]
+    )
+    if rules and not any(os.access(f"{place}/{_RULES}", os.X_OK) for place in _PATH.split(":")):
+        raise NetworkError(
+            f"the program {_RULES} is not on this host (looked in {_PATH.replace(':', ', ')}), and the CNI plugin"
+            f" {_FIREWALL} needs it",
+            step="plugins",
+            obj=_RULES,
+            hint=f"Install the package {_RULES}, as the role agentless.oci.host does",
+        )
 
 
 def add(conflist: Mapping[str, Any], call: Call, each: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

@@ -8,8 +8,6 @@ What we have to remember of a network lies in its conflist under :data:`OURS`, w
 
 from __future__ import annotations
 
-import ipaddress
-
 from .errors import NetworkError
 
 TYPE_CHECKING = False
@@ -26,7 +24,7 @@ MODES = {
 _LONGEST = 15  # IFNAMSIZ less the NUL, linux/if.h
 _CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _RESERVED = ("none", "host", "default", "private")
-_DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
+_DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")  # of IPv4, of IPv6
 
 
 def check_name(name: str) -> None:
@@ -40,51 +38,6 @@ def check_name(name: str) -> None:
         )
     if name in _RESERVED:
         raise NetworkError(f"{name!r} is a network_mode and cannot be the name of a network", step="options", obj=name)
-
-
-def subnet(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    """A subnet with room for a gateway and a container. Raises NetworkError."""
-    try:
-        found = ipaddress.ip_network(text)
-    except ValueError as error:
-        raise NetworkError(f"subnet {text!r}: {error}", step="options", obj=text) from error
-    if found.num_addresses < 4:
-        raise NetworkError(f"subnet {text} has no room for a gateway and a container", step="options", obj=text)
-    return found
-
-
-def address_range(where: str, gateway: str, ip_range: str) -> dict[str, str]:
-    """A range of host-local: *where* is its subnet, *gateway* ("" for the first address) and *ip_range* in it.
-
-    Raises NetworkError.
-    """
-    net = subnet(where)
-    made = {"subnet": str(net), "gateway": str(net[1])}
-    if gateway:
-        made["gateway"] = str(_inside(net, gateway, "gateway"))
-    if ip_range:
-        try:
-            part = ipaddress.ip_network(ip_range)
-        except ValueError as error:
-            raise NetworkError(f"ip_range {ip_range!r}: {error}", step="options", obj=ip_range) from error
-        if part.version != net.version or not (part[0] in net and part[-1] in net):
-            raise NetworkError(f"ip_range {part} does not lie in the subnet {net}", step="options", obj=ip_range)
-        first, last = part[0], part[-1]
-        made["rangeStart"] = str(first + 1 if first == net[0] else first)
-        made["rangeEnd"] = str(last - 1 if last == net[-1] else last)
-    return made
-
-
-def _inside(
-    net: ipaddress.IPv4Network | ipaddress.IPv6Network, text: str, what: str
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError as error:
-        raise NetworkError(f"{what} {text!r}: {error}", step="options", obj=text) from error
-    if address not in net or address in (net[0], net[-1] if net.version == 4 else net[0]):
-        raise NetworkError(f"{what} {address} is not an address of a host in {net}", step="options", obj=text)
-    return address
 
 
 def make(
@@ -105,8 +58,8 @@ def make(
     """The conflist of a network with the addresses of *ranges*; *leases* is host-local's directory."""
     ipam: dict[str, Any] = {"type": "host-local", "dataDir": leases, "ranges": [[entry] for entry in ranges]}
     if not internal:
-        families = {ipaddress.ip_network(entry["subnet"]).version for entry in ranges}
-        ipam["routes"] = [{"dst": _DEFAULT_ROUTES[0 if family == 4 else 1]} for family in sorted(families)]
+        families = {":" in entry["subnet"] for entry in ranges}
+        ipam["routes"] = [{"dst": _DEFAULT_ROUTES[family]} for family in sorted(families)]
     first: dict[str, Any] = {"type": driver, "capabilities": {"ips": True, "mac": True}, "ipam": ipam}
     plugins = [first]
     if driver == BRIDGE:
@@ -204,42 +157,16 @@ def without_default_route(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "plugins": plugins}
 
 
-def usable_addresses(document: Mapping[str, Any], addresses: list[str]) -> list[str]:
-    """*addresses*, if the network has a place for all of them still; else none."""
-    try:
-        check_addresses(document, addresses)
-    except NetworkError:
-        return []
-    return list(addresses)
+def without_idle_plugins(document: Mapping[str, Any], *, ports: bool) -> dict[str, Any]:
+    """A network of ours less the plugins that have nothing to do for one container; *ports* says it publishes some.
 
-
-def check_addresses(document: Mapping[str, Any], addresses: list[str]) -> None:
-    """Raise NetworkError where the network has no place for a container's fixed *addresses*."""
-    name = document["name"]
-    if addresses and not has_capability(document, "ips"):
-        raise NetworkError(
-            f"network {name} has no plugin that takes fixed addresses (capability ips)",
-            step="networks",
-            obj=name,
-            hint="Leave the address out",
-        )
-    ranges = ranges_of(document)
-    for text in addresses if ranges else ():
-        address = ipaddress.ip_address(text)
-        for entry in ranges:
-            net = ipaddress.ip_network(entry["subnet"])
-            if address in net:
-                if str(address) == entry.get("gateway", str(net[1])):
-                    raise NetworkError(f"network {name}: {address} is its gateway's address", step="networks", obj=name)
-                _inside(net, text, f"network {name}: address")
-                low, high = (entry.get("rangeStart", str(net[1])), entry.get("rangeEnd", str(net[-1])))
-                if not ipaddress.ip_address(low) <= address <= ipaddress.ip_address(high):  # type: ignore[operator]
-                    raise NetworkError(
-                        f"network {name}: {address} is outside of its range {low} to {high}", step="networks", obj=name
-                    )
-                break
-        else:
-            subnets = " and ".join(str(entry["subnet"]) for entry in ranges)
-            raise NetworkError(
-                f"network {name}: {address} does not lie in its subnet {subnets}", step="networks", obj=name
-            )
+    Each is a program to be started, twice in a container's life, and portmap looks for rules that were never made.
+    """
+    if not ours(document) or ours(document).get("raw"):
+        return dict(document)
+    kept = []
+    for plugin in document["plugins"]:
+        named = set(plugin) - {"type", "capabilities", "snat"}
+        if plugin["type"] not in ("portmap", "tuning") or named or (plugin["type"] == "portmap" and ports):
+            kept.append(plugin)
+    return {**document, "plugins": kept}

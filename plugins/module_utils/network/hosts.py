@@ -28,11 +28,14 @@ _BEGIN, _END = b"# containers of its networks:\n", b"# end of these\n"
 def refresh(state: StateDir, networks: Iterable[str]) -> None:
     """Write the hosts files of all containers that are connected to one of *networks*."""
     wanted = set(networks)
+    if not wanted:
+        return
     with locked(state.lock_path("network", "hosts")):  # whoever writes last has seen everybody
         known = record.live(state)
+        told = Told(known.values())
         for directory, document in known.items():
             if any(entry["wanted"]["network"] in wanted for entry in document["attachments"]):
-                write(os.path.join(directory, "etc/hosts"), lines(document, known.values()))
+                write(os.path.join(directory, "etc/hosts"), told.lines(document))
 
 
 def forget(directory: str) -> None:
@@ -40,17 +43,35 @@ def forget(directory: str) -> None:
     write(os.path.join(directory, "etc/hosts"), [])
 
 
-def lines(document: Mapping[str, Any], everybody: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What the container of *document* is told: itself first, then who shares a network with it, by name."""
-    own = [entry["wanted"]["network"] for entry in document["attachments"]]
-    known = (other for other in everybody if other["name"] != document["name"] and not other.get("silent"))
-    others = sorted(known, key=_name)
+class Told:
+    """What the containers with the records *everybody* are told of each other.
+
+    On a network with many all are told nearly the same, which is put together once.
+    """
+
+    def __init__(self, everybody: Iterable[Mapping[str, Any]]) -> None:
+        self.others = sorted((document for document in everybody if not document.get("silent")), key=_name)
+        self._blocks: dict[frozenset[str], list[tuple[str, list[str]]]] = {}
+
+    def lines(self, document: Mapping[str, Any]) -> list[str]:
+        """What the container of *document* is told: itself first, then who shares a network with it, by name."""
+        own = frozenset(entry["wanted"]["network"] for entry in document["attachments"])
+        if own not in self._blocks:
+            self._blocks[own] = [(_name(other), _lines(other, own)) for other in self.others]
+        found = _lines(document, own)
+        for name, block in self._blocks[own]:
+            if name != document["name"]:
+                found += block
+        return found
+
+
+def _lines(document: Mapping[str, Any], networks: frozenset[str]) -> list[str]:
+    """The addresses of a container on *networks*, and its names."""
     found = []
-    for member in [document, *others]:
-        for entry in member["attachments"]:
-            if entry["wanted"]["network"] in own:
-                names = [*member["names"], *entry["wanted"]["aliases"]]
-                found += [f"{address}\t{' '.join(dict.fromkeys(names))}" for address in record.addresses(entry)]
+    for entry in document["attachments"]:
+        if entry["wanted"]["network"] in networks:
+            names = [*document["names"], *entry["wanted"]["aliases"]]
+            found += [f"{address}\t{' '.join(dict.fromkeys(names))}" for address in record.addresses(entry)]
     return found
 
 

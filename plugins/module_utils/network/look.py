@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
-from ..kernel.rtnetlink import Rtnetlink
-from . import namespace, record
+import _socket
+import os
+
+from ..kernel import constants as c
+from ..kernel import syscalls
+from . import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +25,9 @@ def lost(directory: str, pid: int) -> str:
     document = record.load(directory)
     if document is None or document["boot"] != record.boot_id() or not document["namespace"]:
         return "it had no network namespace"
-    if not namespace.is_alive(document["namespace"]):
+    if not is_alive(document["namespace"]):
         return "its network namespace was gone"
-    if not namespace.is_of(document["namespace"], pid):
+    if not _is_of(document["namespace"], pid):
         return "it was in another network namespace"
     return ""
 
@@ -48,12 +52,26 @@ def disconnected(directory: str, wanted: list[dict[str, Any]]) -> str:
 def missing(entry: dict[str, Any]) -> str:
     """The first interface of an attachment that is not on the host any more; "" when all are there."""
     result = entry["result"] or {}
-    names = [interface.get("name") for interface in result.get("interfaces", ()) if not interface.get("sandbox")]
-    if not any(names):
-        return ""
-    link = Rtnetlink()
+    for interface in result.get("interfaces", ()):
+        if not interface.get("sandbox") and interface.get("name"):
+            try:
+                _socket.if_nametoindex(interface["name"])
+            except OSError:
+                return str(interface["name"])
+    return ""
+
+
+def is_alive(path: str) -> bool:
+    """Whether a namespace is kept at *path*."""
     try:
-        there = {found.name for found in link.links().values()}
-    finally:
-        link.close()
-    return next((str(name) for name in names if name and name not in there), "")
+        return syscalls.fs_type(path) == c.NSFS_MAGIC
+    except OSError:
+        return False
+
+
+def _is_of(path: str, pid: int) -> bool:
+    """Whether process *pid* runs in the namespace kept at *path*."""
+    try:
+        return os.path.samestat(os.stat(path), os.stat(f"/proc/{pid}/ns/net"))
+    except OSError:
+        return False

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..kernel.idmap import Maps
     from ..statedir import StateDir
 
-_NSFS_MAGIC = 0x6E736673  # linux/magic.h
 _LOOPBACK = 1  # its index, in every namespace
 
 
@@ -73,7 +72,7 @@ def keep(state: StateDir, path: str, source: str) -> None:
     except OSError as error:
         raise NetworkError.of(error, f"network namespace {source}", step="namespace", obj=source) from error
     try:
-        if syscalls.fs_type(fd) != _NSFS_MAGIC:
+        if syscalls.fs_type(fd) != c.NSFS_MAGIC:
             raise NetworkError(f"{source} is not a network namespace", step="namespace", obj=source)
         _keep(state, path, lambda place: _bind(f"/proc/self/fd/{fd}", place))
     finally:
@@ -95,22 +94,6 @@ def remove(state: StateDir, path: str) -> None:
                 if _is_mounted(directory):
                     syscalls.umount2(directory, c.MNT_DETACH)
                 os.rmdir(directory)
-
-
-def is_alive(path: str) -> bool:
-    """Whether a namespace is kept at *path*."""
-    try:
-        return syscalls.fs_type(path) == _NSFS_MAGIC
-    except OSError:
-        return False
-
-
-def is_of(path: str, pid: int) -> bool:
-    """Whether process *pid* runs in the namespace kept at *path*."""
-    try:
-        return os.path.samestat(os.stat(path), os.stat(f"/proc/{pid}/ns/net"))
-    except OSError:
-        return False
 
 
 def _lock(state: StateDir) -> str:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 
 from ..kernel.files import fsync_directory, locked, read_text, write_atomic
-from . import cni, conflist, subnets
+from . import conflist
 from .errors import NetworkError
 
 TYPE_CHECKING = False
@@ -79,7 +80,9 @@ def ensure(state: StateDir, name: str) -> dict[str, Any]:
 
 def default(state: StateDir) -> dict[str, Any]:
     """The default network as it would be made now. Raises NetworkError."""
-    ranges = [conflist.address_range(subnets.choose(taken(state), default=True), "", "")]
+    from . import addresses, subnets
+
+    ranges = [addresses.address_range(subnets.choose(taken(state), default=True), "", "")]
     return conflist.make(
         DEFAULT,
         conflist.BRIDGE,
@@ -111,6 +114,8 @@ def bridges(state: StateDir) -> list[str]:
 
 def taken(state: StateDir, but: str = "") -> list[Any]:
     """The subnets that a new network must keep away from: ours (less *but*'s), others' and what is routed."""
+    from . import subnets
+
     found: list[Any] = []
     for name in names(state):
         document = load(state, name)
@@ -119,11 +124,14 @@ def taken(state: StateDir, but: str = "") -> list[Any]:
     return [*found, *subnets.of_others(), *subnets.of_routes()]
 
 
+@functools.cache
 def version(driver: str) -> str:
     """The version to write a conflist in: plugins before 1.0, which some distributions have, speak older ones only.
 
     Raises NetworkError when the plugin is not there, or speaks none that we know.
     """
+    from . import cni
+
     spoken = cni.versions(driver, cni.directories())
     for candidate in _VERSIONS:
         if candidate in spoken:

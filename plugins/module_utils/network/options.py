@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 
-from . import conflist, networks, subnets
+from . import addresses, conflist, networks, subnets
 from .errors import NetworkError
 
 TYPE_CHECKING = False
@@ -172,20 +172,20 @@ def _ranges(state: StateDir, parameters: Mapping[str, Any], before: list[dict[st
             )
         v4 = parameters.get("subnet") or _known(before, 4)
         v4 = v4 or subnets.choose(networks.taken(state, parameters["name"]), default=False)
-        if conflist.subnet(v4).version == 6:
+        if addresses.subnet(v4).version == 6:
             raise _wrong(f"subnet: {v4} is of IPv6", hint="Give it as subnet_v6")
         given.append((v4, parameters.get("gateway") or "", parameters.get("ip_range") or ""))
         if parameters.get("ipv6") or parameters.get("subnet_v6"):
             v6 = parameters.get("subnet_v6") or _known(before, 6)
             v6 = v6 or subnets.choose_v6(networks.taken(state, parameters["name"]))
-            if conflist.subnet(v6).version == 4:
+            if addresses.subnet(v6).version == 4:
                 raise _wrong(f"subnet_v6: {v6} is of IPv4", hint="Give it as subnet")
             given.append((v6, parameters.get("gateway_v6") or "", ""))
-    return [conflist.address_range(*entry) for entry in given]
+    return [addresses.address_range(*entry) for entry in given]
 
 
 def _known(ranges: list[dict[str, Any]], version: int) -> str:
-    found = [entry["subnet"] for entry in ranges if conflist.subnet(entry["subnet"]).version == version]
+    found = [entry["subnet"] for entry in ranges if addresses.subnet(entry["subnet"]).version == version]
     return str(found[0]) if found else ""
 
 
@@ -197,7 +197,7 @@ def _check_overlaps(state: StateDir, name: str, ranges: list[dict[str, str]], dr
             continue
         for net in subnets.of_conflist(document):
             for entry in ranges:
-                mine = conflist.subnet(entry["subnet"])
+                mine = addresses.subnet(entry["subnet"])
                 if mine.version == net.version and mine.overlaps(net):
                     raise _wrong(f"subnet {mine} overlaps {net} of network {other}", hint="Declare another subnet")
 

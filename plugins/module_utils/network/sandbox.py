@@ -12,9 +12,9 @@ import contextlib
 import os
 
 from ..kernel.files import locked
-from . import bridge, cni, conflist, hosts, namespace, networks, ports, record
+from . import addresses, bridge, cni, conflist, hosts, namespace, networks, ports, record
 from .errors import NetworkError
-from .look import missing
+from .look import is_alive, missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,16 +152,12 @@ class Sandbox:
             if not want["default"]:
                 network = conflist.without_default_route(network)
             cni.check_plugins(network, places)
-            entry["conflist"] = network
-            with locked(self.state.lock_path("network", "ports")):
-                if want["ports"]:
-                    others = [found for path, found in record.live(self.state).items() if path != self.directory]
-                    used = ports.used_by(others)
-                    entry["runtime"]["portMappings"] = ports.choose(want["ports"], used, kept.get("ports", ()))
-                self.document["directories"] = places
+            entry["conflist"] = conflist.without_idle_plugins(network, ports=bool(want["ports"]))
+            self.document["directories"] = places
+            with self._ports_chosen(entry, kept):
                 self.document["attachments"].append(entry)
                 record.save(self.directory, self.document)
-        fixed = want["ips"] or conflist.usable_addresses(network, kept.get("ips", []))
+        fixed = want["ips"] or addresses.usable_addresses(network, kept.get("ips", []))
         try:
             self._add(entry, fixed, lock)
         except NetworkError:
@@ -169,6 +165,18 @@ class Sandbox:
             # something here that nobody remembers, and what was taken back just now was that.
             self._add(entry, want["ips"], lock)
         record.save(self.directory, self.document)
+
+    @contextlib.contextmanager
+    def _ports_chosen(self, entry: dict[str, Any], kept: dict[str, Any]) -> Iterator[None]:
+        """Have ports of the host in *entry* that nobody else gets before this is recorded; *kept* it had before."""
+        wanted = entry["wanted"]["ports"]
+        if not wanted:
+            yield
+            return
+        with locked(self.state.lock_path("network", "ports")):
+            others = [found for path, found in record.live(self.state).items() if path != self.directory]
+            entry["runtime"]["portMappings"] = ports.choose(wanted, ports.used_by(others), kept.get("ports", ()))
+            yield
 
     def _add(self, entry: dict[str, Any], fixed: list[str], lock: int) -> None:
         entry["runtime"].pop("ips", None)
@@ -226,6 +234,6 @@ class Sandbox:
 
     def _call(self, entry: dict[str, Any], lock: int) -> cni.Call:
         kept = self.document["namespace"]
-        path = kept if kept and namespace.is_alive(kept) else ""
+        path = kept if kept and is_alive(kept) else ""
         places = [*self.document["directories"], *cni.directories()]
         return cni.Call(self.id, path, entry["interface"], entry["runtime"], list(dict.fromkeys(places)), lock)

@@ -105,6 +105,8 @@ def missing() -> str:
 class NetHost(Host):
     """What a task sees, on a host of its own."""
 
+    network_mode = None
+
     def __init__(self, root: str, rootfs: str) -> None:
         self.environment = {"PATH": os.environ["PATH"]}  # of every task
         self._boot(root)

@@ -37,7 +37,7 @@ def imported(host, **given):
     """The task's actions, the modules of the core it has imported, and all."""
     core = os.path.dirname(os.path.dirname(os.path.abspath(records.__file__)))
     parameters = json.dumps(host.parameters(image=IMAGE, command=WAIT, **given))
-    argv = [sys.executable, "-I", "-S", "-c", IMPORTED, core]
+    argv = host.enter(sys.executable, "-I", "-S", "-c", IMPORTED, core)
     return json.loads(subprocess.run(argv, input=parameters, check=True, capture_output=True, text=True).stdout)
 
 
@@ -58,6 +58,16 @@ def test_with_volumes_and_secrets_nothing_more_is_imported_that_is_costly(host):
     assert actions == []
     assert set(core) & {*COSTLY, "runtime.copyup", "kernel.idmap", "kernel.removal"} == set()
     assert set(everything) & {"shutil", "socket", "base64", "subprocess", "tempfile"} == set()
+
+
+def test_on_a_network_nothing_more_is_imported_than_what_looks_at_it(net):
+    assert imported(net, published_ports=["8080:80"])[0] == ["created container web", "started"]
+    actions, core, everything = imported(net, published_ports=["8080:80"])
+    assert actions == []
+    looking = {"network", "network.conflist", "network.errors", "network.look", "network.networks", "network.record"}
+    assert {name for name in core if name.startswith("network")} == looking
+    assert set(core) & {*COSTLY, "kernel.rtnetlink"} == set()
+    assert set(everything) & {"socket", "ipaddress", "subprocess"} == set()
 
 
 @pytest.mark.parametrize("mode", ["none", "host"])

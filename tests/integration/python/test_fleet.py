@@ -17,9 +17,10 @@ import pytest
 from ansible_collections.agentless.oci.plugins.module_utils import entry
 from ansible_collections.agentless.oci.plugins.module_utils.container import fleet
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+from ansible_collections.agentless.oci.plugins.module_utils.network import cni
 from conftest import IMAGE, WAIT
 
-DEFAULTS = {"image": IMAGE, "command": WAIT, "force_kill": True}
+DEFAULTS = {"image": IMAGE, "command": WAIT, "force_kill": True, "network_mode": "none"}
 # One task in a process of its own, its parameters from stdin: what can be killed.
 TASK = """
 import json, sys
@@ -56,6 +57,15 @@ def by_name(result):
 
 def states(result):
     return {name: one["container"].get("State", {}).get("Status") for name, one in by_name(result).items()}
+
+
+def test_without_plugins_nothing_of_a_set_is_begun(host, monkeypatch):
+    monkeypatch.setattr(cni, "DIRECTORIES", (host.root,))
+    some = {"image": "localhost:1/no/registry:1", "command": WAIT}
+    for check in (True, False):
+        with pytest.raises(Error, match=r"a, b: the CNI plugin 'bridge' is not on this host.*network_mode: none"):
+            fleet.Fleet(parameters(host, {"name": "a"}, {"name": "b"}, defaults=some), check_mode=check).run()
+    assert not os.path.exists(host.state.containers)
 
 
 def test_a_volume_that_several_want_is_made_once_and_filled_once(host):

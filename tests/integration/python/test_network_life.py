@@ -26,22 +26,68 @@ def asked(net, address, port, kind="tcp"):
 
 
 def test_two_containers_find_each_other_by_name_and_reach_each_other(net):
-    made = net.run(command=WAIT, network_mode="bridge")
+    """As they do with Docker, without a word of networks in their tasks; and what is outside of the network."""
+    net.sh("ip addr add 198.51.100.1/32 dev lo")
+    made = net.run(command=WAIT)
+    assert made["actions"] == ["created container web", "started"]
     one = made["container"]
-    other = net.run(name="db", command=server("from-db"), network_mode="bridge", hostname="dbhost")["container"]
+    other = net.run(name="db", command=server("from-db"), hostname="dbhost")["container"]
     settings = one["NetworkSettings"]
+    assert one["HostConfig"]["NetworkMode"] == "bridge"
     assert settings["IPAddress"].startswith("10.90.0.")
     assert settings["Gateway"] == "10.90.0.1"
     pid, there = one["State"]["Pid"], other["State"]["Pid"]
     for name in ("db", "dbhost", other["Id"][:12]):  # it listens again a moment after each answer
         net.until(lambda name=name: net.inside(pid, f"nc -w 2 {name} 80", check=False).strip() == "from-db")
     assert "1 packets received" in net.inside(there, "ping -c 1 -W 2 web")
-    again = net.run(command=WAIT, network_mode="bridge")
-    assert (again["actions"], again["diff"]) == ([], {"before": {}, "after": {}})
+    assert "1 packets received" in net.inside(there, "ping -c 1 -W 2 198.51.100.1")
+    for given in ({}, {"network_mode": "bridge"}):
+        again = net.run(command=WAIT, **given)
+        assert (again["actions"], again["diff"]) == ([], {"before": {}, "after": {}})
     net.task(name="db", state="absent")
     assert "db" not in net.inside(pid, "cat /etc/hosts").split()
     net.task(state="absent")
     assert net.traces() == []
+
+
+def test_a_host_without_plugins_says_so_before_anything_is_done(net):
+    net.sh("mount -t tmpfs none /usr/lib/cni")
+    nowhere = {"image": "localhost:1/no/registry:1", "command": WAIT}  # which is not asked
+    for given, others in (({}, "none, or host,"), ({"published_ports": ["80"]}, "host")):
+        for check in (True, False):
+            with pytest.raises(Error, match="the CNI plugin 'bridge' is not on this host") as caught:
+                net.task(check=check, **nowhere, **given)
+            assert "as the role agentless.oci.host does" in caught.value.hint
+            assert caught.value.hint.endswith(f"a container with network_mode: {others} does without")
+    assert not os.path.exists(net.state.networks)
+    assert net.run(command=WAIT, network_mode="none")["changed"]
+    with pytest.raises(Error, match="the CNI plugin 'bridge' is not on this host"):
+        net.run(command=WAIT)
+    assert net.status()["Running"]
+    net.sh("umount /usr/lib/cni")
+    assert net.run(command=WAIT)["actions"] == ["replaced container web (network_mode)", "started"]
+
+
+def test_one_that_was_made_when_it_was_not_the_default_stays_as_it_was(net):
+    made = net.run(command=WAIT, network_mode="none")["container"]
+    path = os.path.join(net.root, "containers", "web", "spec.json")
+    with open(path, encoding="utf-8") as file:
+        spec = json.load(file)
+    spec["version"] = 1
+    del spec["options"]["network_mode"]  # as it was recorded then
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(spec, file)
+    assert net.run(command=WAIT)["actions"] == []
+    assert net.run(command=WAIT, memory="64m")["actions"] == ["updated memory"]
+    assert net.pid() == made["State"]["Pid"]
+    again = net.task(restart=True)["container"]
+    assert again["HostConfig"]["NetworkMode"] == "none"
+    assert net.inside(again["State"]["Pid"], "ls /sys/class/net").split() == ["lo"]
+    done = net.run(command=server("new"), memory="64m")
+    assert done["actions"] == ["replaced container web (command, network_mode)", "started"]
+    assert done["diff"]["before"]["network_mode"] == "none"
+    assert asked(net, net.address(), 80) == "new"
+    assert net.run(command=server("new"), memory="64m")["actions"] == []
 
 
 def test_a_published_port_is_reached_from_the_host(net):
@@ -216,15 +262,15 @@ def test_a_replacement_that_nobody_on_the_network_notices(net, tmp_path):
 
 def test_mode_changes_replace_it(net):
     net.run(command=WAIT)
-    assert net.run(command=WAIT, published_ports=["8080:80"])["actions"] == [
+    assert net.run(command=WAIT, published_ports=["8080:80"])["actions"] == ["updated published_ports"]
+    assert net.run(command=WAIT, network_mode="none")["actions"] == [
         "replaced container web (network_mode)",
         "started",
     ]
-    assert net.run(command=WAIT, published_ports=["8080:80"], network_mode="bridge")["actions"] == [
-        "updated network_mode"
-    ]
-    assert net.run(command=WAIT)["actions"] == ["replaced container web (network_mode)", "started"]
     assert net.traces() == []
+    with pytest.raises(Error, match="published_ports and network_mode: none contradict"):
+        net.task(published_ports=["8080:80"])
+    assert net.run(command=WAIT)["actions"] == ["replaced container web (network_mode)", "started"]
 
 
 def test_files_of_etc(net):
@@ -255,7 +301,7 @@ def test_a_restart_keeps_the_address(net):
     assert made["NetworkSettings"]["IPAddress"] in text
     assert "\tdb " in text
     assert net.run(command=command, published_ports=["8080:80"], restart_policy="always")["actions"] == []
-    restarted = net.task(restart=True)
+    restarted = net.task(restart=True, force_kill=True)  # it would take its time
     assert restarted["actions"] == ["restarted"]
     assert restarted["container"]["NetworkSettings"]["IPAddress"] == made["NetworkSettings"]["IPAddress"]
 

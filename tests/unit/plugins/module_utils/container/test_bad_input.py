@@ -69,10 +69,10 @@ WRONG = [
     ({"stop_timeout": -1}, "stop_timeout: -1 is not from 0"),
     # namespaces
     ({"pid_mode": "container:"}, "pid_mode: 'container:' names no container"),
-    ({"ipc_mode": "none"}, "ipc_mode: 'none' is not supported"),
     ({"pid_mode": "container:db", "init": True}, "init: true", "pid_mode: container:db"),
     ({"pid_mode": "container:db", "userns_mode": "private"}, "pid_mode: container:db", "userns_mode: private"),
     ({"ipc_mode": "container:db"}, "ipc_mode: 'container:db' is not supported"),
+    ({"ipc_mode": "none"}, "ipc_mode: 'none' is not supported"),
     ({"uts": "host", "hostname": "web"}, "hostname", "uts: host"),
     ({"uts": "host", "domainname": "example.com"}, "domainname", "uts: host"),
     ({"userns_mode": "private", "pid_mode": "host"}, "pid_mode: host", "userns_mode: private"),
@@ -148,7 +148,10 @@ WRONG = [
     ({"etc_hosts": {"db": "there"}}, "etc_hosts: 'there' is not an IP address"),
     ({"etc_hosts": {"db": "10.0.0.1"}, "no_hosts": True}, "etc_hosts", "no_hosts: true"),
     ({"etc_hosts": {"db": "10.0.0.1"}, "volumes": ["/h:/etc/hosts"]}, "etc_hosts", "volumes: /etc/hosts"),
-    ({"etc_hosts": {"x": "host-gateway"}}, "etc_hosts: host-gateway", "network_mode: none"),
+    (
+        {"etc_hosts": {"x": "host-gateway"}, "network_mode": "none"},
+        "etc_hosts: host-gateway", "network_mode: none",
+    ),
     # files
     ({"volumes": ["/a:/x", "/b:/x"]}, "volumes: /x is given twice"),
     ({"volumes": ["/a:/x:rx"]}, "volumes:", "'rx'"),
@@ -226,6 +229,8 @@ def test_there_are_many_of_them():
         {"capabilities": ["ALL"], "cap_drop": ["ALL"]},
         {"restart_policy": "on-failure:3", "restart_retries": 3},
         {"network_mode": "host", "hostname": "x"},
+        {"etc_hosts": {"x": "host-gateway"}, "mac_address": "02:00:00:00:00:01", "sysctls": {"net.x": "1"}},
+        {"userns_mode": "private", "dns_servers": ["192.0.2.1"], "published_ports": ["80"]},
         {"network_mode": "bridge", "networks": [NET], "published_ports": ["80:80", "80:80/udp", "127.0.0.1:81:80"]},
         {"paused": True, "state": "present"},
         {"volumes": ["/a:/x"], "mounts": [{**BIND, "target": "/y"}], "tmpfs": ["/z"]},

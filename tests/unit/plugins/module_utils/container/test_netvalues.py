@@ -108,7 +108,8 @@ def test_wrong_networks(entry):
 @pytest.mark.parametrize(
     ("options", "kind", "mode"),
     [
-        ({}, netvalues.DEFAULT_MODE, netvalues.DEFAULT_MODE),
+        ({}, "networks", "bridge"),
+        ({"network_mode": "none"}, "none", "none"),
         ({"published_ports": ["::80/tcp"]}, "networks", "bridge"),
         ({"networks": [{"name": "a"}]}, "networks", "bridge"),
         ({"network_mode": "host"}, "host", "host"),
@@ -123,6 +124,9 @@ def test_kinds(options, kind, mode):
 @pytest.mark.parametrize(
     ("options", "networks"),
     [
+        ({}, ["bridge"]),
+        ({"network_mode": "none"}, []),
+        ({"mac_address": "02:00:00:00:00:01"}, ["bridge"]),
         ({"network_mode": "bridge"}, ["bridge"]),
         ({"network_mode": "bridge", "networks": [{"name": "a"}]}, ["a"]),
         ({"network_mode": "b", "networks": [{"name": "a"}, {"name": "b"}]}, ["b", "a"]),
@@ -154,7 +158,12 @@ def test_all_exposed_ports():
         ({"network_mode": "container:x", "dns_servers": ["192.0.2.1"]}, "dns_servers", "container:x"),
         ({"network_mode": "container:x", "sysctls": {"net.x": "1"}}, "sysctls: net.x", "container:x"),
         ({"network_mode": "ns:/n", "userns_mode": "private"}, "network_mode: ns:/n", "userns_mode: private"),
-        ({"etc_hosts": {"a": "host-gateway"}}, "etc_hosts: host-gateway", "network_mode: none"),
+        (
+            {"network_mode": "none", "etc_hosts": {"a": "host-gateway"}},
+            "etc_hosts: host-gateway",
+            "network_mode: none",
+        ),
+        ({"network_mode": "none", "published_ports": ["::80/tcp"]}, "published_ports", "network_mode: none"),
         (
             {"mac_address": "02:00:00:00:00:01", "networks": [{"name": "a", "mac_address": "02:00:00:00:00:02"}]},
             "mac_address",
@@ -167,8 +176,3 @@ def test_contradictions_are_named(options, first, second):
         netchecks.check(options)
     assert first in caught.value.message
     assert second in caught.value.message
-
-
-def test_no_network_and_ports_in_one_task():
-    with pytest.raises(ContainerError, match="published_ports and network_mode: none"):
-        netchecks.check_declared({"network_mode": "none", "published_ports": ["::80/tcp"]})

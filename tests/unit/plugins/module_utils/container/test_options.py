@@ -197,7 +197,14 @@ def test_what_is_left_out_is_not_declared():
 
 def test_defaults_mean_the_same_as_leaving_out():
     declared = options.normalise(
-        {"network_mode": "none", "restart_policy": "no", "env": {}, "shm_size": "64m", "memory": "0", "entrypoint": []}
+        {
+            "network_mode": "bridge",
+            "restart_policy": "no",
+            "env": {},
+            "shm_size": "64m",
+            "memory": "0",
+            "entrypoint": [],
+        }
     )
     assert options.without_defaults(declared) == {"entrypoint": []}
 
@@ -217,7 +224,8 @@ def test_defaults_mean_the_same_as_leaving_out():
         ("command", ["a", "c"], ["a", "b", "c"], "allow_more_present", True),
         ("command", ["c", "a"], ["a", "b", "c"], "allow_more_present", False),
         ("memory", None, 5, "strict", False),
-        ("network_mode", None, "none", "strict", True),
+        ("network_mode", None, "bridge", "strict", True),
+        ("network_mode", None, "none", "strict", False),
     ],
 )
 def test_equal(name, desired, recorded, comparison, same):

@@ -7,9 +7,11 @@ import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.container import (
     comparing,
     mountset,
+    netmode,
     options,
     plan,
     resources,
+    spec,
 )
 from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
 from ansible_collections.agentless.oci.plugins.module_utils.container.observe import ABSENT, Observed
@@ -21,6 +23,7 @@ SAME = plan.Wanted("img:1", "sha256:1", "sha256:d1", ())
 OTHER = plan.Wanted("img:1", "sha256:2", "sha256:d2", ("pulled image img:1",))
 RUNNING = Observed("running", 10, 11, ())
 STOPPED = Observed("stopped", 0, 0, ())
+NET = {"name": "a"}
 KILLED = STOPPED._replace(killed=True)
 
 
@@ -31,8 +34,11 @@ def request(declared=None, state="started", image="img:1", comparisons=None, **m
     )
 
 
-def recorded(declared=None):
-    return {"options": options.without_defaults(options.normalise(declared or {})), "image": dict(IMAGE), "name": "web"}
+def recorded(declared=None, version=spec.VERSION):
+    canonical = options.without_defaults(options.normalise(declared or {}))
+    made = {"version": version, "options": canonical, "image": dict(IMAGE), "name": "web"}
+    netmode.settle(made)  # as it is when it is read
+    return made
 
 
 def texts(made):
@@ -85,12 +91,50 @@ def test_states(state, before, observed, actions):
         ({"env": {"A": "1"}}, {}, ["replaced container web (env)", "started"]),
         ({"cpuset_cpus": "0"}, {"cpuset_cpus": "1"}, ["updated cpuset_cpus"]),
         ({"cpuset_cpus": "0"}, {}, ["replaced container web (cpuset_cpus)", "started"]),
-        ({}, {"network_mode": "none"}, []),
+        ({}, {"network_mode": "bridge"}, []),
+        ({}, {"network_mode": "none"}, ["replaced container web (network_mode)", "started"]),
+        ({"network_mode": "host"}, {}, ["replaced container web (network_mode)", "started"]),
+        ({}, {"published_ports": ["80:80"]}, ["updated published_ports"]),
         ({}, {"env": {}}, []),
     ],
 )
 def test_changes_of_a_running_container(before, declared, actions):
     assert texts(plan.plan(request(declared), recorded(before), RUNNING, SAME)) == actions
+
+
+@pytest.mark.parametrize(
+    ("before", "declared", "more", "actions", "mode"),
+    [
+        ({}, {}, {}, [], "none"),
+        ({}, {"network_mode": "none"}, {}, [], "none"),
+        ({}, {"memory": "5m"}, {}, ["updated memory"], "none"),
+        ({}, {"memory": "5m"}, {"image": ""}, ["updated memory"], "none"),
+        # A task says otherwise, by a mode or by what makes sense only with a network.
+        ({}, {"network_mode": "bridge"}, {}, ["replaced container web (network_mode)", "started"], "bridge"),
+        ({}, {"published_ports": ["80:80"]}, {}, ["replaced container web (network_mode)", "started"], "bridge"),
+        (
+            {},
+            {"networks": [NET]},
+            {"image": ""},
+            ["replaced container web (network_mode)", "started"],
+            "bridge",
+        ),
+        ({}, {"etc_hosts": {"h": "host-gateway"}}, {}, ["replaced container web (network_mode)", "started"], "bridge"),
+        # One that is replaced anyway is what a new one would be.
+        ({}, {"command": "ls"}, {}, ["replaced container web (command, network_mode)", "started"], "bridge"),
+        ({}, {"command": "ls"}, {"image": ""}, ["replaced container web (command)", "started"], "none"),
+        ({}, {}, {"recreate": True}, ["replaced container web (recreate, network_mode)", "started"], "bridge"),
+        # Networks and ports have always meant a bridge.
+        ({"published_ports": ["80:80"]}, {"published_ports": ["80:80"]}, {}, [], "bridge"),
+        ({"networks": [NET]}, {}, {}, ["updated networks"], "bridge"),
+    ],
+)
+def test_a_container_from_before_bridges_were_the_default(before, declared, more, actions, mode):
+    known = recorded(before, version=1)
+    made = plan.plan(request(declared, **more), known, RUNNING, SAME if more.get("image", "x") else None)
+    assert texts(made) == actions
+    assert netmode.mode(made.options if actions else known["options"]) == mode
+    assert ("network_mode" in made.before) is any("network_mode" in action for action in actions)
 
 
 def test_a_stopped_container_is_updated_and_started():
@@ -311,7 +355,7 @@ OBSERVED = st.sampled_from([RUNNING, STOPPED, Observed("running", 10, 0, ()), Ob
 
 def carried_out(made, observed):
     """What is recorded and observed after the plan has been carried out."""
-    after = {"options": made.options, "image": dict(IMAGE), "name": "web"}
+    after = {"version": spec.VERSION, "options": made.options, "image": dict(IMAGE), "name": "web"}
     for action in made.actions:
         if action.verb in ("start", "restart"):
             observed = RUNNING

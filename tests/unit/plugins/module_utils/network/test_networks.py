@@ -6,7 +6,15 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.network import conflist, hosts, options, subnets
+from ansible_collections.agentless.oci.plugins.module_utils.network import (
+    addresses,
+    cni,
+    conflist,
+    hosts,
+    options,
+    package,
+    subnets,
+)
 from ansible_collections.agentless.oci.plugins.module_utils.network import ports as host_ports
 from ansible_collections.agentless.oci.plugins.module_utils.network.errors import NetworkError
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
@@ -35,7 +43,7 @@ RANGES = [{"subnet": "10.91.7.0/24", "gateway": "10.91.7.1"}]
     ],
 )
 def test_ranges(given, made):
-    assert conflist.address_range(*given) == made
+    assert addresses.address_range(*given) == made
 
 
 @pytest.mark.parametrize(
@@ -51,7 +59,7 @@ def test_ranges(given, made):
 )
 def test_wrong_ranges(given, reason):
     with pytest.raises(NetworkError, match=reason):
-        conflist.address_range(*given)
+        addresses.address_range(*given)
 
 
 def made(**given):
@@ -82,8 +90,8 @@ def test_a_bridge_leads_out_and_an_internal_one_does_not():
 )
 def test_wrong_fixed_addresses(address, reason):
     with pytest.raises(NetworkError, match=reason):
-        conflist.check_addresses(made(), [address])
-    conflist.check_addresses(made(), ["10.91.7.2"])
+        addresses.check_addresses(made(), [address])
+    addresses.check_addresses(made(), ["10.91.7.2"])
 
 
 def test_a_raw_conflist():
@@ -173,3 +181,79 @@ def test_what_a_task_leaves_open_stays_as_it_is(tmp_path):
     again = options.desired(state, parameters(), {**before, "plugins": before["plugins"]})
     assert again["plugins"][0]["bridge"] == "aoci1"
     assert again["plugins"][0]["ipam"]["ranges"] == [[RANGES[0]]]
+
+
+@pytest.mark.parametrize(
+    ("document", "ports", "left"),
+    [
+        (made(), False, ["bridge", "firewall"]),
+        (made(), True, ["bridge", "portmap", "firewall"]),
+        (made(internal=True), False, ["bridge", "firewall"]),
+        (conflist.of_raw("x", {"plugins": made()["plugins"]}), False, ["bridge", "portmap", "firewall", "tuning"]),
+        ({**made(), conflist.OURS: None}, False, ["bridge", "portmap", "firewall", "tuning"]),
+    ],
+)
+def test_only_plugins_of_ours_that_do_nothing_are_left_out(document, ports, left):
+    found = conflist.without_idle_plugins(document, ports=ports)
+    assert [plugin["type"] for plugin in found["plugins"]] == left
+    assert {**found, "plugins": 0} == {**document, "plugins": 0}
+
+
+@pytest.mark.parametrize(
+    ("os_release", "name"),
+    [
+        ('PRETTY_NAME="Debian"\nID=debian\n', "containernetworking-plugins"),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "containernetworking-plugins"),
+        ("ID=alpine\n", "cni-plugins"),
+        ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', "cni-plugins"),
+        ("ID='endeavouros'\nID_LIKE='arch'\n", "cni-plugins"),
+        ("ID=nixos\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_package_of_a_distribution(os_release, name):
+    assert package.name(os_release) == name
+
+
+def test_what_is_missing_is_named_with_its_package(tmp_path, monkeypatch):
+    (tmp_path / "os-release").write_text("ID=arch\n")
+    monkeypatch.setattr(package, "_FILES", (str(tmp_path / "none"), str(tmp_path / "os-release")))
+    places = [str(tmp_path / "cni")]
+    (tmp_path / "cni").mkdir()
+    with pytest.raises(NetworkError, match="CNI plugin 'bridge' is not on this host") as caught:
+        cni.check_plugins(made(), places)
+    assert "Install the package cni-plugins, as the role agentless.oci.host does" in str(caught.value)
+    for name in ("bridge", "host-local", "portmap", "firewall", "tuning"):
+        (tmp_path / "cni" / name).touch(mode=0o755)
+    monkeypatch.setattr(cni, "_PATH", str(tmp_path))
+    with pytest.raises(NetworkError, match="program iptables is not on this host") as caught:
+        cni.check_plugins(made(), places)
+    assert "Install the package iptables" in str(caught.value)
+    (tmp_path / "cni" / "macvlan").touch(mode=0o755)
+    cni.check_plugins(conflist.make("lan", "macvlan", RANGES, parent="p0", leases="/l"), places)
+    (tmp_path / "iptables").touch(mode=0o755)
+    cni.check_plugins(made(), places)
+
+
+def document(name, *attachments, silent=False):
+    found = [
+        {
+            "wanted": {"network": network, "aliases": aliases},
+            "result": {"ips": [{"address": f"{address}/24"}]},
+        }
+        for network, address, *aliases in attachments
+    ]
+    return {"name": name, "names": [name, f"{name}-id"], "silent": silent, "attachments": found}
+
+
+def test_what_containers_are_told_of_each_other():
+    web = document("web", ("front", "10.0.0.2", "www"), ("back", "10.0.1.2"))
+    db, api = document("db", ("back", "10.0.1.3")), document("api", ("front", "10.0.0.3"))
+    newer = document("web", ("back", "10.0.1.9"), silent=True)
+    told = hosts.Told([web, db, newer, api])
+    assert told.lines(web) == [
+        "10.0.0.2\tweb web-id www", "10.0.1.2\tweb web-id", "10.0.0.3\tapi api-id", "10.0.1.3\tdb db-id",
+    ]  # fmt: skip
+    assert told.lines(db) == ["10.0.1.3\tdb db-id", "10.0.1.2\tweb web-id"]
+    assert told.lines(newer) == ["10.0.1.9\tweb web-id", "10.0.1.3\tdb db-id"]
+    assert told.lines(db) == ["10.0.1.3\tdb db-id", "10.0.1.2\tweb web-id"]
