@@ -11,6 +11,7 @@ brings the whole core, and all tasks of one version share one copy on the host.
 from __future__ import annotations
 
 from . import (
+    answer,
     corelink,
     corelock,
     entry,

@@ -76,45 +76,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: The images, those with names first, by name.
+  description:
+    - The images, those with names first, by name, each as RV(agentless.oci.oci_image#module:image). One that is
+      dangling has no names.
   returned: success
   type: list
   elements: dict
-  contains:
-    id:
-      description: Image id, the digest of its configuration. Equal ids run equally.
-      type: str
-      returned: always
-    digest:
-      description: Digest of its manifest, by which registries know it.
-      type: str
-      returned: always
-    names:
-      description: All its names on this host, in full. Empty if it is dangling.
-      type: list
-      elements: str
-      returned: always
-    size:
-      description: Bytes of its compressed layers and configuration.
-      type: int
-      returned: always
-    layers:
-      description: Digests of its uncompressed layers (diff ids), the lowest first.
-      type: list
-      elements: str
-      returned: always
-    config:
-      description: What its containers do by default, in the OCI specification's words (C(Cmd), C(Env) and so on).
-      type: dict
-      returned: always
-    created:
-      description: When it was built, an RFC 3339 time. Empty if its builder left that out.
-      type: str
-      returned: always
-    platform:
-      description: Operating system, architecture and variant.
-      type: str
-      returned: always
   sample:
     - id: sha256:9c2d3a8e7f0b1c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5
       digest: sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef

@@ -202,45 +202,11 @@ volumes_space_reclaimed:
   type: int
   sample: 4096000
 images:
-  description: The images that were removed, or in check mode would be, as M(agentless.oci.oci_image) returns them.
+  description:
+    - The images that were removed, or in check mode would be, each as RV(agentless.oci.oci_image#module:image).
   returned: success
   type: list
   elements: dict
-  contains:
-    id:
-      description: Image id, the digest of its configuration.
-      type: str
-      returned: always
-    digest:
-      description: Digest of its manifest, by which registries know it.
-      type: str
-      returned: always
-    names:
-      description: The names it had.
-      type: list
-      elements: str
-      returned: always
-    size:
-      description: Bytes of its compressed layers and configuration.
-      type: int
-      returned: always
-    layers:
-      description: Digests of its uncompressed layers (diff ids), the lowest first.
-      type: list
-      elements: str
-      returned: always
-    config:
-      description: What its containers do by default.
-      type: dict
-      returned: always
-    created:
-      description: When it was built, an RFC 3339 time. Empty if its builder left that out.
-      type: str
-      returned: always
-    platform:
-      description: Operating system, architecture and variant.
-      type: str
-      returned: always
 images_space_reclaimed:
   description:
     - Bytes of disk that their blobs and layers took, as far as no other image needs them, and what interrupted pulls

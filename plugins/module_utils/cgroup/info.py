@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..kernel.errors import Error, told
+from ..answer import answer
 from ..statedir import StateDir
 from . import pressure, usage
 from .api import normal_path
@@ -36,11 +36,7 @@ _WITHOUT = {
 
 def run(module: Any) -> None:
     """Return what *module* (an AnsibleModule) asks for, and exit it."""
-    options = module.params
-    try:
-        module.exit_json(changed=False, **result(options))
-    except (Error, OSError) as error:
-        module.fail_json(msg=told(_asked(options), error))
+    answer(module, _asked(module.params), lambda: {"changed": False, **result(module.params)})
 
 
 def _asked(options: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ..kernel.errors import Error, told
+from ..answer import answer
 from ..kernel.files import locked
 from ..statedir import StateDir
 from .group_steps import GroupSteps
@@ -28,10 +28,7 @@ def run(module: Any) -> None:
     """Run the task of *module* (AnsibleModule); ends in exit_json or fail_json."""
     options = module.params
     name = options["name"] or options["path"] or options["unit"] or f"the group of process {options['pid']}"
-    try:
-        module.exit_json(**result(options, module.check_mode))
-    except (Error, OSError) as error:
-        module.fail_json(msg=told(name, error))
+    answer(module, name, lambda: result(options, module.check_mode))
 
 
 def result(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:

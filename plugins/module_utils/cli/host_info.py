@@ -9,9 +9,10 @@ import os
 import shutil
 import sys
 
+from ..answer import answer
 from ..cgroup import hierarchy
 from ..cgroup.systemd import BOOTED
-from ..container.info import answer, containers
+from ..container.info import containers
 from ..image.store import Store
 from ..statedir import StateDir
 from .features import features
@@ -26,7 +27,7 @@ _RUNTIMES = ("crun", "runc", "youki")
 
 def run(module: Any) -> None:
     """Return what is known of the host, and exit *module* (an AnsibleModule)."""
-    answer(module, "host", host)
+    answer(module, "host", lambda: {"changed": False, "host": host(module.params)})
 
 
 def host(params: dict[str, Any]) -> dict[str, Any]:

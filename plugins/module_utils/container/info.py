@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import fnmatch
 
-from ..kernel.errors import Error, told
+from ..answer import answer
+from ..kernel.errors import Error
 from ..statedir import StateDir
 from . import records
 from .inspect import inspect
@@ -15,23 +16,13 @@ from .observe import observe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
 
 def run(module: Any) -> None:
     """Return the containers that *module* (an AnsibleModule) asks for, and exit it."""
-    answer(module, "containers", lambda params: list(containers(params)))
-
-
-def answer(module: Any, key: str, look: Callable[[dict[str, Any]], Any]) -> None:
-    """Exit *module* with what *look* makes of its options, as its result *key*."""
-    try:
-        found = look(module.params)
-    except (Error, OSError) as error:
-        module.fail_json(msg=told(key, error))
-    else:
-        module.exit_json(changed=False, **{key: found})
+    answer(module, "containers", lambda: {"changed": False, "containers": list(containers(module.params))})
 
 
 def containers(params: dict[str, Any]) -> Iterator[dict[str, Any]]:

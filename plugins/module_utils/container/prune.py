@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import time
 
+from ..answer import answer
 from ..image.filters import Filter, seconds_of
-from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import records, spec
 from .observe import observe
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 def run(module: Any) -> None:
     """Throw away what *module* (an AnsibleModule) asks for, and exit it."""
-    try:
-        result = prune(module.params, check_mode=module.check_mode, now=time.time())
-    except (Error, OSError) as error:
-        module.fail_json(msg=told("prune", error))
-    else:
-        module.exit_json(**result)
+    answer(module, "prune", lambda: prune(module.params, check_mode=module.check_mode, now=time.time()))
 
 
 def prune(params: dict[str, Any], *, check_mode: bool, now: float) -> dict[str, Any]:

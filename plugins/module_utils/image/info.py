@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..kernel.errors import Error, told
+from ..answer import answer
 from ..statedir import StateDir
 from .filters import has_label
 from .module import describe
@@ -23,12 +23,12 @@ _PATTERN = ("*", "?", "[")
 
 def run(module: Any) -> None:
     """Return the images that *module* (an AnsibleModule) asks for, and exit it."""
-    try:
-        images = wanted(Store(StateDir(module.params["root"])), module.params)
-    except (Error, OSError) as error:
-        module.fail_json(msg=told("images", error))
-    else:
-        module.exit_json(changed=False, images=[describe(image) for image in images])
+    answer(module, "images", lambda: _result(module.params))
+
+
+def _result(params: dict[str, Any]) -> dict[str, Any]:
+    images = wanted(Store(StateDir(params["root"])), params)
+    return {"changed": False, "images": [describe(image) for image in images]}
 
 
 def wanted(store: Store, params: dict[str, Any]) -> list[Image]:

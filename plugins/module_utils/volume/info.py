@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 
-from ..kernel.errors import Error, told
+from ..answer import answer
 from ..statedir import StateDir
 from .module import everything
 
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 def run(module: Any) -> None:
     """Return the volumes that *module* (an AnsibleModule) asks for, and exit it."""
-    try:
-        found = volumes(module.params)
-    except (Error, OSError) as error:
-        module.fail_json(msg=told("volumes", error))
-    else:
-        module.exit_json(changed=False, exists=bool(found), volumes=found)
+    answer(module, "volumes", lambda: _result(volumes(module.params)))
+
+
+def _result(found: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"changed": False, "exists": bool(found), "volumes": found}
 
 
 def volumes(params: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..kernel.errors import Error, told
+from ..answer import answer
 from ..statedir import StateDir
 from . import driver, names, options, store
 from .plan import plan
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 def run(module: Any) -> None:
     """Do what *module* (an AnsibleModule) asks for and leave through its exit."""
     name = module.params["name"]
-    try:
-        result = apply(module.params, check_mode=module.check_mode)
-    except (Error, OSError) as error:
-        module.fail_json(msg=told(f"volume {name}", error))
-    else:
-        module.exit_json(**result)
+    answer(module, f"volume {name}", lambda: apply(module.params, check_mode=module.check_mode))
 
 
 def apply(parameters: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
