@@ -24,8 +24,9 @@ description:
     declares; a changed one runs anew.
   - The conditions are waited for before this container is changed, and only if there is something to change. If one
     cannot be met, it is left untouched, and so are those that need it.
-  - A container whose network or volumes this one uses (O(containers[].network_mode), O(containers[].volumes_from)) is
-    needed without being named here.
+  - A container whose network, processes, IPC or volumes this one uses (O(containers[].network_mode),
+    O(containers[].pid_mode), O(containers[].ipc_mode), O(containers[].volumes_from)) is needed without being named
+    here.
 type: raw
 """
 

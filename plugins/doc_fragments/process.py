@@ -120,8 +120,12 @@ options:
     aliases: [pid]
   ipc_mode:
     description:
-      - Whether System V IPC, POSIX message queues and C(/dev/shm) are the container's own (V(private) or
-        V(shareable), the default) or the host's (V(host)).
+      - Whether System V IPC, POSIX message queues and C(/dev/shm) are the container's own (V(shareable), the default)
+        or the host's (V(host)).
+      - With V(private) they are its own and no other container can join them; with V(none) it has no C(/dev/shm),
+        either.
+      - With V(container:NAME) they are those of another container, which must run. They stay when that ends, and when
+        it was started anew, the next run of this task restarts this one. Needs Linux 5.2.
     type: str
     aliases: [ipc]
   uts:
@@ -142,7 +146,7 @@ options:
         btrfs. Elsewhere the container gets a copy of the image's layers in which they are its own ids on the host, and
         volumes get them while it uses them; two containers that both have user namespaces cannot share one there, nor
         is V(idmap) to be had.
-      - Excludes O(privileged), the host's network, processes and IPC, and the network of another container.
+      - Excludes O(privileged), and the network, processes and IPC of the host and of other containers.
       - With V(host), the default, root in the container is root of the host, held back by O(cap_drop),
         O(security_opts) and the other namespaces alone.
     type: str

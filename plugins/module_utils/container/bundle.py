@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 #   netns         path of the network namespace to join; "" for a new one, or the host's
 #   volumes       directory of all volumes
 #   places        directory with what is mounted for this container alone (container/places.py)
-#   pidns         path of the pid namespace to join; "" for a new one, or the host's
+#   joined        paths of the namespaces of other containers to join: "pid", "ipc"
 #   secrets       directory with the files of its secrets (container/secretfiles.py)
 #   unit          the service of systemd that supervises the container; "" without
 Host = namedtuple(
     "Host",
-    "capabilities devices etc privileged_devices machine release netns init volumes places secrets pidns unit",
-    defaults=("", "", "", "", "", "", ""),
+    "capabilities devices etc privileged_devices machine release netns init volumes places secrets joined unit",
+    defaults=("", "", "", "", "", {}, ""),
 )
 
 SLICE = "system.slice"
@@ -92,7 +92,7 @@ def build(spec: Mapping[str, Any], user: User, host: Host) -> dict[str, Any]:
             f"image {spec['image']['name']} has no command to run", step="command", hint="Declare command or entrypoint"
         )
     linux: dict[str, Any] = {
-        "namespaces": _namespaces(options, host.netns, host.pidns),
+        "namespaces": _namespaces(options, host.netns, host.joined),
         "cgroupsPath": cgroups_path(spec, host.unit),
         "resources": {**resources(options), "devices": _device_rules(options, host)},
         "devices": _devices(options, host),
@@ -231,7 +231,7 @@ def effective_capabilities(options: Mapping[str, Any], available: list[str]) -> 
     return sorted(base)
 
 
-def _namespaces(options: Mapping[str, Any], netns: str, pidns: str) -> list[dict[str, str]]:
+def _namespaces(options: Mapping[str, Any], netns: str, joined: Mapping[str, str]) -> list[dict[str, str]]:
     shared = {
         "pid": options.get("pid_mode"),
         "ipc": options.get("ipc_mode"),
@@ -241,9 +241,9 @@ def _namespaces(options: Mapping[str, Any], netns: str, pidns: str) -> list[dict
     }
     own = [{"type": "user"}] if userns.is_private(options) else []
     found = [{"type": "mount"}, *own, *({"type": kind} for kind, mode in shared.items() if mode != "host")]
-    for namespace in found if pidns else ():
-        if namespace["type"] == "pid":
-            namespace["path"] = pidns
+    for namespace in found:
+        if namespace["type"] in joined:
+            namespace["path"] = joined[namespace["type"]]
     for namespace in found if netns else ():
         if namespace["type"] == "network":
             namespace["path"] = netns
@@ -267,9 +267,12 @@ def _mounts(spec: Mapping[str, Any], host: Host) -> list[dict[str, Any]]:
     }
     # A new mqueue shows the queues of the namespace it is mounted in, the host's too.
     mounts["/dev/mqueue"] = _mount("/dev/mqueue", "mqueue", "mqueue", nothing)
-    if options.get("ipc_mode") == "host":
+    ipc = specs.setting(options, "ipc_mode")
+    if ipc == "host":
         mounts["/dev/shm"] = _mount("/dev/shm", "bind", "/dev/shm", ["rbind", *nothing])
-    else:
+    elif "ipc_mode" in specs.joined(options):
+        mounts["/dev/shm"] = _mount("/dev/shm", "bind", places.path(host.places, places.SHM), ["rbind", *nothing])
+    elif ipc != "none":
         size = specs.setting(options, "shm_size")
         mounts["/dev/shm"] = _mount("/dev/shm", "tmpfs", "shm", [*nothing, "mode=1777", f"size={size}"])
     for name in ("hosts", "hostname", "resolv.conf") if not options.get("no_hosts") else ("hostname", "resolv.conf"):

@@ -18,6 +18,7 @@ from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from .records import Record
@@ -26,10 +27,10 @@ MOUNTS = "bundle/mounts.json"  # in a container's directory: its mounts, where c
 _USER_FILES = ("etc/passwd", "etc/group")
 
 
-def write(record: Record, users: list[str], pidns: str = "") -> None:
+def write(record: Record, users: list[str], joined: Mapping[str, str] | None = None) -> None:
     """Write ``bundle/config.json`` and the files of ``etc/``; *users* are the texts of the image's passwd and group.
 
-    *pidns* is the path of the pid namespace to join, if any.
+    *joined* are the paths of the namespaces of other containers to join, by their kind.
 
     Raises ContainerError, OSError.
     """
@@ -53,7 +54,7 @@ def write(record: Record, users: list[str], pidns: str = "") -> None:
         volumes=os.path.join(os.path.dirname(os.path.dirname(record.path)), "volumes"),
         places=os.path.join(record.path, places.NAME),
         secrets=secretfiles.directory(record) if options.get("secrets") else "",
-        pidns=pidns,
+        joined=joined or {},
         unit=records.unit(record),
     )
     document = bundle.build(record.spec, user, host)

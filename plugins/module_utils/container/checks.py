@@ -11,6 +11,7 @@ from ..cgroup.units import format_bytes
 from . import logoptions, netchecks, userns
 from .errors import ContainerError
 from .resources import option_of
+from .spec import joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
-
+# Whose System V IPC and /dev/shm a container has that has none of its own, by its ipc_mode.
+_OTHERS_SHM = {"host": "the host", "container": "the other container"}
 # What is made for the container anyway, and the options that say what is in it.
 _OWN_FILES = {
     "/etc/hosts": ("etc_hosts",),
@@ -94,17 +96,22 @@ def check_options(options: Mapping[str, Any], *, detach: bool = True) -> None:
             _contradiction(name, "uts: host", "it would rename the host")
     if options.get("userns_mode") == "private":
         _check_userns(options)
+    ipc = options.get("ipc_mode", "").partition(":")[0]
     for name in options.get("sysctls", ()):
         if name.startswith("net.") and options.get("network_mode") == "host":
             _contradiction(f"sysctls: {name}", "network_mode: host", "it would change the host")
-        if name.startswith(("kernel.", "fs.mqueue.")) and options.get("ipc_mode") == "host":
-            _contradiction(f"sysctls: {name}", "ipc_mode: host", "it would change the host")
+        if name.startswith(("kernel.", "fs.mqueue.")) and ipc in _OTHERS_SHM:
+            _contradiction(
+                f"sysctls: {name}", f"ipc_mode: {options['ipc_mode']}", f"it would change {_OTHERS_SHM[ipc]}"
+            )
     if options.get("on_unhealthy") and options.get("healthcheck", {}).get("test") == ["NONE"]:
         _contradiction(f"on_unhealthy: {options['on_unhealthy']}", "healthcheck: NONE", "nothing finds that out")
     if options.get("init") and options.get("pid_mode", "").startswith("container:"):
         _contradiction("init: true", f"pid_mode: {options['pid_mode']}", "process 1 is the other one's")
-    if "shm_size" in options and options.get("ipc_mode") == "host":
-        _contradiction("shm_size", "ipc_mode: host", "the host's /dev/shm is used")
+    if "shm_size" in options and ipc in _OTHERS_SHM:
+        _contradiction("shm_size", f"ipc_mode: {options['ipc_mode']}", f"the /dev/shm of {_OTHERS_SHM[ipc]} is used")
+    if "shm_size" in options and ipc == "none":
+        _contradiction("shm_size", "ipc_mode: none", "it has no /dev/shm")
 
 
 def _check_userns(options: Mapping[str, Any]) -> None:
@@ -112,8 +119,8 @@ def _check_userns(options: Mapping[str, Any]) -> None:
     for name in ("network_mode", "pid_mode", "ipc_mode"):
         if options.get(name) == "host":
             _contradiction(f"{name}: host", "userns_mode: private", "the kernel keeps what the host owns from it")
-    if options.get("pid_mode", "").startswith("container:"):
-        _contradiction(f"pid_mode: {options['pid_mode']}", "userns_mode: private", "it has no power over the other's")
+    for name in joined(options):
+        _contradiction(f"{name}: {options[name]}", "userns_mode: private", "it has no power over the other's")
     if options.get("privileged"):
         _contradiction("privileged: true", "userns_mode: private", "it is root of its own namespace only")
     for entry in options.get("secrets", ()):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from . import netmode, spellings
+from . import spec as specs
 from .errors import ContainerError
 from .plan import text
 
@@ -103,11 +104,11 @@ def needs(name: str, value: object) -> dict[str, str]:
 
 
 def implied_needs(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """What a container needs by its other options: whose volumes, and whose network, it has."""
+    """What a container needs by its other options: whose volumes, network, processes or IPC it has."""
     found = {}
     for item in parameters.get("volumes_from") or ():
         found[str(item).partition(":")[0]] = EXISTS
-    for option in ("network_mode", "pid_mode"):
+    for option in ("network_mode", "pid_mode", "ipc_mode"):
         mode = parameters.get(option)
         for item in mode if isinstance(mode, list) else [mode]:
             if isinstance(item, str) and item.startswith("container:"):
@@ -207,7 +208,17 @@ def _sorted(graph: Mapping[str, list[str]]) -> list[str]:
 
 
 def check_together(plans: Mapping[str, Plan]) -> None:
-    """Raise ContainerError where two containers of the set want the same port of the host, or the same address."""
+    """Raise ContainerError where two containers of the set want the same port of the host, or the same address.
+
+    And where one wants the IPC of another that keeps it to itself.
+    """
+    for name, made in plans.items():
+        other = str(made.options.get("ipc_mode", "")).partition("container:")[2]
+        if other in plans:
+            try:
+                specs.check_shares_ipc(other, plans[other].options)
+            except ContainerError as error:
+                raise _error(name, error.message, error.hint) from error
     taken: dict[tuple[str, str], list[tuple[str, str]]] = {}
     addresses: dict[tuple[str, str], str] = {}
     for name, made in plans.items():

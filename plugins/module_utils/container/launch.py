@@ -24,6 +24,7 @@ import socket
 from ..cgroup.systemd import BOOTED
 from ..runtime import programfile
 from . import begin, forkserver, records
+from . import spec as specs
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -155,6 +156,8 @@ def directly(options: Mapping[str, Any]) -> bool:
     """
     if options.get("runtime") or options.get("pid_mode", "private") != "private" or not programfile.supported():
         return False
+    if specs.joined(options):  # of which another interpreter than the task's holds the namespaces
+        return False
     return not any(item.startswith("seccomp={") for item in options.get("security_opts", ()))
 
 
@@ -162,8 +165,8 @@ def _write_bundle(record: Record) -> bool:
     """Write a new container's bundle; False where the monitor must, with all mounted."""
     from . import bundlefile, userns
 
-    if record.spec["options"].get("pid_mode", "").startswith("container:"):
-        return False  # whose namespace the monitor holds
+    if specs.joined(record.spec["options"]):
+        return False  # of which the monitor holds the namespaces
     users = bundlefile.users_in_layers(record.spec["layers"])
     if users is None or userns.is_private(record.spec["options"]):
         return False

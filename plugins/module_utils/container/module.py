@@ -23,6 +23,7 @@ from . import (
     secretvalues,
     spellings,
 )
+from . import spec as specs
 from .errors import ContainerError
 from .observe import ABSENT, observe
 from .plan import Plan, Request, plan, text
@@ -187,10 +188,7 @@ class Task:
                 loglink.check(self.state, self.name, loglink.path_of(made.options))
         if verbs & MAKING:
             checks.check_makeable(made.options)
-            if str(made.options.get("pid_mode", "")).startswith("container:"):
-                from .joining import running
-
-                running(self.state, made.options, self.name)
+            self._check_joined(made)
             self._check_mounts(made)
             if made.options.get("secrets"):
                 from .secretfiles import check as check_secrets
@@ -228,6 +226,14 @@ class Task:
 
             known = self.record.spec if self.record else {"id": ""}
             check(self.state, {**known, "name": self.name, "options": made.options}, self.record, self.leaving)
+
+    def _check_joined(self, made: Plan) -> None:
+        """Whether those run that it is to share processes or IPC with; of a set's own that is seen to."""
+        for option in specs.joined(made.options):
+            if made.options[option].partition(":")[2] not in self.peers:
+                from .joining import running
+
+                running(self.state, made.options, option, self.name)
 
     def _sealed(
         self, recorded: dict[str, Any] | None, observed: Observed

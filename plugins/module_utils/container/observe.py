@@ -15,6 +15,7 @@ from ..cgroup.api import open_cgroup
 from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer
 from . import netmode, records
+from . import spec as specs
 from .resources import option_of, resources
 
 TYPE_CHECKING = False
@@ -62,10 +63,10 @@ def observe(state: StateDir, record: records.Record, *, drift: bool = True) -> O
 
                 lost = volume_lost(state, record, live.pid)
             differs += connections + _secrets(record) + _log_link(state, record)
-            if not lost and record.spec["options"].get("pid_mode", "").startswith("container:"):
-                from .joining import lost as processes_lost
+            if not lost and specs.joined(record.spec["options"]):
+                from .joining import lost as other_lost
 
-                lost = processes_lost(state, record, live.pid)
+                lost = other_lost(state, record, live.pid)
             return Observed(status, live.pid, monitor, differs, records.stop_requested(record), lost)
         ended = records.read_status(record)
         said = ended.get("status")

@@ -71,7 +71,7 @@ _ROWS = (
     # namespaces
     _option("network_mode", "raw", netvalues.network_mode, aliases=("network", "net"), default=netvalues.DEFAULT_MODE),
     _option("pid_mode", "str", values.pid_namespace, aliases=("pid",), default="private"),
-    _option("ipc_mode", "str", values.namespace, aliases=("ipc",), default="private"),
+    _option("ipc_mode", "str", values.ipc_namespace, aliases=("ipc",), default="shareable"),
     _option("uts", "str", values.namespace, default="private"),
     _option(
         "userns_mode",

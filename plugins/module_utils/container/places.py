@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from .records import Record
 
 NAME = "mounts"
+SHM = "shm"  # the /dev/shm of the container whose IPC this one has (joining.py)
 
 
-def path(directory: str, number: int) -> str:
-    """Where in *directory* the mount lies that has this *number* in mountset.everything()."""
+def path(directory: str, number: int | str) -> str:
+    """Where in *directory* the mount lies that has this *number* in mountset.everything(), or is SHM."""
     return os.path.join(directory, str(number))
 
 

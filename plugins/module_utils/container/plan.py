@@ -17,7 +17,7 @@ from .errors import ContainerError
 from .optionrow import LIMITS, MONITOR, NETWORK, RECREATE
 from .options import TABLE
 from .resources import can_change
-from .spec import desired_options
+from .spec import desired_options, setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,6 +199,8 @@ def _made(volumes: list[str]) -> list[Action]:
 def _needs_new(name: str, options: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
     """Whether a change of *name* needs a new container: some limits can be set, but not lifted, in place."""
     update = TABLE[name].update
+    if name == "ipc_mode":  # the container's own either way: another one may join it, or may not
+        return not {setting(options, name), setting(recorded, name)} <= {"shareable", "private"}
     return bool(update == RECREATE or (update == LIMITS and not can_change(name, options, recorded)))
 
 

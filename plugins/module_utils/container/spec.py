@@ -19,6 +19,7 @@ Defaults are not recorded: a later version with other defaults must not see a di
 
 from __future__ import annotations
 
+from .errors import ContainerError
 from .options import TABLE, without_defaults
 
 TYPE_CHECKING = False
@@ -72,6 +73,23 @@ def process_args(options: Mapping[str, Any], config: Mapping[str, Any]) -> list[
     if "entrypoint" in options:
         return [*options["entrypoint"], *options.get("command", [])]
     return [*(config.get("Entrypoint") or []), *(options.get("command") or config.get("Cmd") or [])]
+
+
+def joined(options: Mapping[str, Any]) -> list[str]:
+    """Those of ``pid_mode`` and ``ipc_mode`` by which the container shares what another one has."""
+    return [name for name in ("pid_mode", "ipc_mode") if str(options.get(name, "")).startswith("container:")]
+
+
+def check_shares_ipc(name: str, options: Mapping[str, Any]) -> None:
+    """Raise ContainerError unless others may join the IPC of the container *name* with *options*."""
+    mode = setting(options, "ipc_mode")
+    if mode in ("private", "none"):
+        raise ContainerError(
+            f"ipc_mode: container {name} keeps its IPC to itself (ipc_mode: {mode})",
+            step="ipc_mode",
+            obj=name,
+            hint="Declare ipc_mode: shareable for it, or leave the option out there",
+        )
 
 
 def hostname(spec: Mapping[str, Any]) -> str:

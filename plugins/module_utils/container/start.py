@@ -26,6 +26,7 @@ from ..kernel.lean import signal
 from ..runtime.errors import RuntimeFault
 from ..statedir import StateDir
 from . import begin, bundle, bundlefile, records, rootmount, runtimes
+from . import spec as specs
 from .errors import ContainerError
 from .stamps import NEVER
 
@@ -111,7 +112,12 @@ def _make(
         volumes.fill(state, record)
     stdin, keep = _stdin(record)
     if config is None and kind != begin.WRITTEN:
-        bundlefile.write(record, bundlefile.users_inside(record), _joined(state, record, keep))
+        joined = {}
+        if specs.joined(record.spec["options"]):
+            from . import joining
+
+            joined = joining.join(state, record, keep)
+        bundlefile.write(record, bundlefile.users_inside(record), joined)
     out_read, out = os.pipe()
     err_read, err = os.pipe()
     with contextlib.suppress(FileNotFoundError):
@@ -236,16 +242,6 @@ def _hold_core() -> list[int]:
         return [hold(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))]
     except FileNotFoundError:
         return []  # a checkout
-
-
-def _joined(state: StateDir, record: records.Record, keep: list[int]) -> str:
-    """The path of the pid namespace that another container has, held by a descriptor that goes into *keep*; or ""."""
-    if not str(record.spec["options"].get("pid_mode", "")).startswith("container:"):
-        return ""
-    from .joining import hold
-
-    keep.append(hold(state, record))
-    return f"/proc/{os.getpid()}/fd/{keep[-1]}"
 
 
 def _console(state: StateDir, record: records.Record) -> Terminal | None:

@@ -162,9 +162,22 @@ def namespace(value: str) -> str:
 
 def pid_namespace(value: str) -> str:
     """As :func:`namespace`, or ``container:NAME``."""
+    return _of_another(value) or namespace(value)
+
+
+def ipc_namespace(value: str) -> str:
+    """``container:NAME``, or one of Docker's words: ``shareable``, ``private``, ``none``, ``host``."""
+    word = _of_another(value) or text(value) or "shareable"
+    if word not in ("shareable", "private", "none", "host") and not word.startswith("container:"):
+        raise ValueError(f"{word!r} is not supported; shareable, private, none, host and container:NAME are")
+    return word
+
+
+def _of_another(value: str) -> str:
+    """``container:NAME``; "" for anything else."""
     kind, _colon, name = text(value).partition(":")
     if kind != "container":
-        return namespace(value)
+        return ""
     if not name or "/" in name:
         raise ValueError(f"{value!r} names no container")
     return text(value)

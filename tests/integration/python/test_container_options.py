@@ -265,6 +265,48 @@ def test_the_processes_of_another_container(host, usable_runtime):
     assert host.run(**FAST)["actions"] == []
 
 
+def test_the_ipc_of_another_container(host, usable_runtime):
+    with pytest.raises(Error, match="ipc_mode: there is no container web"):
+        host.run(name="side", command=WAIT, ipc_mode="container:web")
+    first = host.run(**FAST, shm_size="8m")
+    side = {"name": "side", "command": WAIT, "ipc_mode": "container:web", "force_kill": True}
+    made = host.run(**side)
+    assert made["container"]["HostConfig"]["IpcMode"] == "container:web"
+    pids = [result["container"]["State"]["Pid"] for result in (first, made)]
+    assert len({os.readlink(f"/proc/{pid}/ns/ipc") for pid in pids}) == 1
+    host.aoci("exec", "web", "sh", "-c", "echo from web > /dev/shm/one")
+    host.aoci("exec", "side", "sh", "-c", "cat /dev/shm/one > /dev/shm/two")
+    assert host.aoci("exec", "web", "cat", "/dev/shm/two").stdout == "from web\n"
+    assert "size=8192k" in host.aoci("exec", "side", "grep", " /dev/shm ", "/proc/mounts").stdout
+    assert host.run(**side)["actions"] == []
+    # Started again by its monitor it has the same; and what it shares is its own when the other has ended.
+    assert host.run(**side, restart_policy="always")["actions"] == ["updated restart_policy"]
+    host.kill(pids[1])
+    host.until(lambda: host.status("side")["Pid"] not in (0, pids[1]))
+    assert host.aoci("exec", "side", "cat", "/dev/shm/one").stdout == "from web\n"
+    assert host.run(**FAST, shm_size="8m", restart=True)["actions"] == ["restarted"]
+    assert host.aoci("exec", "side", "cat", "/dev/shm/one").stdout == "from web\n"
+    assert host.run(**side)["actions"] == [
+        "updated restart_policy",
+        "restarted (container:web has other IPC now)",
+    ]
+    assert host.aoci("exec", "side", "ls", "/dev/shm").stdout == ""
+    # One that keeps it to itself, which changes nothing of it.
+    pid = host.status()["Pid"]
+    assert host.run(**FAST, shm_size="8m", ipc_mode="private")["actions"] == ["updated ipc_mode"]
+    assert host.status()["Pid"] == pid
+    with pytest.raises(Error, match=r"ipc_mode: container web keeps its IPC to itself \(ipc_mode: private\)"):
+        host.run(**side, restart=True)
+    host.run(**FAST, shm_size="8m")
+    assert host.run(**side, runtime=usable_runtime("runc"))["changed"]
+    host.aoci("exec", "web", "touch", "/dev/shm/three")
+    assert os.listdir(f"/proc/{host.status('side')['Pid']}/root/dev/shm") == ["three"]
+    host.task(state="stopped", force_kill=True)
+    with pytest.raises(Error, match="ipc_mode: container web does not run, so it has no IPC to share"):
+        host.run(**side, restart=True)
+    assert host.shell("ls /dev; mount", ipc_mode="none").count("shm") == 0
+
+
 def test_ports_that_the_image_exposes(net):
     made = net.task(image=IMAGE, command=WAIT, exposed_ports=["80", "53/udp"], publish_all_ports=True, force_kill=True)
     ports = made["container"]["NetworkSettings"]["Ports"]

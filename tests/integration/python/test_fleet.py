@@ -89,6 +89,16 @@ def test_a_volume_that_several_want_is_made_once_and_filled_once(host):
     assert os.listdir(host.state.volumes) == ["shared"]
 
 
+def test_what_shares_processes_and_ipc_comes_after_whom_it_shares_them_with(host):
+    side = {"name": "side", "pid_mode": "container:web", "ipc_mode": "container:web"}
+    assert apply(host, side, {"name": "web"})["actions"] == [
+        "created container web", "started web", "created container side", "started side",
+    ]  # fmt: skip
+    assert apply(host, side, {"name": "web"})["actions"] == []
+    with pytest.raises(Error, match="side: ipc_mode: container web keeps its IPC to itself"):
+        apply(host, side, {"name": "web", "ipc_mode": "private"})
+
+
 def test_made_kept_changed_and_purged(host):
     wanted = [
         {"name": "web", "depends_on": ["api"]},

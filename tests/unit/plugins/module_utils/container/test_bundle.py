@@ -13,7 +13,7 @@ ALL = ["CAP_CHOWN", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"]
 FUSE = ("c", 10, 229, 0o666, 0, 0)
 
 
-def build(declared, user=ROOT, image=None, first=0):
+def build(declared, user=ROOT, image=None, first=0, **given):
     document = spec.new_spec(
         "ab" * 32,
         "web",
@@ -24,8 +24,9 @@ def build(declared, user=ROOT, image=None, first=0):
         first,
     )
     host = bundle.Host(
-        ALL, {"/dev/fuse": FUSE}, "/etc-dir", {"/dev/kvm": ("c", 10, 232, 0o600, 0, 0)}, "x86_64", "6.1.0"
-    )
+        ALL, {"/dev/fuse": FUSE}, "/etc-dir", {"/dev/kvm": ("c", 10, 232, 0o600, 0, 0)}, "x86_64", "6.1.0",
+        places="/places", **given,
+    )  # fmt: skip
     return bundle.build(document, user, host)
 
 
@@ -111,6 +112,13 @@ def test_the_hosts_names_are_left_alone():
 def test_the_hosts_ipc_brings_its_shared_memory():
     document = build({"ipc_mode": "host"})
     assert mount(document, "/dev/shm")["type"] == "bind"
+
+
+def test_another_containers_ipc_brings_its_shared_memory():
+    document = build({"ipc_mode": "container:db"}, joined={"ipc": "/proc/7/fd/9"})
+    assert {"type": "ipc", "path": "/proc/7/fd/9"} in document["linux"]["namespaces"]
+    assert mount(document, "/dev/shm")["source"] == "/places/shm"
+    assert not any(entry["destination"] == "/dev/shm" for entry in build({"ipc_mode": "none"})["mounts"])
 
 
 def test_process_options():

@@ -100,6 +100,14 @@ def test_whose_network_and_volumes_it_has_it_needs():
     assert (db.needs, log.needs, web.needs) == ({}, {}, {"db": "healthy", "log": "exists"})
 
 
+@pytest.mark.parametrize("option", ["network_mode", "pid_mode", "ipc_mode"])
+def test_what_it_shares_with_another_it_needs_to_run(option):
+    db, web = members({"name": "db"}, {"name": "web", option: "container:db"})
+    assert (db.needs, web.needs) == ({}, {"db": "started"})
+    with pytest.raises(ContainerError, match="wait for each other: db → web → db"):
+        members({"name": "db", "ipc_mode": "container:web"}, {"name": "web", option: "container:db"})
+
+
 @pytest.mark.parametrize(
     ("containers", "reason"),
     [

@@ -28,7 +28,9 @@ M = 1 << 20
         ("umask", "22", "0022"),
         ("pid_mode", "host", "host"),
         ("pid_mode", "container:Db", "container:Db"),
-        ("ipc_mode", "shareable", "private"),
+        ("ipc_mode", "shareable", "shareable"),
+        ("ipc_mode", "", "shareable"),
+        ("ipc_mode", "container:Db", "container:Db"),
         (
             "etc_hosts",
             ["db:10.0.0.1", "six=[fd00::1]", "gw:host-gateway"],

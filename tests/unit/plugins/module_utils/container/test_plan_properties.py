@@ -45,7 +45,7 @@ SAMPLES = {
     "runtime": ["runc", "crun"],
     "network_mode": ["host", "none", "container:db", ["front", "back"], ["back", "front"]],
     "pid_mode": ["host", "container:db"],
-    "ipc_mode": ["host"],
+    "ipc_mode": ["host", "private", "none", "container:db"],
     "uts": ["host"],
     "userns_mode": ["private"],
     "cgroupns_mode": ["host"],
@@ -315,6 +315,7 @@ def test_what_the_change_of_an_option_means(name):
                 continue
             (first, *rest) = made.actions
             in_place = name not in RECREATED and not _cannot_be_left_out(name, old, new)
+            in_place = in_place or (name == "ipc_mode" and {old, new} == {None, "private"})
             assert first.verb == ("update" if in_place else "replace"), (old, new)
             assert [action.verb for action in rest] == ([] if in_place else ["start"])
             assert set(made.before) == set(made.after) == {name}
