@@ -28,6 +28,7 @@ class StateDir:
         self.volumes = os.path.join(self.root, "volumes")
         self.limits = os.path.join(self.root, "limits")
         self.networks = os.path.join(self.root, "networks")
+        self.trees = os.path.join(self.root, "trees")  # records of root file systems that were written elsewhere
         self.lib = os.path.join(self.root, "lib")
         self.core = os.path.join(self.root, "core")
         self.runtime = os.path.join(self.run, "runtime")

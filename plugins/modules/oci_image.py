@@ -13,7 +13,7 @@ author:
   - agentless.oci contributors (@agentless-oci)
 description:
   - Pulls an image from a registry, imports one from an archive or a directory, gives it more names, pushes it, writes
-    it to an archive, or removes it.
+    it to an archive or its files to a directory, or removes it.
   - Images lie in an OCI image layout below the state directory, their layers unpacked and ready for containers. No
     daemon and no container engine is needed on the managed host, only Python.
   - Whatever is fetched is verified against its digest while it comes in. An image appears under its name only when
@@ -143,13 +143,14 @@ options:
     type: str
   archive:
     description:
-      - Write the image to an archive on the managed host, under O(name).
+      - Write the image to an archive on the managed host, under O(name), or its files to a directory.
       - It is written anew only if its content is not what it should be. The same image always makes the same bytes.
     type: dict
     suboptions:
       path:
         description:
-          - The file, or for the format V(oci) the directory. The directory that it lies in must be there.
+          - The file, or for the formats V(oci) and V(rootfs-dir) the directory. The directory that it lies in must be
+            there.
           - A file is replaced in one step, and keeps owner and mode. Without one they are the user's and the umask's.
         type: path
         required: true
@@ -161,8 +162,17 @@ options:
             it, but its blobs stay.
           - V(rootfs) is a tar archive of the image's files alone, as C(docker export) writes them of a new container.
             Imported again, it has the same files; the configuration is not in it.
+          - V(rootfs-dir) is a directory with the image's files alone, for C(chroot), C(systemd-nspawn), a network boot
+            and the like. It has all that the image has, device nodes, owners and extended attributes among it, so its
+            file system must know them.
+          - A new directory is made beside the old one and takes its place in one step, when the image has other files
+            or with O(force=true). The old one goes with all that was changed in it. Until then changes stay, and the
+            task warns of them.
+          - Only a directory that this option has written is replaced, or an empty one. Which it has written, and of
+            what, is recorded in the state directory. It is not replaced while something is mounted in it, or it
+            elsewhere, or while a process has it as its root directory.
         type: str
-        choices: [oci-archive, docker-archive, oci, rootfs]
+        choices: [oci-archive, docker-archive, oci, rootfs, rootfs-dir]
         default: oci-archive
   tag:
     description:
@@ -233,6 +243,14 @@ EXAMPLES = r"""
     name: registry.example.com/shop/api:3
     archive:
       path: /srv/transfer/api.tar
+
+- name: Have the files of an image as a directory to boot from
+  agentless.oci.oci_image:
+    name: registry.example.com/tools/diskless:stable
+    pull: newer
+    archive:
+      path: /srv/nfs/diskless
+      format: rootfs-dir
 
 - name: Copy an image from one registry to another
   agentless.oci.oci_image:
@@ -361,7 +379,11 @@ SOURCE_SPEC = {
 
 ARCHIVE_SPEC = {
     "path": {"type": "path", "required": True},
-    "format": {"type": "str", "choices": ["oci-archive", "docker-archive", "oci", "rootfs"], "default": "oci-archive"},
+    "format": {
+        "type": "str",
+        "choices": ["oci-archive", "docker-archive", "oci", "rootfs", "rootfs-dir"],
+        "default": "oci-archive",
+    },
 }
 
 ARGUMENT_SPEC = {

@@ -38,11 +38,15 @@ class Entry:
 
 
 class Node:
-    """A file of the tree. *layer* made it, *touched* is the last layer that has it, by an entry or as a parent."""
+    """A file of the tree. *layer* made it, *touched* is the last layer that has it, by an entry or as a parent.
+
+    A copy of it, which another layer takes along for a hard link, has the same *inode*.
+    """
 
     def __init__(self, kind, layer, value=None, mode=0o755, uid=0, gid=0, mtime=0, xattrs=()):
         self.kind, self.layer, self.touched, self.value = kind, layer, layer, value
         self.mode, self.uid, self.gid, self.mtime, self.xattrs = mode, uid, gid, mtime, dict(xattrs)
+        self.inode = object()
         self.children = {}
         self.copied = set()  # names of children that are here for a hard link to them only
 
@@ -149,8 +153,12 @@ class Tree:
             parent.children[path[-1]] = node
         return parent, node
 
-    def flat(self):
-        """Path → (attributes, first path of the same file)."""
+    def flat(self, linked=False):
+        """Path → (attributes, first path of the same file); *linked*: what a layer links to is no copy."""
+
+        def same(node):
+            return id(node.inode if linked else node)
+
         found, first = {}, {}
         pending = [((), self.root)]
         while pending:
@@ -159,8 +167,8 @@ class Tree:
                 found[path] = node
             pending += [(path + (name,), child) for name, child in node.children.items()]
         for path in sorted(found):
-            first.setdefault(id(found[path]), path)
-        return {path: (node.attributes(), first[id(node)]) for path, node in found.items()}
+            first.setdefault(same(found[path]), path)
+        return {path: (node.attributes(), first[same(node)]) for path, node in found.items()}
 
 
 def on_disk(root):

@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random stacks of layers: what overlayfs shows of our unpacked layers is what the model of the image-spec says."""
+"""Random stacks of layers: what overlayfs shows of our unpacked layers is what the model of the image-spec says, and
+what we make of them in one directory.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ import tarfile
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
+from ansible_collections.agentless.oci.plugins.module_utils.image.flatten import flatten
 from ansible_collections.agentless.oci.plugins.module_utils.image.layers import LayerStore, chain_ids
 from ansible_collections.agentless.oci.plugins.module_utils.image.rootdir import NeedsLower
 from ansible_collections.agentless.oci.plugins.module_utils.image.unpack import Layer
@@ -126,11 +129,12 @@ class Stack:
         self.place = place
         self.store = LayerStore(StateDir(os.path.join(place, "state")))
         self.diff_ids = []
+        self.layers = []
 
     def add(self, data):
         """Unpack one more layer. Raises ImageError."""
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        blob = os.path.join(self.place, "blob")
+        blob = os.path.join(self.place, f"blob{len(self.layers)}")
         with open(blob, "wb") as file:
             file.write(data)
         layer = Layer(blob, digest, len(data), "tar", digest)
@@ -140,6 +144,7 @@ class Stack:
         except NeedsLower:
             self.store.ensure(layer, parent, self.store.paths(self.diff_ids))
         self.diff_ids.append(digest)
+        self.layers.append(layer)
 
     def shown(self):
         """What a container of these layers would see."""
@@ -151,6 +156,13 @@ class Stack:
             return changesets.on_disk(target)
         finally:
             umount2(target, 0)
+
+    def together(self):
+        """What a plain directory of them all has."""
+        target = os.path.join(self.place, "flat")
+        os.mkdir(target)
+        flatten(self.layers, target, target)
+        return changesets.on_disk(target)
 
 
 def compare(place, stack, prefix, tar_format):
@@ -168,6 +180,7 @@ def compare(place, stack, prefix, tar_format):
             return
         ours.add(changesets.as_tar(layer, prefix, tar_format))
     assert ours.shown() == tree.flat()
+    assert ours.together() == tree.flat(linked=True)
 
 
 @given(

@@ -32,11 +32,11 @@ def run(argv: list[str], root: str | None) -> int:
 def _save(argv: list[str], store: Store) -> int:
     from ..image.reference import is_image_id, is_short_id, normalise
     from ..image.save import FORMATS, parts_of, target_of, write
-    from ..image.source import OCI, OCI_ARCHIVE, ROOTFS
+    from ..image.source import OCI, OCI_ARCHIVE, ROOTFS, ROOTFS_DIR
 
     parser = _parser("save", "Write images to an archive.")
     parser.add_argument("reference", metavar="REF", nargs="+", help="a name or an image id")
-    parser.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")
+    parser.add_argument("-o", "--output", metavar="PATH", help="instead of standard output; may be a directory")
     parser.add_argument("--format", default=OCI_ARCHIVE, choices=FORMATS, help=f"default {OCI_ARCHIVE}")
     options = parser.parse_args(argv)
     images = []
@@ -51,8 +51,8 @@ def _save(argv: list[str], store: Store) -> int:
     if options.output:
         target_of(store, options.output, options.format, images).write()
         return 0
-    if options.format == OCI or sys.stdout.isatty():
-        raise ImageError("the archive cannot be written to here", step="options", hint="Give -o FILE")
+    if options.format in (OCI, ROOTFS_DIR) or sys.stdout.isatty():
+        raise ImageError("the archive cannot be written to here", step="options", hint="Give -o PATH")
     if options.format == ROOTFS:
         from ..image.rootfs_archive import stream
 

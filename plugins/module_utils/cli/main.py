@@ -46,7 +46,7 @@ A host's containers:
                           fetch an image from a registry and unpack it
   rmi REF                 remove an image's name, and what nothing else needs
   check [--repair]        verify every blob and layer; pull and unpack again what is damaged
-  save [-o FILE] REF …    write images to an archive
+  save [-o PATH] REF …    write images to an archive
   load [-i PATH] [NAME]   bring the images of an archive
   boot [limits] [containers]
                           bring back what is to outlive a reboot; for the host's init to call

@@ -61,13 +61,14 @@ def decide(
     actions = []
     brought = "imported image" if request.source else "pulled image"
     fits = request.fitted_by(local)
-    if local is None or not fits or request.force or (remote_id is not None and remote_id != local.id):
+    anew = local is None or not fits or request.force or (remote_id is not None and remote_id != local.id)
+    if local is None or anew:
         actions.append(Action(brought, name, ""))
     elif not local.complete:
         actions.append(Action("unpacked image" if local.has_blobs else brought, name, ""))
     digest = local.digest if local and not actions else ""
     actions += [Action("tagged image", tag, "") for tag in request.tags if not digest or tagged.get(tag) != digest]
-    if request.archive and (not written or any(action.verb == brought for action in actions)):
+    if request.archive and (anew or not written):
         actions.append(Action("wrote archive", request.archive["path"], ""))
     if request.push:
         actions += [Action("pushed image", target, "") for target in request.push_names() if not pushed.get(target)]

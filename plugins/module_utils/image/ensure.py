@@ -36,14 +36,15 @@ class Plan:
     """What :func:`apply` is to do. ``image``: what is there before; ``warnings``: what to tell the user."""
 
     __slots__ = (
-        "actions", "image", "origin", "prepared", "registry", "request", "resolved", "same_origin", "verified",
-        "warnings",
+        "actions", "archived", "image", "origin", "prepared", "registry", "request", "resolved", "same_origin",
+        "verified", "warnings",
     )  # fmt: skip
 
     def __init__(self, request: ImageRequest, image: Image | None) -> None:
         self.request = request
         self.verified = ""  # the mark of what the image was verified with just now
         self.image = image
+        self.archived = ""  # id of the image that the archive holds before, where that is known
         self.actions: list[Action] = []
         self.warnings: list[str] = []
         self.registry: Registry | None = None
@@ -92,14 +93,36 @@ def plan(request: ImageRequest, store: Store) -> Plan:
         digest = made.prepared.digest if made.prepared else (local.digest if local and remote_id is None else "")
         pushed = {name: is_pushed(request, name, image, digest) for name in request.push_names()}
     written = False
-    if request.archive and image is not None and remote_id in (None, image.id):
-        written = _target(request, store, image).is_written()
+    if request.archive and request.state == "present":
+        written = _is_archived(made, store, image if image and remote_id in (None, image.id) else None)
     made.actions = decide(request, local, remote_id, tagged, pushed, written)
     if request.verify is not None and request.state == "present":
         from .verified import settle
 
         settle(made, store)
     return made
+
+
+def _is_archived(made: Plan, store: Store, image: Image | None) -> bool:
+    """Whether the archive holds *image* (None: what is not here yet), and may else be written. Raises ImageError."""
+    from .source import ROOTFS_DIR
+
+    request = made.request
+    path, kind = (request.archive or {})["path"], (request.archive or {})["format"]
+    written = image is not None and _target(request, store, image).is_written()
+    if kind == ROOTFS_DIR:
+        from .rootfs_dir import Standing
+
+        standing = Standing(store, path, stays=written and not request.force)
+        made.archived = standing.image
+        if standing.warning:
+            made.warnings.append(standing.warning)
+    else:
+        from .layoutdir import check_place
+
+        check_place(os.path.abspath(path), kind)
+        made.archived = image.id if image and written else ""
+    return written
 
 
 def _target(request: ImageRequest, store: Store, image: Image) -> Target:

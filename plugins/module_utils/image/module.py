@@ -44,12 +44,15 @@ def run(module: Any) -> None:
     else:
         for warning in made.warnings:
             module.warn(f"{name} on {os.uname().nodename}: {warning}")
+        sides = diff_side(before), predicted(made) if module.check_mode else diff_side(after)
+        if made.request.archive:
+            add_archive(made, *sides)
         module.exit_json(
             changed=made.changed,
             actions=[str(action) for action in made.actions],
             image=describe(after),
             **({"timings": progress.timings()} if progress else {}),
-            diff={"before": diff_side(before), "after": predicted(made) if module.check_mode else diff_side(after)},
+            diff=dict(zip(("before", "after"), sides)),
         )
 
 
@@ -145,3 +148,10 @@ def predicted(made: Plan) -> dict[str, Any]:
     elif made.resolved is not None:
         side.update(id=made.resolved.image_id, digest=made.resolved.manifest.digest)
     return side
+
+
+def add_archive(made: Plan, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Tell both sides of a diff which image the archive holds, as far as it can be known."""
+    path = (made.request.archive or {})["path"]
+    before["archive"] = {"path": path, "image": made.archived or None}
+    after["archive"] = {"path": path, "image": after.get("id") or made.request.full_name}

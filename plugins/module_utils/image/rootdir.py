@@ -45,7 +45,10 @@ class RootDir:
     opaque      canonical paths of directories that hide what lies below
     whiteouts   canonical paths of whiteouts made so far; after finish() of those that stay
     copied      canonical paths of files of the layers below, here because a hard link names them
+    noting      whether note() wants to hear of every entry
     """
+
+    noting = False
 
     def __init__(self, path: str, lowers: Sequence[str] | None) -> None:
         self.root = os.open(path, DIR_FLAGS)
@@ -204,6 +207,31 @@ class RootDir:
 
     # Entries.
 
+    def note(self, parent: bytes, name: bytes) -> None:
+        """The layer has an entry for *name* (b"": a deletion) in the directory of the canonical path *parent*."""
+
+    def set_xattrs(self, target: int | bytes, xattrs: dict[bytes, bytes], *, follow: bool = True) -> None:
+        """Set an entry's extended attributes as the image means them on a file that will lie in an overlay's layer.
+
+        security.selinux belongs to the host that packed the image; trusted.overlay.* would be taken by overlayfs for
+        its own, so it is escaped the way overlayfs does (kernel 6.7, overlayfs.rst "Nesting overlayfs mounts").
+        """
+        for name, value in xattrs.items():
+            if name == b"security.selinux":
+                continue
+            if name.startswith(b"trusted.overlay."):
+                name = b"trusted.overlay.overlay." + name[len(b"trusted.overlay.") :]
+            self.set_xattr(target, name, value, follow=follow)
+
+    def set_xattr(self, target: int | bytes, name: bytes, value: bytes, *, follow: bool = True) -> None:
+        """Set one attribute; a file system that has no such attributes is no error. Raises OSError."""
+        try:
+            os.setxattr(target, name, value, follow_symlinks=follow)
+        except OSError as error:
+            # user.* on symlinks and devices is EPERM for everybody (xattr(7)); some writers store it all the same.
+            if error.errno != errno.ENOTSUP and not (error.errno == errno.EPERM and name.startswith(b"user.")):
+                raise
+
     def make_directory(self, fd: int, name: bytes, canonical: bytes) -> int:
         """A directory *name* in *fd*: an existing one stays, anything else is replaced. Returns its descriptor."""
         opened = self._open.get(canonical)
@@ -337,7 +365,7 @@ class RootDir:
             os.unlink(leaf, dir_fd=self._walk(parent))
             self.whiteouts.discard(path)
         for path, acl in self.dir_acls.items():
-            set_xattr(self._walk(path), DEFAULT_ACL, acl)
+            self.set_xattr(self._walk(path), DEFAULT_ACL, acl)
         for path, mtime in self.dir_times.items():
             os.utime(self._walk(path), ns=(mtime, mtime))
 
@@ -356,16 +384,6 @@ def remove_tree(fd: int, name: bytes) -> None:
     finally:
         os.close(below)
     os.rmdir(name, dir_fd=fd)
-
-
-def set_xattr(target: int | bytes, name: str | bytes, value: bytes, *, follow: bool = True) -> None:
-    """Set one attribute of an image's file; a file system that has no such attributes is no error. Raises OSError."""
-    try:
-        os.setxattr(target, name, value, follow_symlinks=follow)
-    except OSError as error:
-        # user.* on symlinks and devices is EPERM for everybody (xattr(7)); some writers store it all the same.
-        if error.errno != errno.ENOTSUP and not (error.errno == errno.EPERM and os.fsencode(name).startswith(b"user.")):
-            raise
 
 
 def _plain(fd: int) -> None:

@@ -24,7 +24,7 @@ class RootfsTarget(Target):
 
     def __init__(self, store: Store, path: str, images: Sequence[tuple[Image, Sequence[str]]]) -> None:
         self._images = [image for image, _names in images]
-        _only(self._images)
+        only(self._images)
         layers = " ".join(layer for image, _names in images for layer in image.layers)
         self._take(store, path, ROOTFS, layers)
 
@@ -46,13 +46,14 @@ class RootfsTarget(Target):
 
 def stream(store: Store, images: Sequence[Image]) -> Generator[bytes, None, None]:
     """The archive of the one image in *images*. Raises ImageError, also for several."""
-    return merged.stream(store.layer_paths(_only(images)), store.state.images)
+    return merged.stream(store.layer_paths(only(images)), store.state.images)
 
 
-def _only(images: Sequence[Image]) -> Image:
+def only(images: Sequence[Image]) -> Image:
+    """The one image in *images*. Raises ImageError for several."""
     if len(images) != 1:
         raise ImageError(
-            f"one archive cannot hold the root file systems of {len(images)} images",
+            f"one root file system cannot be that of {len(images)} images",
             step="options",
             hint="Save them one by one, or in another format",
         )

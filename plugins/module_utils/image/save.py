@@ -15,7 +15,7 @@ import os
 from . import imports, media, tarwrite
 from .digest import algorithm_of, canonical
 from .errors import ImageError
-from .source import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, ROOTFS
+from .source import DOCKER_ARCHIVE, OCI, OCI_ARCHIVE, ROOTFS, ROOTFS_DIR
 from .stored import LAYOUT
 from .tarfields import BLOCK
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .store import Image, Store
 
-FORMATS = (OCI_ARCHIVE, DOCKER_ARCHIVE, OCI, ROOTFS)
+FORMATS = (OCI_ARCHIVE, DOCKER_ARCHIVE, OCI, ROOTFS, ROOTFS_DIR)
 CHUNK = 1 << 20
 _END = bytes(1024)
 
@@ -116,6 +116,10 @@ def target_of(store: Store, path: str, kind: str, images: Sequence[tuple[Image, 
         from .rootfs_archive import RootfsTarget
 
         return RootfsTarget(store, path, images)
+    if kind == ROOTFS_DIR:
+        from .rootfs_dir import RootfsDirTarget
+
+        return RootfsDirTarget(store, path, images)
     return Target(store, path, kind, images)
 
 

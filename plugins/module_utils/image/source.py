@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 ROOTFS, OCI, OCI_ARCHIVE, DOCKER_ARCHIVE = FORMATS = ("rootfs", "oci", "oci-archive", "docker-archive")
+ROOTFS_DIR = "rootfs-dir"  # as a destination: there a name must say whether it is the directory or its tar archive
 
 
 class Kind:

@@ -10,6 +10,7 @@ Per entry: owner, then mode, then xattrs, then times, since chown(2) clears set-
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -21,7 +22,7 @@ from .digest import algorithm_of
 from .errors import ImageError
 from .inflate import Damaged, layer_content
 from .readahead import ReadAhead
-from .rootdir import DEFAULT_ACL, MAX_DEPTH, MAX_PATH, RootDir, set_xattr
+from .rootdir import DEFAULT_ACL, MAX_DEPTH, MAX_PATH, RootDir
 from .tarfields import BadTar, printable
 from .tarstream import ByteSource, Entry
 
@@ -90,12 +91,39 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> Unpa
 
     Expects umask 0 and root. Raises ImageError, NeedsLower; *destination* is then in pieces and the caller's to remove.
     """
+    root = RootDir(destination, lowers)
+    try:
+        with explained(destination):
+            add(layer, root)
+            root.finish()
+        parents = {path.rpartition(b"/")[0] for path in root.whiteouts}
+        return Unpacked(root.depended, sorted(parents - {b""}))
+    finally:
+        root.close()
+
+
+@contextlib.contextmanager
+def explained(destination: str) -> Iterator[None]:
+    """What goes wrong in the block, while a layer is written below *destination*, as ImageError."""
+    try:
+        yield
+    except (BadTar, Damaged) as error:
+        raise ImageError(str(error), step="archive") from error
+    except OSError as error:
+        raise _system_error(error, destination) from error
+
+
+def add(layer: Layer, root: RootDir) -> None:
+    """Put the entries of *layer* into *root*; RootDir.finish() is the caller's.
+
+    Raises as unpack() does, and what explained() explains.
+    """
     hasher = hashlib.new(algorithm_of(layer.diff_id))
     limit = max(RATIO_FLOOR, layer.size * MAX_RATIO)
-    status = os.statvfs(destination)
-    budget = _Budget(limit, status.f_bavail * status.f_frsize)
+    status = os.statvfs(root.root)
+    free = status.f_bavail * status.f_frsize if status.f_blocks else limit  # some file systems have no measure
+    budget = _Budget(limit, free)
     blob = BlobFile(layer.blob, layer.size, layer.partial)
-    root = RootDir(destination, lowers)
     try:
         chunks = _hashed(layer_content(blob, layer.compression, checksum=False), hasher, limit)
         if layer.ahead:
@@ -107,20 +135,12 @@ def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> Unpa
                     raise
         else:
             _fill(root, chunks, budget)
-        root.finish()
         if hasher.hexdigest() != layer.diff_id.partition(":")[2]:
             raise ImageError(
                 f"its content has the digest sha256:{hasher.hexdigest()}, not {layer.diff_id} as the image states",
                 step="diff_id",
             )
-        parents = {path.rpartition(b"/")[0] for path in root.whiteouts}
-        return Unpacked(root.depended, sorted(parents - {b""}))
-    except (BadTar, Damaged) as error:
-        raise ImageError(str(error), step="archive") from error
-    except OSError as error:
-        raise _system_error(error, destination) from error
     finally:
-        root.close()
         blob.close()
 
 
@@ -171,6 +191,7 @@ class _Unpacker:
         self.always_chown = os.geteuid() != 0 or os.getegid() != 0
 
     def run(self) -> None:
+        noting = self.root.noting
         for entry in tarstream.entries(self.source):
             path = clean(entry.name, "name")
             if entry.uid > _MAX_ID or entry.gid > _MAX_ID:
@@ -184,6 +205,8 @@ class _Unpacker:
             fd, parent = self.root.directory(parent)
             canonical = parent + b"/" + name if parent else name
             kind = entry.type
+            if noting:
+                self.root.note(parent, b"" if name.startswith(WHITEOUT) else name)
             if name.startswith(WHITEOUT):
                 self._whiteout(fd, name, canonical, entry)
             elif kind == tarstream.REGULAR:
@@ -232,7 +255,7 @@ class _Unpacker:
             if mode > 0o777:  # set-uid bits: writing and chown(2) clear them
                 os.fchmod(file, mode)
             if entry.xattrs:
-                set_xattrs(file, entry.xattrs)
+                self.root.set_xattrs(file, entry.xattrs)
             os.utime(file, ns=(entry.mtime, entry.mtime))
         finally:
             os.close(file)
@@ -247,7 +270,7 @@ class _Unpacker:
                     os.removexattr(fd, attribute)
         acl = entry.xattrs.pop(DEFAULT_ACL, None)
         if entry.xattrs:
-            set_xattrs(fd, entry.xattrs)
+            self.root.set_xattrs(fd, entry.xattrs)
         self.root.seal_later(canonical, entry.mtime, entry.gid, acl)
 
     def _special(self, fd: int, name: bytes, canonical: bytes, entry: Entry) -> None:
@@ -284,7 +307,7 @@ class _Unpacker:
         """Owner, xattrs and times of what is neither file nor directory; the mode came with mknod(2)."""
         os.chown(name, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
         if entry.xattrs:
-            set_xattrs(b"/proc/self/fd/%d/%s" % (fd, name), entry.xattrs, follow=False)
+            self.root.set_xattrs(b"/proc/self/fd/%d/%s" % (fd, name), entry.xattrs, follow=False)
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=fd, follow_symlinks=False)
 
     def _whiteout(self, fd: int, name: bytes, canonical: bytes, entry: Entry) -> None:
@@ -332,21 +355,6 @@ def clean(name: bytes, what: str) -> bytes:
     if b"\0" in name:
         raise ImageError(f"the {what} {printable(name)} in it has a zero byte", step="path")
     return name
-
-
-def set_xattrs(target: int | bytes, xattrs: dict[bytes, bytes], *, follow: bool = True) -> None:
-    """Set an entry's extended attributes as the image means them on a file that will lie in an overlay's lower layer.
-
-    security.selinux belongs to the host that packed the image; trusted.overlay.* would be taken by overlayfs for its
-    own, so it is escaped the way overlayfs does (kernel 6.7, overlayfs.rst "Nesting overlayfs mounts"). A file system
-    that has no such attributes is no error.
-    """
-    for name, value in xattrs.items():
-        if name == b"security.selinux":
-            continue
-        if name.startswith(b"trusted.overlay."):
-            name = b"trusted.overlay.overlay." + name[len(b"trusted.overlay.") :]
-        set_xattr(target, name, value, follow=follow)
 
 
 def _bomb(limit: int) -> ImageError:

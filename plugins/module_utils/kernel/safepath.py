@@ -180,3 +180,39 @@ def read_in_root(rootfd: int, path: str, limit: int = 1 << 20) -> bytes:
         return b"".join(chunks)
     finally:
         os.close(fd)
+
+
+def open_trusted(path: str) -> int:
+    """Open the directory *path* (absolute) through no symlink but root's and our own.
+
+    Whoever may write to one of its parents could else lead us to where only root may write. Raises OSError (EPERM for
+    somebody else's symlink).
+    """
+    fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    todo = [part for part in reversed(path.split("/")) if part and part != "."]
+    links = 0
+    try:
+        while todo:
+            part = todo.pop()
+            below = os.open(part, _O_PATH_NOFOLLOW, dir_fd=fd)
+            status = os.fstat(below)
+            if not stat.S_ISLNK(status.st_mode):
+                os.close(fd)
+                fd = below
+                continue
+            try:
+                links += 1
+                if links > _MAX_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                if status.st_uid not in (0, os.geteuid()):
+                    raise OSError(errno.EPERM, f"it leads through the symlink {part} of user {status.st_uid}", path)
+                target = os.readlink("", dir_fd=below)
+            finally:
+                os.close(below)
+            if target.startswith("/"):
+                os.close(fd)
+                fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            todo.extend(piece for piece in reversed(target.split("/")) if piece and piece != ".")
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+    finally:
+        os.close(fd)

@@ -37,19 +37,22 @@ _NR_MOUNT_SETATTR = 442
 
 _CLOSE_RANGE_CLOEXEC = 4  # linux/close_range.h
 
+_MAX_HANDLE = 128  # MAX_HANDLE_SZ, linux/exportfs.h
+
 _SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
 
 # Older ones that glibc does not wrap, or not whole:
-# (pivot_root, keyctl, seccomp, sched_setattr, ioprio_set, set_mempolicy, rt_sigaction, bpf).
+# (pivot_root, keyctl, seccomp, sched_setattr, ioprio_set, set_mempolicy, rt_sigaction, bpf, renameat2,
+# name_to_handle_at).
 # arm64 and riscv64 share the generic table.
 _OLD_NUMBERS = {
-    "x86_64": (155, 250, 317, 314, 251, 238, 13, 321),
-    "aarch64": (41, 219, 277, 274, 30, 237, 134, 280),
-    "riscv64": (41, 219, 277, 274, 30, 237, 134, 280),
-    "ppc64le": (203, 271, 358, 355, 273, 261, 173, 361),
-    "s390x": (217, 280, 348, 345, 282, 270, 174, 351),
-    "armv7l": (218, 311, 383, 380, 314, 321, 174, 386),
-    "i686": (217, 288, 354, 351, 289, 276, 174, 357),
+    "x86_64": (155, 250, 317, 314, 251, 238, 13, 321, 316, 303),
+    "aarch64": (41, 219, 277, 274, 30, 237, 134, 280, 276, 264),
+    "riscv64": (41, 219, 277, 274, 30, 237, 134, 280, 276, 264),
+    "ppc64le": (203, 271, 358, 355, 273, 261, 173, 361, 357, 345),
+    "s390x": (217, 280, 348, 345, 282, 270, 174, 351, 347, 335),
+    "armv7l": (218, 311, 383, 380, 314, 321, 174, 386, 382, 370),
+    "i686": (217, 288, 354, 351, 289, 276, 174, 357, 353, 341),
 }
 
 
@@ -191,6 +194,26 @@ def bpf(command: int, attributes: bytes, path: str) -> tuple[int, bytes]:
 def pidfd_getfd(pidfd: int, fd: int) -> int:
     """pidfd_getfd(2), Linux 5.6: our own descriptor, close-on-exec, of another process's *fd*."""
     return _call(_NR_PIDFD_GETFD, pidfd, fd, 0)
+
+
+def renameat2(source: int, old: str, target: int, new: str, flags: int) -> None:
+    """renameat2(2): *old* in the directory *source* to *new* in *target*, by RENAME_* *flags*.
+
+    EINVAL where the file system does not know them.
+    """
+    _call(_old_number(8), source, os.fsencode(old), target, os.fsencode(new), flags, path=new)
+
+
+def file_handle(fd: int) -> bytes:
+    """name_to_handle_at(2): what tells this file from any other that ever had its inode number.
+
+    EOPNOTSUPP where the file system has no such thing.
+    """
+    handle = buffer(8 + _MAX_HANDLE, struct.pack("=I", _MAX_HANDLE))
+    mount = buffer(4)
+    _call(_old_number(9), fd, b"", handle, mount, c.AT_EMPTY_PATH)
+    size, kind = struct.unpack_from("=Ii", handle)
+    return struct.pack("=i", kind) + handle.raw[8 : 8 + size]
 
 
 def setfsuid(uid: int) -> None:

@@ -239,6 +239,18 @@ def test_what_we_write_others_read(peers, store, odd, tmp_path, kind):
     assert run(store, check=True, archive=archive)[0] == []
 
 
+def test_its_files_as_a_directory(peers, store, odd, tmp_path):
+    """As podman and umoci have them; and that directory is a source again."""
+    archive = {"path": str(tmp_path / "tree"), "format": "rootfs-dir"}
+    assert run(store, check=True, archive=archive)[0] == ["wrote archive"]
+    assert not os.path.exists(archive["path"])
+    assert run(store, archive=archive)[0] == ["wrote archive"]
+    assert same(trees.read_tree(archive["path"]), peers.tree) == []
+    assert run(store, archive=archive)[0] == []
+    _actions, image = run(store, name="again:1", source={"rootfs": archive["path"]})
+    assert trees.differences(view(store, image, tmp_path), trees.read_tree(archive["path"])) == []
+
+
 @pytest.mark.parametrize("kind", ["oci-archive", "docker-archive", "oci"])
 def test_an_archive_is_written_anew_only_if_it_differs(store, odd, tmp_path, kind):
     archive = {"path": str(tmp_path / "archive"), "format": kind}

@@ -19,11 +19,12 @@ import subprocess
 import time
 
 import pytest
+import trees
 from ansible_collections.agentless.oci.plugins.module_utils.image.check import check
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 from faulty_proxy import Fault
-from image_sources import pull
+from image_sources import pull, task
 from oci_layout import directory, member
 
 AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
@@ -163,3 +164,27 @@ def test_a_pull_and_a_removal_that_lose_their_power(disk, name, tmp_path):
         store.collect()
         assert layers_of(disk.root) == set()
     assert named >= 3  # every other removal has not begun: there the pull's own syncs are all that there was
+
+
+def test_a_directory_of_files_that_loses_its_power(disk, name, tmp_path):
+    """There is a whole one, or the first was not finished; and what was finished is there, and known."""
+    moments = random.Random(18)
+    state, tree = os.path.join(disk.root, "state"), os.path.join(disk.root, "tree")
+    words = ["save", "--format", "rootfs-dir", "-o"]
+    pull(state, name)
+    began = time.monotonic()
+    assert start(state, *words, str(tmp_path / "undisturbed"), name).wait(60) == 0
+    takes = time.monotonic() - began
+    expected = trees.read_tree(str(tmp_path / "undisturbed"))
+    assert expected[b"copy"].links == (b"copy", b"etc/passwd")
+    for each in range(4):
+        lose_power(disk, start(state, *words, tree, name), moments.uniform(0.5, 1.1) * takes)
+        if each or os.path.isdir(tree):
+            assert trees.differences(trees.read_tree(tree), expected) == []
+        assert start(state, *words, tree, name).wait(60) == 0
+        disk.cut_power()
+        disk.come_back()
+        assert trees.differences(trees.read_tree(tree), expected) == []
+        assert sorted(os.listdir(disk.root)) == ["lost+found", "state", "tree"]
+        made, _image = task(state, name, archive={"path": tree, "format": "rootfs-dir"})
+        assert made.actions == []

@@ -20,6 +20,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image import lower
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+from image_layers import KEPT, LAYERS, LIB
 from image_peers import Peers, call, view
 from oci_layout import directory, member, write_layout
 
@@ -28,65 +29,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
-CAPABILITY = {"SCHILY.xattr.security.capability": trees.CAPABILITY.decode()}
-LIB = directory("usr/lib", mode=0o711, uid=3, mtime=1_550_000_000)
-KEPT = directory("kept", mode=0o751, gid=4)
-LAYERS = [
-    [
-        directory("./", mode=0o755),
-        directory("bin", mode=0o1777, mtime=1_500_000_000),
-        member("bin/su", content=b"su", mode=0o4711, uid=1, gid=2, pax_headers={"SCHILY.xattr.user.a": "b"}),
-        member("bin/sudo", tarfile.LNKTYPE, linkname="bin/su", mode=0o4711, uid=1, gid=2),
-        member("sh", tarfile.SYMTYPE, linkname="bin/su", uid=7),
-        directory("dev"),
-        member("dev/null", tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
-        member("dev/disk", tarfile.BLKTYPE, devmajor=8, devminor=1, mode=0o600),
-        member("pipe", tarfile.FIFOTYPE, mode=0o640, gid=9),
-        directory("gone"),
-        member("gone/below"),
-        directory("emptied", mode=0o700),
-        member("emptied/old"),
-        directory("usr"),
-        LIB,
-        member("lib", tarfile.SYMTYPE, linkname="usr/lib"),
-        member("replaced", content=b"file"),
-        directory("swapped"),
-        member("swapped/x"),
-        KEPT,
-        member("kept/before"),
-        member("kept/after"),
-        member("a" * 90 + "b" * 60, content=b"long name"),
-        member("caf\udce9", content=b"not utf-8"),
-        member("moment", pax_headers={"mtime": "1500000000.123456789"}),
-        directory("moments", pax_headers={"mtime": "1500000000.5"}),
-        member("moments/before", pax_headers={"mtime": "-1.5"}),
-    ],
-    [
-        member(".wh.gone"),
-        directory("emptied", mode=0o750),
-        member("emptied/.wh..wh..opq"),
-        member("emptied/new", content=b"new"),
-        member("usr/lib/libx", content=b"x" * 5000, uid=5, pax_headers=CAPABILITY),
-        directory("replaced", mode=0o500),
-        member("replaced/in"),
-        member("swapped", content=b"now a file"),
-        member("bin/link-below", tarfile.LNKTYPE, linkname="bin/su"),
-        directory("/app", mode=0o700),  # ko's form
-        member("/app/x", content=b"x", gid=3),
-        member("app/y", tarfile.LNKTYPE, linkname="/app/x", gid=3),
-        member("app/../beside", uid=1),
-        directory("anew"),
-        member("anew/.wh.nothing"),
-        member("anew/there", mtime=1_400_000_000),
-        directory("anew/deeper"),
-        member("anew/deeper/.wh.nothing"),
-        member("kept/.wh.before"),
-        member("kept/before", content=b"before is new"),
-        member("kept/after", content=b"after is new"),
-        member("kept/.wh.after"),
-        member("made/for/this", uid=8),
-    ],
-]
 # What only umoci does as well as we: deletions that delete nothing (podman lists them, as names that nobody can open),
 # deletions beside an entry of their own layer for the same name and links to a layer below (podman fails), and layers
 # without entries for directories that a layer below has (podman makes them anew, of root, 0755).

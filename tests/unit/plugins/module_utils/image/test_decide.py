@@ -91,6 +91,8 @@ def test_where_to_push(options, targets):
         ({}, local(), "id2", True, ["pulled image", "wrote archive"]),
         ({}, None, "", False, ["pulled image", "wrote archive"]),
         ({}, local(complete=False), None, True, ["unpacked image"]),
+        ({}, local(complete=False, has_blobs=False), None, True, ["pulled image"]),
+        ({"force": True}, local(), None, True, ["pulled image", "wrote archive"]),
         ({"source": {"path": "/x"}}, local(), "id2", True, ["imported image", "wrote archive"]),
         ({"state": "absent"}, local(), None, False, ["removed image"]),
     ],

@@ -120,3 +120,34 @@ def test_a_fifo_does_not_stop_a_reader(root):
     with pytest.raises(OSError) as caught:
         safepath.read_in_root(fd, "fifo")
     assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives a symlink away")
+def test_open_through_no_symlink_of_somebody_elses(tmp_path):
+    place = tmp_path / "a" / "place"
+    place.mkdir(parents=True)
+    (tmp_path / "ours").symlink_to("a/../a/./place")
+    (tmp_path / "absolute").symlink_to(tmp_path / "ours")
+    (tmp_path / "theirs").symlink_to("ours")
+    os.lchown(tmp_path / "theirs", 1000, 0)
+    (tmp_path / "hidden").symlink_to("theirs")
+    (tmp_path / "ring").symlink_to("ring")
+    (tmp_path / "file").write_text("")
+    for name in ("a/place", "ours", "absolute", "a/../ours/."):
+        fd = safepath.open_trusted(f"{tmp_path}/{name}")
+        assert os.path.samestat(os.fstat(fd), os.stat(place))
+        os.close(fd)
+    for name, number in (
+        ("theirs", errno.EPERM),
+        ("hidden", errno.EPERM),
+        ("theirs/..", errno.EPERM),
+        ("ring", errno.ELOOP),
+        ("file", errno.ENOTDIR),
+        ("file/x", errno.ENOTDIR),
+        ("nowhere/x", errno.ENOENT),
+    ):
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(OSError) as caught:
+            safepath.open_trusted(f"{tmp_path}/{name}")
+        assert caught.value.errno == number, name
+        assert len(os.listdir("/proc/self/fd")) == len(before)
