@@ -29,12 +29,16 @@ import tempfile
 import time
 from typing import Any
 
+import uml
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKOUT = os.path.dirname(os.path.dirname(HERE))
-KERNEL = "/usr/bin/linux.uml"
+KERNEL = uml.KERNEL
 CACHE = os.path.join(CHECKOUT, ".venv", "cache")
 GATEWAY = "10.77.0.1"
 _BITS = 24
+# Seconds for what takes a few, so that whoever waits for it in vain is told what there was.
+PATIENCE = 300.0
 _HALTED = "reboot: "  # how the kernel's last line begins, whatever it goes on with
 _NEEDS = {
     KERNEL: "user-mode-linux",
@@ -69,7 +73,7 @@ def refused() -> str:
         command = [KERNEL, "mem=128M", f"uml_dir={directory}/", "root=/dev/none"]
         command += ["con=null", "con0=null,fd:1", "con1=null"]
         process = _boot(["setpriv", "--pdeathsig", "KILL", "unshare", "--net"], command, console)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         try:
             # Its file systems come late enough.
             while "VFS: " not in _text(console) and process.poll() is None and time.monotonic() < deadline:
@@ -137,13 +141,20 @@ class Network:
         namespace = f"/proc/{os.getpid()}/fd/{self._namespace}"
         return ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={namespace}", *command]
 
-    def run(self, command: list[str], *, timeout: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run *command* in the network. Raises HostError with its output when it fails, unless ``check=False``."""
+    def run(self, command: list[str], *, timeout: float = PATIENCE, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run *command* in the network.
+
+        Raises HostError with its output when it fails, unless ``check=False``, and when it takes too long.
+        """
         check = options.pop("check", True)
         options.setdefault("stdin", subprocess.DEVNULL)
-        done = subprocess.run(
-            self.enter(command), capture_output=True, text=True, timeout=timeout, check=False, **options
-        )
+        try:
+            done = subprocess.run(
+                self.enter(command), capture_output=True, text=True, timeout=timeout, check=False, **options
+            )
+        except subprocess.TimeoutExpired as late:
+            said = b"".join(part for part in (late.stdout, late.stderr) if part).decode(errors="replace")
+            raise HostError(f"{' '.join(command)}: not done after {timeout:g} s\n{said}") from None
         if check and done.returncode:
             raise HostError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done
@@ -169,19 +180,20 @@ class Network:
 def ssh_options(key: str) -> list[str]:
     """Only our key, no record of hosts that live for minutes, and one connection for all commands to a host.
 
-    Ansible shares it. It ends with the host, and by itself some seconds after the host's death.
+    Ansible shares it. It ends with the host, and by itself a minute after the host's death: no sooner, since a
+    host on a busy machine may be silent for a while.
     """
     settings = {
         "BatchMode": "yes",
-        "ConnectTimeout": "5",
+        "ConnectTimeout": "10",
         "ControlMaster": "auto",
         "ControlPath": os.path.join(os.path.dirname(key), "%h"),
         "ControlPersist": "yes",
         "IdentitiesOnly": "yes",
         "IdentityFile": key,
         "LogLevel": "ERROR",
-        "ServerAliveCountMax": "3",
-        "ServerAliveInterval": "3",
+        "ServerAliveCountMax": "6",
+        "ServerAliveInterval": "10",
         "StrictHostKeyChecking": "no",
         "UserKnownHostsFile": "/dev/null",
     }
@@ -203,7 +215,7 @@ class Host:
         self._own = os.path.join(network.directory, f"{name}.uml")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, timeout: float = 60, *, degraded: bool = False) -> None:
+    def start(self, timeout: float = PATIENCE, *, degraded: bool = False) -> None:
         """Boot it, and wait until systemd has started everything and SSH answers. Raises HostError.
 
         With *degraded* some unit is to have failed.
@@ -243,7 +255,7 @@ class Host:
         """What runs the shell's *command* on it, as root; to be entered into the network."""
         return ["ssh", *ssh_options(self.network.key), f"root@{self.address}", command]
 
-    def run(self, command: str, *, timeout: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, *, timeout: float = PATIENCE, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run *command* on it over SSH. Raises HostError when it fails, unless ``check=False``."""
         return self.network.run(self.ssh(command), timeout=timeout, **options)
 
@@ -269,12 +281,12 @@ class Host:
             packed.stdin.close()
             self.run(f"mkdir -p {target} && tar -xzm --no-same-owner -C {target}", stdin=packed.stdout)
 
-    def reboot(self, timeout: float = 60) -> None:
+    def reboot(self, timeout: float = PATIENCE) -> None:
         """Let it shut down in order and boot again."""
         self.stop()
         self.start(timeout)
 
-    def stop(self, timeout: float = 60) -> None:
+    def stop(self, timeout: float = PATIENCE) -> None:
         """Shut it down in order. Raises HostError if it does not go."""
         if self._process is None:
             return
@@ -314,7 +326,7 @@ def _boot(prefix: list[str], kernel: list[str], console: str) -> subprocess.Pope
     """
     with open(console, "wb") as file:
         command = [*prefix, "unshare", "--pid", "--fork", "--kill-child", *kernel]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=uml.environment())
 
 
 def _cut(process: subprocess.Popen[bytes]) -> None:

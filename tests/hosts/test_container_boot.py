@@ -114,7 +114,7 @@ def booting(network):
 def steps(host, *given):
     # What runs on keeps these descriptors, and SSH would wait for their end.
     command = f"python3 -I -S /root/steps.py {shlex.quote(json.dumps(given))} </dev/null >/tmp/out 2>/tmp/err"
-    host.run(f"{command} || {{ cat /tmp/out /tmp/err >&2; exit 1; }}", timeout=120)
+    host.run(f"{command} || {{ cat /tmp/out /tmp/err >&2; exit 1; }}")
     return [json.loads(line) for line in host.run("cat /tmp/out").stdout.splitlines()]
 
 

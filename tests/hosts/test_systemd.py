@@ -8,17 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-import time
 
 import pytest
+from bundles import config
+from waiting import until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKOUT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(CHECKOUT, "hacking"))
-
-from bundles import config  # noqa: E402
-
 AOCI = "/root/oci/bin/aoci"
 LIMITS = {
     "memory": {"limit": 64 << 20, "reservation": 16 << 20},
@@ -177,7 +173,8 @@ def test_a_unit_of_somebody_else_is_left_alone(containers):
 
 def test_a_unit_that_failed_is_in_nobodys_way(containers):
     run = "systemd-run -q --scope --slice=other.slice --unit=ctr-one -p RuntimeMaxSec=1 sleep 100"
-    containers.host.run(f"{run} </dev/null >/dev/null 2>&1; systemctl is-failed ctr-one.scope")
+    failed = "until systemctl is-failed ctr-one.scope; do sleep 0.1; done"
+    containers.host.run(f"{run} </dev/null >/dev/null 2>&1; {failed}")
     containers.run("one", "test.slice:ctr:one")
     assert containers.show("ctr-one.scope")["ControlGroup"] == "/test.slice/ctr-one.scope"
 
@@ -216,10 +213,7 @@ def test_killed_for_memory_and_deleted(containers):
     limits = {"memory": {"limit": 16 << 20, "swap": 16 << 20}}
     containers.bundle("one", "sh", "-c", fill, path=":ctr:one", resources=limits)
     containers("--systemd-cgroup run -d -b /root/one one")
-    deadline = time.monotonic() + 20
-    while containers.show("ctr-one.scope")["ActiveState"] == "active" and time.monotonic() < deadline:
-        time.sleep(0.3)
-    assert containers.show("ctr-one.scope")["ActiveState"] in ("failed", "inactive")
+    until(lambda: containers.show("ctr-one.scope")["ActiveState"] in ("failed", "inactive"))
     containers("delete --force one")
     assert containers.units() == []
 
@@ -242,7 +236,7 @@ def test_oci_container_over_ssh(network, host):
     command.append(os.path.join(HERE, "container.yml"))
 
     def play(*words):
-        return network.run([*command, *words], cwd=CHECKOUT, timeout=120).stdout
+        return network.run([*command, *words], cwd=CHECKOUT).stdout
 
     assert re.search(r"changed=[1-9]", play())
     assert "changed=0" in play()

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a command under a kernel of its own: User-Mode Linux on this machine's file system, cgroup v2 alone.
 
-    python3 tests/hosts/uml.py [--mem 1G] [--timeout 300] COMMAND...
+    python3 tests/hosts/uml.py [--mem 1G] [--timeout 600] COMMAND...
 
 The command sees this machine's files (writes go through), its own /tmp, /run and /dev, its own processes, and the
 environment of the caller. Its output is printed when it ends, its exit code is ours; 124 when the time was up,
@@ -48,6 +48,16 @@ poweroff -f
 """
 
 
+def environment() -> dict[str, str]:
+    """Ours, for the kernel, whose memory is a file in TMPDIR: on a disk all that it changes would be written there."""
+    memory = "/dev/shm"
+    with contextlib.suppress(FileNotFoundError):
+        found = os.statvfs(memory)
+        if found.f_bavail * found.f_frsize >= 4 << 30 and not found.f_flag & os.ST_NOEXEC:
+            return {**os.environ, "TMPDIR": memory}
+    return dict(os.environ)
+
+
 def run(command: list[str], mem: str, timeout: float) -> int:
     work = tempfile.mkdtemp(prefix="uml-", dir="/var/tmp")
     try:
@@ -66,7 +76,12 @@ def run(command: list[str], mem: str, timeout: float) -> int:
         arguments += ["con=null", "con0=fd:0,fd:1", "quiet"]
         with open(os.path.join(work, "console"), "wb") as console:
             kernel = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=environment(),
+                start_new_session=True,
             )
             try:
                 kernel.wait(timeout)
@@ -109,7 +124,7 @@ def _show(path: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run a command under User-Mode Linux with cgroup v2.")
     parser.add_argument("--mem", default="1G")
-    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     if not os.path.exists(KERNEL):

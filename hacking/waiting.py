@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting in tests for what others do: so long that no load of the machine matters, and no longer than it takes."""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+SECONDS = 120.0
+
+
+def until(condition: Callable[[], T], told: Callable[[], object] = str, *, seconds: float = SECONDS) -> T:
+    """The first value of *condition* that is true. AssertionError with what *told* gives where none comes."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited {seconds:g} s in vain: {told()}"
+        time.sleep(0.02)
+    return found
+
+
+def group_runs(group: int) -> bool:
+    """Whether there is still a process in the process group."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
