@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
+from program import Program
 
 # A task for each line that comes in, in a process of its own; what all need is imported once.
 TASKS = r"""
@@ -40,32 +39,19 @@ def _options():
     return sorted(MODULE["argument_spec"])
 
 
-class Limits:
+class Limits(Program):
     """The module's core on *host*, as a task runs it: from the host's own copy."""
 
     def __init__(self, host):
-        self.host = host
-        self._tasks = None
-        host.run(f"cat > /root/tasks.py <<'EOF'\n{TASKS % _options()}\nEOF")
+        super().__init__(host, "tasks", TASKS % _options())
 
     def begin(self, check_mode=False, **options):
         """Start a task and do not wait for it."""
-        if self._tasks is None or self._tasks.poll() is not None:
-            command = self.host.network.enter(self.host.ssh("python3 -I -S -u /root/tasks.py"))
-            self._tasks = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._tasks.stdin.write(json.dumps([options, check_mode]) + "\n")
-        self._tasks.stdin.flush()
+        self.tell([options, check_mode])
 
     def __call__(self, check_mode=False, **options):
         self.begin(check_mode, **options)
-        return json.loads(self._tasks.stdout.readline())
-
-    def end(self):
-        """The host goes."""
-        if self._tasks is not None:
-            self._tasks.kill()
-            self._tasks.communicate()
-            self._tasks = None
+        return self.answer()
 
     def files(self, path, *names):
         return self.host.run(f"cd /sys/fs/cgroup{path} && cat {' '.join(names)}").stdout.splitlines()

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 
 import pytest
+from program import Program
 
-# Does what its argument lists, in order, and prints an answer for each: the parameters of a task, {"sh": command},
-# {"look": name}, {"await": name, …: what inspect says of it}, {"kill": name}, whose monitor is meant.
+# Does what each line lists, in order, and answers all: the parameters of a task, {"sh": command}, {"look": name},
+# {"await": name, …: what inspect says of it}, {"kill": name}, whose monitor is meant.
 STEPS = r"""
-import glob, json, os, signal, subprocess, sys, time
+import glob, json, os, signal, subprocess, sys, time, traceback
 sys.path.insert(0, "/root/oci/plugins/module_utils")
 import entry
 entry.register()
@@ -33,7 +33,8 @@ known = {name: spec.get("default") for name, spec in options.argument_spec().ite
 shown = "ActiveState,MainPID,ControlGroup,Delegate,TimeoutStopUSec,MemoryCurrent"
 
 def sh(command):
-    return subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.PIPE, text=True).stdout
+    own = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    return subprocess.run(["sh", "-c", command], check=True, text=True, **own).stdout
 
 def seen(name):
     record = records.load(state, name)
@@ -62,7 +63,8 @@ def step(given):
         return os.kill(seen(given["kill"])[1]["State"]["MonitorPid"], signal.SIGKILL)
     if "await" in given:
         name = given.pop("await")
-        for _ in range(300):
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
             _record, found = seen(name)
             if given.items() <= {**found, **found["State"]}.items():
                 return look(name)
@@ -72,12 +74,20 @@ def step(given):
     parameters = {**known, "image": "localhost/box:1", "network_mode": "none", **given}
     return module.Task(parameters, own).run()["actions"]
 
-for given in json.loads(sys.argv[1]):
-    print(json.dumps(step(given)), flush=True)
+for line in sys.stdin:
+    try:
+        answer = {"done": [step(given) for given in json.loads(line)]}
+    except Exception:
+        answer = {"failed": traceback.format_exc()}
+    print(json.dumps(answer))
 """
 SLEEP = ["sh", "-c", "trap 'exit 0' TERM; echo begun; sleep 10000 & wait"]
 # Ends by its own stop signal alone, and takes a while for it.
-SLOW = ["sh", "-c", "trap '' TERM; trap 'sleep 2; echo goodbye; exit 7' USR1; sleep 10000 & while :; do wait; done"]
+SLOW = [
+    "sh",
+    "-c",
+    "trap '' TERM; trap 'sleep 2; echo goodbye; exit 7' USR1; echo begun; sleep 10000 & while :; do wait; done",
+]
 CONTAINERS = [
     {"name": "always", "command": SLOW, "restart_policy": "always", "memory": "20m", "stop_signal": "USR1"},
     {
@@ -106,21 +116,34 @@ def booting(network):
     host.start()
     host.copy_checkout("/root/oci")
     host.run("python3 /root/oci/hacking/busybox_rootfs.py /root/rootfs")
-    host.run(f"cat > /root/steps.py <<'EOF'\n{STEPS}\nEOF")
-    yield host
+    made = Steps(host)
+    yield made
+    made.end()
     host.crash()
 
 
-def steps(host, *given):
-    # What runs on keeps these descriptors, and SSH would wait for their end.
-    command = f"python3 -I -S /root/steps.py {shlex.quote(json.dumps(given))} </dev/null >/tmp/out 2>/tmp/err"
-    host.run(f"{command} || {{ cat /tmp/out /tmp/err >&2; exit 1; }}")
-    return [json.loads(line) for line in host.run("cat /tmp/out").stdout.splitlines()]
+class Steps(Program):
+    """What a task does on *host*, from the host's own copy, and looks at it."""
+
+    def __init__(self, host):
+        super().__init__(host, "steps", STEPS)
+
+    def __call__(self, *given):
+        self.tell(given)
+        answer = self.answer()
+        assert "failed" not in answer, answer["failed"]
+        return answer["done"]
 
 
 def only(name, **given):
     """A task that says nothing else of container *name*."""
     return {"name": name, "image": None, **given}
+
+
+def begun(name, times=1):
+    """Wait until the program of container *name* minds its signals, for the *times*-th time."""
+    logs = f"/var/lib/agentless-oci/containers/{name}/log/container.log*"
+    return {"sh": f"until [ $(cat {logs} | grep -c begun) -ge {times} ]; do sleep 0.1; done"}
 
 
 def running(host):
@@ -132,9 +155,9 @@ def running(host):
 def test_systemd_supervises(booting):
     web = {"name": "web", "command": SLOW, "restart_policy": "on-failure", "stop_signal": "USR1", "memory": "20m"}
     changed = {**web, "memory": "24m", "stop_timeout": 100}
-    made, first, _killed, back, nothing, updated, then = steps(
-        booting, web, {"look": "web"}, {"kill": "web"}, {"await": "web", "RestartCount": 1, "Status": "running"}, web,
-        changed, {"look": "web"},
+    made, first, _killed, back, nothing, updated, then, _begun = booting(
+        web, {"look": "web"}, {"kill": "web"}, {"await": "web", "RestartCount": 1, "Status": "running"}, web,
+        changed, {"look": "web"}, begun("web", 2),
     )  # fmt: skip
     assert made == ["created container web", "started"]
     state, unit = first["State"], first["Unit"]
@@ -155,15 +178,15 @@ def test_systemd_supervises(booting):
     assert (then["Memory"], then["State"]["Pid"]) == (str(24 << 20), back["State"]["Pid"])
 
     # Stopped behind the task's back: as declared, recorded as it was, and repaired by the next run.
-    _done, ended, *again, stopped, _removed, left = steps(
-        booting, {"sh": f"systemctl stop {unit['Id']}"}, {"look": "web"}, changed, changed,
+    _done, ended, started, again, _begun, done, stopped, _removed, left = booting(
+        {"sh": f"systemctl stop {unit['Id']}"}, {"look": "web"}, changed, changed, begun("web", 3),
         only("web", state="stopped"), {"look": "web"}, only("web", state="absent"),
         {"sh": "ls /sys/fs/cgroup/system.slice /run/agentless-oci/runtime"},
     )  # fmt: skip
     assert "goodbye" in ended["Log"]
     assert (ended["State"]["Status"], ended["State"]["ExitCode"], ended["State"]["MonitorPid"]) == ("exited", 7, 0)
     assert ended["State"]["FinishedAt"] > ended["State"]["StartedAt"]
-    assert again == [["started"], [], ["stopped"]]
+    assert (started, again, done) == (["started"], [], ["stopped"])
     assert (ended["Unit"], stopped["Unit"]) == ({}, {})
     assert "web" not in left
 
@@ -171,7 +194,7 @@ def test_systemd_supervises(booting):
 def test_what_has_no_policy_stays_down(booting):
     job = {"name": "gone", "command": ["true"], "auto_remove": True}
     gone = (
-        "for i in $(seq 100); do systemctl list-units --plain 'aoci-*' | grep aoci- || exit 0; sleep 0.1; done; exit 1"
+        "for i in $(seq 600); do systemctl list-units --plain 'aoci-*' | grep aoci- || exit 0; sleep 0.1; done; exit 1"
     )
     # A service whose task was killed before it had said "start" starts nothing.
     lost = (
@@ -180,8 +203,8 @@ def test_what_has_no_policy_stays_down(booting):
         " systemd-run --quiet --wait -p Delegate=yes"
         " /usr/bin/python3 -I -S /var/lib/agentless-oci/core/entry.py unit-start $PWD"
     )
-    _once, _gone, _killed, ended, _none, left, _lost, still, removed = steps(
-        booting, {"name": "once", "command": SLEEP}, job, {"kill": "once"},
+    _once, _gone, _killed, ended, _none, left, _lost, still, removed = booting(
+        {"name": "once", "command": SLEEP}, job, {"kill": "once"},
         {"await": "once", "Status": "exited", "ExitCode": 137}, {"sh": gone},
         {"sh": "/root/oci/bin/aoci containers -q"}, {"sh": lost}, {"look": "once"}, only("once", state="absent"),
     )  # fmt: skip
@@ -194,8 +217,8 @@ def test_what_has_no_policy_stays_down(booting):
 def test_a_container_of_an_earlier_version_keeps_working(booting):
     old = {"name": "old", "command": SLEEP, "memory": "20m"}
     parts = {**old, "name": "sliced", "cgroup_parent": "test-a.slice"}
-    _made, before, nothing, updated, then, _restarted, after, _sliced, sliced, *_removed, left = steps(
-        booting, {**old, "bare": True}, {"look": "old"}, old, {**old, "memory": "24m"}, {"look": "old"},
+    _made, before, nothing, updated, then, _restarted, after, _sliced, sliced, *_removed, left = booting(
+        {**old, "bare": True}, {"look": "old"}, old, {**old, "memory": "24m"}, {"look": "old"},
         only("old", restart=True), {"look": "old"}, parts, {"look": "sliced"}, only("old", state="absent"),
         only("sliced", state="absent"), {"sh": "find /sys/fs/cgroup"},
     )  # fmt: skip
@@ -210,21 +233,23 @@ def test_a_container_of_an_earlier_version_keeps_working(booting):
 
 
 def test_what_is_to_come_back_does(booting):
-    host = booting
-    steps(host, *CONTAINERS, only("stopped", state="stopped"))
+    host = booting.host
+    booting(*CONTAINERS, only("stopped", state="stopped"), begun("always"))
     assert running(host) == {"always", "unless", "once"}
     host.reboot()
+    booting.end()
     assert running(host) == {"always", "unless"}
     assert host.run("systemctl is-active agentless-oci-containers.service").stdout.strip() == "active"
-    *nothing, always = steps(host, *CONTAINERS[:2], {"look": "always"})
+    *nothing, always = booting(*CONTAINERS[:2], {"look": "always"})
     assert nothing == [[], []]
     assert always["Memory"] == str(20 << 20)
     assert "goodbye" in always["Log"]  # it was stopped before the host went down
 
-    steps(host, SEALED, {"sh": "/root/oci/bin/aoci exec unless sh -c 'echo kept > /data/file'"})
+    booting(SEALED, {"sh": "/root/oci/bin/aoci exec unless sh -c 'echo kept > /data/file'"})
     assert running(host) == {"always", "unless", "sealed"}
     host.run("sync")
     host.crash()
+    booting.end()
     host.start(degraded=True)
     assert running(host) == {"always", "unless"}
     assert host.run("/root/oci/bin/aoci exec unless cat /data/file").stdout == "kept\n"
@@ -232,10 +257,10 @@ def test_what_is_to_come_back_does(booting):
     said = host.run("journalctl --quiet --output=cat -b -u agentless-oci-containers.service").stdout
     assert "sealed: secrets: key: the content is not on this host any more" in said
     assert host.run("grep -rl hunter2 /var/lib/agentless-oci --include=*.json", check=False).stdout == ""
-    started, sealed = steps(host, SEALED, {"look": "sealed"})
+    started, sealed = booting(SEALED, {"look": "sealed"})
     assert started == ["started"]
     assert "hunter2-ratatosk" in sealed["Log"]
-    steps(host, only("sealed", state="absent", force_kill=True))
+    booting(only("sealed", state="absent", force_kill=True))
     journal = host.run("journalctl --quiet --output=cat CONTAINER_NAME=unless").stdout.split()
     assert journal.count("begun") >= 1
     assert sorted(host.run("/root/oci/bin/aoci logs unless 2>&1").stdout.split()) == sorted(journal)
