@@ -104,7 +104,7 @@ class Runtime:
         command = [*self.python, self.program, "--root", self.run_dir, *words]
         options.setdefault("capture_output", True)
         done: subprocess.CompletedProcess[str] = subprocess.run(
-            command, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **options
+            command, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False, **options
         )
         return done
 

@@ -32,7 +32,7 @@ class Fault:
     cut      close the connection after this many bytes of the body
     stall    send nothing more after this many bytes of the body, and leave the connection to the client
     delay    seconds before the answer begins
-    rate     bytes a second
+    rate     bytes a second; the client has read what was sent before it is sent more
     corrupt  position of a byte of the body to change
     drop     "before": close the connection instead of asking the registry; "after": it was asked, the answer is lost
     body     this body instead of the registry's, with its true length unless *headers* say otherwise
@@ -131,6 +131,20 @@ class FaultyProxy(http.server.ThreadingHTTPServer):
         return sum(one.sent for one in self.asked("GET", f"/blobs/{digest}"))
 
 
+def unread(port: int, peer: int) -> int:
+    """How many bytes lie unread in the TCP socket on *port* of loopback that is connected to port *peer*.
+
+    0 when there is none. The kernel's own count (proc_net_tcp.txt in its documentation).
+    """
+    ends = [f"0100007F:{number:04X}" for number in (port, peer)]
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in file:
+            fields = line.split()
+            if fields[1:3] == ends:
+                return int(fields[4].partition(":")[2], 16)
+    return 0
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: FaultyProxy
@@ -210,6 +224,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             seen.sent += len(data)
             if fault.rate:
                 time.sleep(len(data) / fault.rate)
+                while unread(self.client_address[1], self.server.server_port):
+                    time.sleep(0.01)
             if fault.cut is not None and seen.sent >= fault.cut:
                 self._hang_up()
                 return

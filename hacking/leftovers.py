@@ -99,7 +99,7 @@ def cgroups() -> list[str]:
 def abandoned_cgroups() -> list[str]:
     """Cgroups of the collection's with no process in them, still there after a moment: nobody will remove them."""
     empty = set(_without_processes())
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 10
     while empty and time.monotonic() < deadline:
         time.sleep(0.2)
         empty &= set(_without_processes())
@@ -136,7 +136,7 @@ def network_namespaces() -> list[str]:
 
 def settled(directory: str) -> list[str]:
     """What :func:`find` finds for longer than it takes a process that was just killed to die."""
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while True:
         found = list(find(directory))
         if not found or time.monotonic() > deadline:
@@ -159,7 +159,7 @@ def sweep(directory: str) -> list[str]:
     directory = os.path.abspath(directory)
     found = list(find(directory))
     groups = cgroups_of(directory)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         running = processes(directory)
         if not running:

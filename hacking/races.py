@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 RACE_SECONDS = 2.0
+# Who attacks what is not defended wins at some time, and then it is over; late where the machine has much else to do.
+WON_IN_SECONDS = 120.0
 
 
 class Swapping:
@@ -53,4 +55,4 @@ def rounds(build: Build, won: Callable[[], object]) -> Iterator[None]:
 
 def seconds(build: Build) -> float:
     """How long a race goes on at the most."""
-    return RACE_SECONDS if build.defended else 10 * RACE_SECONDS
+    return RACE_SECONDS if build.defended else WON_IN_SECONDS

@@ -45,7 +45,7 @@ class Build:
     def python(self, script: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run *script*, in which the core is the package ``aoci``, in an interpreter of its own."""
         command = ["/usr/bin/python3", "-I", "-c", _BOOT + script, self.core, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
 
 
 def copy(patches: dict[str, str], target: str) -> None:

@@ -31,14 +31,14 @@ KNOWN = {
     "force": True,
     "_sent": None,
 }
-# Copies in and out until the host has been reached, or the time is over; says how often it could.
+# Copies in and out until the host has been reached or the time is over, more than ten times at least; says how often.
 RACE = """
 import json, os, time
 from aoci.container import copymodule
 from aoci.kernel.errors import Error
 known, outside, own, limit = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])
 done, end = 0, time.monotonic() + limit
-while time.monotonic() < end and not os.path.exists(outside + "/written"):
+while done <= 10 or (time.monotonic() < end and not os.path.exists(outside + "/written")):
     for given in (
         {"content": str(done), "dest": "/race/written"},
         {"src": "/race/secret", "from_container": True, "dest": own + "/got"},
@@ -85,7 +85,7 @@ def test_cve_2018_15664_a_directory_swapped_for_a_symlink_meanwhile(build, host,
         parameters = json.dumps({**KNOWN, "root": host.root})
         done = build.python(RACE, parameters, str(outside), str(own), str(seconds(build)))
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 1  # copies that were not refused; on a busy machine a few
+    assert int(done.stdout) > 10  # copies that were not refused
     assert (outside / "written").exists() is not build.defended
     if build.defended:
         assert not (own / "stolen").exists()
@@ -186,7 +186,7 @@ def test_files_that_are_none(build, host, outside, kind):
     worker = threading.Thread(target=lambda: results.append(build.python(COPY, json.dumps(given))))
     results = []
     worker.start()
-    worker.join(30)
+    worker.join(120)
     assert not worker.is_alive()
     assert os.listdir(outside) == []
     assert results[0].returncode == (1 if kind == "endless" else 0)

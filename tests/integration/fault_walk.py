@@ -130,7 +130,7 @@ OPERATIONS = {
 
 def leftovers():
     """What is left of the container: processes (all orphans are our children), directories, cgroups, mounts."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while True:
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:

@@ -11,10 +11,10 @@ import os
 import resource
 import subprocess
 import tempfile
-import time
 
 import pytest
 from bundles import USERNS, cgroups, config, detached, in_user_namespace, out, refused, shell, without
+from waiting import until
 
 
 class TestScheduling:
@@ -122,13 +122,11 @@ class TestScheduling:
 
 
 def _child(pid):
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
+    def children():
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            children = file.read().split()
-        if children:
-            return int(children[0])
-    raise AssertionError("it has no child")
+            return file.read().split()
+
+    return int(until(children)[0])
 
 
 class TestMemoryPolicy:
@@ -197,14 +195,12 @@ class TestTimeOffsets:
 
 
 def _lines(file, count):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    def lines():
         file.seek(0)
-        lines = file.read().splitlines()
-        if len(lines) >= count:
-            return lines
-        time.sleep(0.02)
-    raise AssertionError(lines)
+        return file.read().splitlines()
+
+    until(lambda: len(lines()) >= count, lines)
+    return lines()
 
 
 class TestNamespaces:
@@ -243,10 +239,7 @@ class TestNamespaces:
         with tempfile.TemporaryFile() as file:
             done = runtime("run", "-d", "-b", runtime.bundle(second), "second", capture_output=False, stdout=file)
             assert done.returncode == 0
-            deadline = time.monotonic() + 10
-            while not os.fstat(file.fileno()).st_size:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            until(lambda: os.fstat(file.fileno()).st_size)
             assert os.fstat(file.fileno()).st_uid == 100007
         with tempfile.TemporaryFile() as file:
             command = ("exec", "-u", "8", "second", "sh", "-c", "echo out > /dev/stdout")

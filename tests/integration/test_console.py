@@ -14,10 +14,10 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 
 import pytest
 from bundles import AOCI, bare, config, in_user_namespace, without
+from waiting import until
 
 SCRIPT = """
 test -t 0 && test -t 1 && test -t 2 && echo is-a-tty
@@ -75,7 +75,7 @@ def test_our_own_terminal(runtime, rootfs):
         start_new_session=True,
     )
     os.write(master, b"hello\r")
-    assert process.wait(30) == 7
+    assert process.wait(120) == 7
     assert termios.tcgetattr(slave) == before
     os.close(slave)
     shown = read_all(master)
@@ -131,7 +131,7 @@ def test_signals_in_the_foreground(runtime, rootfs):
             process.send_signal(number)
             assert process.stdout.readline() == f"{int(number)}\n"
         assert runtime("kill", "x", "KILL").returncode == 0
-        assert process.wait(20) == 128 + signal.SIGKILL
+        assert process.wait(120) == 128 + signal.SIGKILL
 
 
 def test_orphans_in_the_foreground(runtime, rootfs):
@@ -142,11 +142,9 @@ def test_orphans_in_the_foreground(runtime, rootfs):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
         lines = [process.stdout.readline().strip() for _turn in range(4)]
         assert lines[3] == "over"
-        deadline = time.monotonic() + 10
-        while any(os.path.exists(f"/proc/{pid}") for pid in lines[:3]):
-            assert time.monotonic() < deadline
+        until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in lines[:3]))
         assert runtime("kill", "x", "KILL").returncode == 0
-        assert process.wait(20) == 128 + signal.SIGKILL
+        assert process.wait(120) == 128 + signal.SIGKILL
 
 
 @pytest.mark.parametrize("keep", [False, True])

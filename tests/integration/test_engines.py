@@ -9,11 +9,11 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import uuid
 
 import pytest
 from bundles import AOCI
+from waiting import until
 
 
 def call(*words, **options):
@@ -103,9 +103,7 @@ def test_podman_life(podman):
     assert stats["mem_usage"].endswith("67.11MB")  # of the limit, as podman rounds it
     assert int(stats["pids"]) >= 1
     podman("kill", "--signal", "USR1", "c")
-    deadline = time.monotonic() + 20
-    while "got-usr1" not in podman("logs", "c"):
-        assert time.monotonic() < deadline
+    until(lambda: "got-usr1" in podman("logs", "c"))
     podman("restart", "--time", "1", "c")
     assert not os.path.exists(f"/proc/{pid}/exe")
     pid = int(podman("inspect", "--format", "{{.State.Pid}}", "c"))
@@ -132,9 +130,7 @@ def test_podman_kill_and_force(podman):
     podman("run", "-d", "--name", "c", "--pid", "host", *RUN, "box:1", "sh", "-c", "sleep 991 & sleep 992")
     pid = int(podman("inspect", "--format", "{{.State.Pid}}", "c"))
     podman("kill", "c")
-    deadline = time.monotonic() + 20
-    while podman("inspect", "--format", "{{.State.Status}}", "c").strip() != "exited":
-        assert time.monotonic() < deadline
+    until(lambda: podman("inspect", "--format", "{{.State.Status}}", "c").strip() == "exited")
     assert not os.path.exists(f"/proc/{pid}/exe")
     podman("rm", "--force", "c")
 
@@ -164,10 +160,7 @@ def ctr(rootfs):
         call("umoci", "new", "--image", f"{base}/layout:1")
         call("umoci", "insert", "--image", f"{base}/layout:1", rootfs, "/")
         call("skopeo", "copy", f"oci:{base}/layout:1", f"oci-archive:{base}/box.tar:box:1")
-        deadline = time.monotonic() + 20
-        while not os.path.exists(f"{base}/sock"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: os.path.exists(f"{base}/sock"), lambda: f"containerd: {daemon.poll()}")
         run("image", "import", "--base-name", "box", f"{base}/box.tar")
         run.image = run("image", "ls", "-q").split()[0]
         yield run
@@ -177,7 +170,7 @@ def ctr(rootfs):
         ).stdout.split():
             subprocess.run(["ctr", "--address", f"{base}/sock", "task", "rm", "-f", task], check=False)
         daemon.terminate()
-        daemon.wait(20)
+        daemon.wait(120)
         clear(base)
 
 
@@ -269,9 +262,6 @@ def test_containerd_life(ctr):
     ctr("task", "resume", "two")
     assert ctr("task", "metrics", "two")
     ctr("task", "kill", "--signal", "SIGKILL", "two")
-    deadline = time.monotonic() + 20
-    while "STOPPED" not in ctr("task", "ls"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: "STOPPED" in ctr("task", "ls"))
     ctr("task", "rm", "two")
     ctr("container", "rm", "two")

@@ -185,7 +185,7 @@ def test_events_go_on_to_the_end(runtime, running):
     seen = [json.loads(told.stdout.readline()) for _turn in range(2)]
     assert [(event["type"], event["id"]) for event in seen] == [("stats", "box")] * 2
     assert runtime("kill", "box", "KILL").returncode == 0
-    rest, error = told.communicate(timeout=20)
+    rest, error = told.communicate(timeout=120)
     assert (told.returncode, error) == (0, "")
     assert {json.loads(line)["type"] for line in rest.splitlines()} <= {"stats"}
     done = runtime("events", "box")
@@ -201,7 +201,7 @@ def test_events_tell_of_a_kill_for_memory(runtime, rootfs):
     told.stdout.readline()
     runtime("exec", "box", "awk", 'BEGIN { text = "x"; while (1) text = text text }')
     runtime("kill", "box", "KILL")
-    rest, _error = told.communicate(timeout=20)
+    rest, _error = told.communicate(timeout=120)
     assert {"type": "oom", "id": "box"} in [json.loads(line) for line in rest.splitlines()]
 
 

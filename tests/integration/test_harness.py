@@ -24,7 +24,7 @@ def _status(url, *, auth="", ca=None):
         request.add_header("Authorization", "Basic " + base64.b64encode(auth.encode()).decode())
     context = ssl.create_default_context(cafile=ca) if ca else None
     try:
-        return urllib.request.urlopen(request, context=context, timeout=10).status
+        return urllib.request.urlopen(request, context=context, timeout=120).status
     except urllib.error.HTTPError as error:
         return error.code
 
@@ -61,7 +61,7 @@ def test_sweep_sees_and_ends_processes_mounts_and_cgroups(tmp_path):
         kinds = [line.split(" ")[0] for line in leftovers.find(str(state))]
         assert sorted(kinds) == ["cgroup", "mount", "process"]
         leftovers.sweep(str(state))
-        assert process.wait(5) == -9
+        assert process.wait(120) == -9
         assert bystander.poll() is None
         assert not os.path.exists(group)
         assert not state.exists()

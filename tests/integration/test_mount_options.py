@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
 from bundles import config, out
+from waiting import until
 
 ID_MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 
@@ -196,9 +196,7 @@ def test_mounts_inside_do_not_reach_the_host(runtime, rootfs, host_mount):
     done = runtime("run", "-d", "-b", runtime.bundle(document), "inside", capture_output=False)
     assert done.returncode == 0
     pid = runtime.state("inside")["pid"]
-    deadline = time.monotonic() + 10
-    while "/m/late" not in _mountinfo(pid):
-        assert time.monotonic() < deadline
+    until(lambda: "/m/late" in _mountinfo(pid))
     assert host_mount + "/late" not in _mountinfo("self")
 
 

@@ -383,7 +383,7 @@ class Agent:
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(path)
         self.server.listen(1)
-        self.server.settimeout(20)
+        self.server.settimeout(120)
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
@@ -415,7 +415,7 @@ class Agent:
             fcntl.ioctl(fd, 0xC0182101, struct.pack("=QqiI", cookie, value or 0, -(error or 0), flags))
 
     def finish(self):
-        self.thread.join(20)
+        self.thread.join(120)
         self.server.close()
         assert not self.thread.is_alive()
 
@@ -470,7 +470,7 @@ def test_without_libseccomp_no_container(runtime, rootfs):
         ["unshare", "-m", "sh", "-c", script, os.path.realpath(path), *command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode != 0

@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import busybox_rootfs
@@ -25,6 +24,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image import ensure
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+from waiting import until
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # for what test files share
 
@@ -91,17 +91,14 @@ class Host:
 
     def aoci(self, *arguments, check=True):
         argv = [sys.executable, "-I", "-S", entry.__file__, "--root", self.root, *arguments]
-        return subprocess.run(argv, check=check, capture_output=True, text=True, timeout=60)
+        return subprocess.run(argv, check=check, capture_output=True, text=True, timeout=120)
 
     def status(self, name="web"):
         return self.task(name=name, state="present", check=True)["container"]["State"]
 
-    def until(self, condition, seconds=20.0):
+    def until(self, condition):
         """Wait until *condition* holds; fail when it never does."""
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.02)
+        until(condition, lambda: subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=False).stdout)
 
     def ended(self, name="web"):
         self.until(lambda: self.status(name)["Status"] == "exited" and not self.status(name)["MonitorPid"])

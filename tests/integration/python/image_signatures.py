@@ -56,16 +56,16 @@ class Repository:
         self.url = f"http://{address}/v2/{path}"
 
     def put_blob(self, raw):
-        started = requests.post(f"{self.url}/blobs/uploads/", timeout=10)
+        started = requests.post(f"{self.url}/blobs/uploads/", timeout=120)
         where = started.headers["Location"]
         where += ("&" if "?" in where else "?") + f"digest={digest_of(raw)}"
-        requests.put(where, data=raw, timeout=10).raise_for_status()
+        requests.put(where, data=raw, timeout=120).raise_for_status()
         return {"digest": digest_of(raw), "size": len(raw)}
 
     def put_manifest(self, document, tag, media_type=MANIFEST):
         raw = json.dumps({"schemaVersion": 2, "mediaType": media_type, **document}).encode()
         headers = {"Content-Type": media_type}
-        requests.put(f"{self.url}/manifests/{tag}", data=raw, headers=headers, timeout=10).raise_for_status()
+        requests.put(f"{self.url}/manifests/{tag}", data=raw, headers=headers, timeout=120).raise_for_status()
         return digest_of(raw)
 
     def put_signatures(self, digest, entries, layer_type=signature.PAYLOAD_TYPE):

@@ -40,7 +40,7 @@ class Raw:
     def _ask(self, method, url, data=None, **headers):
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(url, data=data, method=method, headers={**self.headers, **sent})
-        return urllib.request.urlopen(request, timeout=30)
+        return urllib.request.urlopen(request, timeout=120)
 
     def blob(self, repository, data, media_type, algorithm="sha256", **more):
         """Upload *data*; its descriptor."""

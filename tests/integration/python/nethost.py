@@ -151,7 +151,7 @@ class NetHost(Host):
 
     def sh(self, script, check=True):
         """What a shell on the host prints."""
-        done = subprocess.run(self.enter("sh", "-c", script), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(self.enter("sh", "-c", script), capture_output=True, text=True, timeout=120, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -194,7 +194,7 @@ class NetHost(Host):
             ["nsenter", "-t", str(pid), "--all", "/bin/busybox", "sh", "-c", script],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
@@ -213,7 +213,7 @@ class NetHost(Host):
     def ask(self, address, port, kind="tcp"):
         """What the host is told at *address*; "" if nobody answers."""
         argv = self.enter(sys.executable, "-I", "-S", "-c", ASK, address, str(port), kind)
-        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20).stdout
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout
 
     def pid(self, name="web"):
         return self.status(name)["Pid"]

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.api import open_cgroup
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
 from cgroup_tasks import HIERARCHY, PARENT, UNIFIED, V1, Task, made_task, shell_in
+from waiting import until
 
 
 @pytest.fixture
@@ -176,9 +177,7 @@ def test_memory_below_what_is_used_leaves_all_others(task, child):
         finally:
             os._exit(0)
     try:
-        deadline = time.monotonic() + 10
-        while task.group.usage()["memory"] < 24 << 20 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: task.group.usage()["memory"] >= 24 << 20)
         before = task()["limits"]["after"]
         with pytest.raises(CgroupError, match=r"cannot set memory to 8m: the cgroup uses .* Nothing was changed"):
             task(memory="8m", frozen=True, **supported(task, OTHER))

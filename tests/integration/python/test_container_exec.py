@@ -146,6 +146,6 @@ def test_aoci_exec_by_name(host, inside):
         (["--process", "x", "web", "true"], 125, "", "aoci: --process is for the ids"),
     ):
         argv = [sys.executable, "-I", "-S", entry.__file__, "--root", host.root, "exec", *words]
-        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, input="input\n")
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120, input="input\n")
         seen = "input" if words[0] == "-it" else " ".join(done.stdout.split())  # there it may be echoed, or not
         assert (done.returncode, seen, done.stderr[: len(stderr)]) == (code, stdout, stderr), words

@@ -43,16 +43,17 @@ def host(host):
 
     def aoci_run(*arguments):
         argv = [sys.executable, "-I", "-S", entry.__file__, "--root", run, *arguments]
-        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120)
 
     host.aoci_run = aoci_run
     return host
 
 
 def test_from_starting_to_healthy_to_unhealthy_and_back(host):
+    host.run(command=WAIT, healthcheck=check(interval="100s"))
+    host.until(lambda: shown(host).get("Status") == "starting")
     made = host.run(command=WAIT, healthcheck=check(interval="100ms"))
     assert made["container"]["Config"]["Healthcheck"]["Interval"] == 100_000_000
-    host.until(lambda: shown(host).get("Status") == "starting")
     host.until(lambda: shown(host)["Status"] == "unhealthy")
     found = shown(host)
     assert found["FailingStreak"] >= 2
@@ -177,8 +178,10 @@ def test_it_is_changed_in_place(host):
 
 
 def test_waiting_fails_with_the_last_output(host):
-    with pytest.raises(Error, match=r"not healthy within 2 seconds; the last check ended with exit code 3: not ready"):
-        host.run(command=WAIT, healthcheck=check(), state="healthy", healthy_wait_timeout=2)
+    host.run(command=WAIT, healthcheck=check())
+    host.until(lambda: shown(host).get("Log"))
+    with pytest.raises(Error, match=r"not healthy within 1 seconds; the last check ended with exit code 3: not ready"):
+        host.run(command=WAIT, healthcheck=check(), state="healthy", healthy_wait_timeout=1)
     with pytest.raises(Error, match="exit code 5 before it was healthy; no check has ended yet"):
         host.run(command=["sh", "-c", "exit 5"], healthcheck=check(interval="60s"), state="healthy")
     before = host.status()
@@ -188,7 +191,7 @@ def test_waiting_fails_with_the_last_output(host):
 
 
 def test_it_is_restarted_when_unhealthy(host):
-    script = 'touch /ready; echo started; trap "echo asked; exit 0" TERM; while :; do sleep 0.05; done'
+    script = 'trap "echo asked; exit 0" TERM; touch /ready; echo started; while :; do sleep 0.05; done'
     made = host.run(command=["sh", "-c", script], healthcheck=check(), on_unhealthy="restart", state="healthy")
     inside(host, "rm /ready")
     host.until(lambda: host.log().count("started") == 2)
@@ -199,16 +202,18 @@ def test_it_is_restarted_when_unhealthy(host):
 
 
 def test_it_is_stopped_or_killed_when_unhealthy(host):
-    stubborn = ["sh", "-c", "trap 'echo asked' TERM; while :; do sleep 0.05; done"]
+    stubborn = ["sh", "-c", "trap 'echo asked' TERM; touch /ready; while :; do sleep 0.05; done"]
     common = {"command": stubborn, "healthcheck": check(), "stop_timeout": 1, "restart_policy": "always"}
-    pid = host.run(**common, on_unhealthy="stop")["container"]["State"]["Pid"]
+    pid = host.run(**common, on_unhealthy="stop", state="healthy")["container"]["State"]["Pid"]
+    inside(host, "rm /ready")
     host.ended()
     assert not alive(pid)
     assert "asked" in host.log()
     assert (host.status()["ExitCode"], host.status()["Health"]["Status"]) == (137, "unhealthy")
-    done = host.run(**{**common, "restart_policy": "no"}, on_unhealthy="kill")
+    done = host.run(**{**common, "restart_policy": "no"}, on_unhealthy="kill", state="healthy")
     assert done["actions"] == ["updated on_unhealthy, restart_policy", "started"]
     count = host.log().count("asked")
+    inside(host, "rm /ready")
     host.ended()
     assert host.status()["ExitCode"] == 137
     assert host.log().count("asked") == count

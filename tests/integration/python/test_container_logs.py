@@ -89,7 +89,7 @@ def journald(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
         path = str(tmp_path / "socket")
         made.bind(path)
-        made.settimeout(10)
+        made.settimeout(120)
         monkeypatch.setattr(logoptions, "SOCKET", path)
         yield made
 

@@ -47,7 +47,7 @@ print("begun", flush=True)
 while not select.select([sys.stdin], [], [], 0)[0]:
     try:
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
+            client.settimeout(120)
             client.connect(sys.argv[1])
             count[client.recv(64).decode() or "failed: closed"] += 1
     except OSError as error:
@@ -67,7 +67,7 @@ class Load:
 
     def end(self):
         """What the answers were."""
-        out, _err = self.process.communicate(timeout=30)
+        out, _err = self.process.communicate(timeout=120)
         return json.loads(out)
 
 

@@ -55,7 +55,7 @@ def tasks(host, *python, core=CORE):
     def run(*, check=False, **given):
         told = json.dumps({"parameters": host.parameters(**given), "check": check})
         argv = [*python, "-I", "-S", "-c", TASK, core]
-        done = subprocess.run(argv, input=told, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(argv, input=told, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout)
         if "error" in result:

@@ -152,7 +152,7 @@ def test_one_that_was_removed_and_is_listed_still(repository, digest, key, taken
     repository.attach(digest, signed_bundle(ec.generate_private_key(ec.SECP256R1()), statement(digest)))
     repository.attach(digest, signed_bundle(key, statement(digest)))
     requests.delete(
-        f"{repository.url}/manifests/{repository.listed[digest][0]['digest']}", timeout=10
+        f"{repository.url}/manifests/{repository.listed[digest][0]['digest']}", timeout=120
     ).raise_for_status()
     assert taken(key)[0].changed
 

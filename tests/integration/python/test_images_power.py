@@ -26,6 +26,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.statedir import Stat
 from faulty_proxy import Fault
 from image_sources import pull, task
 from oci_layout import directory, member
+from waiting import group_runs, until
 
 AOCI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "bin", "aoci")
 FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
@@ -104,14 +105,7 @@ def lose_power(disk, process, seconds):
     disk.cut_power()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    end = time.monotonic() + 20
-    while True:  # its own children end by themselves
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            break
-        assert time.monotonic() < end, "what it started goes on"
-        time.sleep(0.02)
+    until(lambda: not group_runs(process.pid))  # its own children end by themselves
     disk.come_back()
 
 

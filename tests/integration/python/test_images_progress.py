@@ -54,7 +54,7 @@ def aoci_pull(*arguments, **options):
         ["/usr/bin/python3", "-I", AOCI, "pull", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         **options,
     )
@@ -100,7 +100,7 @@ def test_on_a_terminal_bars_are_drawn_within_its_width(name, state_dir):
             shown += chunk
     finally:
         os.close(master)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     assert process.returncode == 0
     text = shown.decode()
     assert f"\x1b[{LAYERS + 1}A" in text  # back up over what was drawn

@@ -53,7 +53,7 @@ def test_a_removal_waits_for_the_pull_that_is_about_to_name_what_it_has(images):
         assert other.is_alive()
         assert store.has_blob(digest)
         store.set_names(digest, "application/vnd.oci.image.manifest.v1+json", 33, ["localhost/new:1"])
-    other.join(10)
+    other.join(120)
     assert not other.is_alive()
     assert store.has_blob(digest)
     assert store.find("localhost/app:1") is None

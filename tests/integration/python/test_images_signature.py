@@ -313,7 +313,7 @@ def test_with_a_registry_that_does_not_answer(signed, repository, key, monkeypat
 @pytest.mark.parametrize("which", ["index", "image"])
 def test_an_index_is_signed_or_the_image_in_it(signed, repository, key, which):
     digest = signed.push()
-    raw = requests.get(f"{repository.url}/manifests/{digest}", headers={"Accept": MANIFEST}, timeout=10).content
+    raw = requests.get(f"{repository.url}/manifests/{digest}", headers={"Accept": MANIFEST}, timeout=120).content
     machine = {"os": "linux", "architecture": json.loads(config_of(repository, raw))["architecture"]}
     entry = {"mediaType": MANIFEST, "digest": digest, "size": len(raw), "platform": machine}
     index = repository.put_manifest({"manifests": [entry]}, "1", "application/vnd.oci.image.index.v1+json")
@@ -328,7 +328,7 @@ def test_an_index_is_signed_or_the_image_in_it(signed, repository, key, which):
 
 def config_of(repository, manifest):
     digest = json.loads(manifest)["config"]["digest"]
-    return requests.get(f"{repository.url}/blobs/{digest}", timeout=10).content
+    return requests.get(f"{repository.url}/blobs/{digest}", timeout=120).content
 
 
 def test_a_container_is_made_of_a_signed_image_only(host, repository, key, registry):

@@ -34,7 +34,7 @@ def name(raw, repository):
 
 @pytest.fixture
 def digest(repository, name):
-    answer = requests.head(f"{repository.url}/manifests/1", headers={"Accept": MANIFEST}, timeout=10)
+    answer = requests.head(f"{repository.url}/manifests/1", headers={"Accept": MANIFEST}, timeout=120)
     return answer.headers["Docker-Content-Digest"]
 
 
@@ -86,7 +86,7 @@ class Cosign:
             env={**os.environ, "HOME": str(self.directory), "COSIGN_PASSWORD": "pass phrase"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=check,
         )
 

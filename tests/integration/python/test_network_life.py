@@ -104,8 +104,8 @@ def test_a_published_port_is_reached_from_the_host(net):
     assert net.run(command=server("from-web"), published_ports=ports)["actions"] == []
     pid = made["State"]["Pid"]
     with net.serving(pid, 90, "tcp", "random"), net.serving(pid, 53, "udp", "datagram"):
-        net.until(lambda: asked(net, "127.0.0.1", chosen) == "random", 5)
-        net.until(lambda: asked(net, "127.0.0.1", 5353, "udp") == "datagram", 5)
+        net.until(lambda: asked(net, "127.0.0.1", chosen) == "random")
+        net.until(lambda: asked(net, "127.0.0.1", 5353, "udp") == "datagram")
         assert asked(net, "10.90.0.1", 5353, "udp") == ""  # published on another address
     net.task(state="stopped")
     assert net.traces() == []
@@ -165,7 +165,7 @@ def test_a_replacement_takes_over_ports_and_a_fixed_address(net):
         net.run(command=["/broken"], volumes=[f"{_broken(net)}:/broken"], **given)
     assert net.status()["Running"]
     assert net.address() == "10.91.7.77"
-    net.until(lambda: asked(net, "127.0.0.1", 8080) == "new", 5)
+    net.until(lambda: asked(net, "127.0.0.1", 8080) == "new")
 
 
 def _broken(net):
@@ -374,10 +374,9 @@ def test_ipv6(net):
     assert (settings["GlobalIPv6Address"], settings["GlobalIPv6PrefixLen"]) == ("fd00:6::66", 64)
     assert settings["IPAddress"]
     net.run(name="db", command=WAIT, networks=[{"name": "six"}])
-    net.until(
-        lambda: "1 packets received" in net.inside(net.pid("db"), "ping -6 -c 1 -W 2 fd00:6::66", check=False), 10
-    )
-    net.until(lambda: asked(net, "fd00:6::1", 8080) == "six", 10)  # once the bridge's address is known to be its own
+    ping = "ping -6 -c 1 -W 2 fd00:6::66"
+    net.until(lambda: "1 packets received" in net.inside(net.pid("db"), ping, check=False))
+    net.until(lambda: asked(net, "fd00:6::1", 8080) == "six")  # once the bridge's address is known to be its own
 
 
 def test_names_and_sockets_are_as_recorded(net):

@@ -44,7 +44,7 @@ def test_a_network_of_its_own(net, runtime):
     with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
         assert file.read().split() == ["0", str(FIRST), "65536"]
     # It serves a port below 1024 for which nothing but the power over its own network is good.
-    net.until(lambda: net.ask("127.0.0.1", 8080).strip() == "from-web", 5)
+    net.until(lambda: net.ask("127.0.0.1", 8080).strip() == "from-web")
     seen = net.inside(
         pid,
         "cat /proc/sys/net/ipv4/ip_unprivileged_port_start; ls /sys/class/net;"
@@ -64,7 +64,7 @@ def test_a_network_of_its_own(net, runtime):
     net.kill(pid)
     again = net.run(**given)["container"]
     assert again["NetworkSettings"]["IPAddress"] == before
-    net.until(lambda: net.ask("127.0.0.1", 8080).strip() == "from-web", 5)
+    net.until(lambda: net.ask("127.0.0.1", 8080).strip() == "from-web")
     net.task(state="absent", force_kill=True)
     assert net.traces() == []
 
@@ -74,7 +74,7 @@ def test_they_find_each_other_and_those_of_the_host(net):
     net.run(name="db", command=SERVE, network_mode="bridge", userns_mode="private")
     net.run(name="plain", command=WAIT, network_mode="bridge")
     for name in ("web", "plain"):
-        net.until(lambda name=name: net.inside(net.pid(name), "nc -w 2 db 80", check=False).strip() == "from-web", 5)
+        net.until(lambda name=name: net.inside(net.pid(name), "nc -w 2 db 80", check=False).strip() == "from-web")
     net.network("back")
     given = {"command": WAIT, "networks": [{"name": "bridge"}, {"name": "back"}], "userns_mode": "private"}
     assert net.run(**given)["container"]["State"]["Pid"] == net.pid()  # connected in place
@@ -105,7 +105,7 @@ def test_what_was_kept_is_gone(net):
     assert again["NetworkSettings"]["IPAddress"] == made["NetworkSettings"]["IPAddress"]
     pid = again["State"]["Pid"]
     assert owner(pid) == os.stat(f"/proc/{pid}/ns/user").st_ino
-    net.until(lambda: net.ask("127.0.0.1", 8080).strip() == "from-web", 5)
+    net.until(lambda: net.ask("127.0.0.1", 8080).strip() == "from-web")
 
 
 def test_another_s_network_is_none_of_its(net):

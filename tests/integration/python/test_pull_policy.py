@@ -239,7 +239,7 @@ def test_through_the_command_line_with_the_hosts_own_requests(raw, proxy, reposi
     left = [Fault(cut=100_000), Fault(cut=100_000)]
     proxy.rule = lambda seen: left.pop() if left and seen.method == "GET" and "/blobs/" in seen.path else None
     name = f"{proxy.address}/{repository}:1"
-    subprocess.run(["/usr/bin/python3", "-I", AOCI, "pull", "-q", name], check=True, timeout=60)
+    subprocess.run(["/usr/bin/python3", "-I", AOCI, "pull", "-q", name], check=True, timeout=120)
     asked(proxy)
-    subprocess.run(["/usr/bin/python3", "-I", AOCI, "pull", "-q", name], check=True, timeout=60)
+    subprocess.run(["/usr/bin/python3", "-I", AOCI, "pull", "-q", name], check=True, timeout=120)
     assert asked(proxy) == ["HEAD manifests"]

@@ -90,11 +90,11 @@ def test_the_same_with_the_hosts_own_requests(behind, state_dir, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", hidden.ca)
     command = ["/usr/bin/python3", "-I", AOCI, "pull", "-q", "--creds", f"{USER}:{PASSWORD}", name]
-    assert subprocess.run(command, check=True, timeout=60, capture_output=True).stdout.startswith(b"sha256:")
+    assert subprocess.run(command, check=True, timeout=120, capture_output=True).stdout.startswith(b"sha256:")
     assert {one.method for one in proxy.seen} == {"CONNECT"}
     monkeypatch.setenv("NO_PROXY", UNKNOWN)
     command.insert(-1, "--tls-verify=false")
-    assert b"there is no such host" in subprocess.run(command, check=False, timeout=60, capture_output=True).stderr
+    assert b"there is no such host" in subprocess.run(command, check=False, timeout=120, capture_output=True).stderr
 
 
 def test_a_certificate_that_nobody_signed_for_us(behind, state_dir):
@@ -102,12 +102,12 @@ def test_a_certificate_that_nobody_signed_for_us(behind, state_dir):
     _proxy, hidden = behind
     name = f"{hidden.address}/proxied/image:1"
     command = ["/usr/bin/python3", "-I", AOCI, "pull", "--creds", f"{USER}:{PASSWORD}", name]
-    refused = subprocess.run(command, check=False, timeout=60, capture_output=True)
+    refused = subprocess.run(command, check=False, timeout=120, capture_output=True)
     assert b"its certificate cannot be verified" in refused.stderr
     command.insert(-1, "--tls-verify=false")
-    assert b"pulled image" in subprocess.run(command, check=True, timeout=60, capture_output=True).stdout
+    assert b"pulled image" in subprocess.run(command, check=True, timeout=120, capture_output=True).stdout
     command[-2:-1] = ["--cert-dir", hidden.ca]
-    assert b"up to date" in subprocess.run(command, check=True, timeout=60, capture_output=True).stdout
+    assert b"up to date" in subprocess.run(command, check=True, timeout=120, capture_output=True).stdout
 
 
 # Logins that other tools left.

@@ -15,20 +15,19 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils import entry
 
-WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
+IDLE = ["sh", "-c", 'trap "exit 0" TERM; sleep 1000 & wait']
 BUSY = ["sh", "-c", "while :; do :; done"]
 
 
 @pytest.fixture
 def two(host):
-    """A container that wants a CPU and gets a quarter of it, one that waits, and one that has ended."""
-    host.run(name="busy", command=BUSY, cpus=0.25, memory="64m", pids_limit=20)
-    host.run(name="idle", command=WAIT)
+    """A container that wants a CPU and gets a tenth of it, one that waits, and one that has ended."""
+    host.run(name="busy", command=BUSY, cpus=0.1, memory="64m", pids_limit=20)
+    host.run(name="idle", command=IDLE)
     host.run(name="over", command=["true"])
     host.ended("over")
     return host
@@ -52,18 +51,22 @@ def test_once(two):
 
 
 def test_json_tells_what_the_container_uses(two):
-    found = looked(two.aoci("stats", "--no-stream", "--format", "json", "--interval", "2").stdout)
-    assert found.keys() == {"busy", "idle"}
-    busy = found["busy"]
-    assert 10 <= busy["cpu_percent"] <= 40  # others may want that CPU, too, and look late
+    """Others may want that CPU, too, and come between a look and its time: then the next look tells."""
+    for _turn in range(40):
+        found = looked(two.aoci("stats", "--no-stream", "--format", "json").stdout)
+        assert found.keys() == {"busy", "idle"}
+        busy = found["busy"]
+        if 8 <= busy["cpu_percent"] <= 12 and busy["throttled_percent"] > 10:
+            break
+    assert 8 <= busy["cpu_percent"] <= 12
+    assert busy["throttled_percent"] > 10
     assert busy["memory_limit"] == 64 << 20
     assert 0 < busy["memory_working_set"] <= busy["memory"] < 64 << 20
     assert (busy["pids"], busy["status"], busy["oom_kill"]) == (1, "running", 0)
-    assert busy["cpu_throttled_usec"] > 0  # how much depends on who else wants that CPU
-    assert busy["throttled_percent"] >= 0
-    assert (busy["limits"]["cpus"], busy["limits"]["pids_limit"], busy["events"]["oom_kill"]) == (0.25, 20, 0)
+    assert busy["cpu_throttled_usec"] > 50_000
+    assert (busy["limits"]["cpus"], busy["limits"]["pids_limit"], busy["events"]["oom_kill"]) == (0.1, 20, 0)
     assert (busy["net_rx_bytes"], busy["net_tx_bytes"]) == (0, 0)
-    assert found["idle"]["cpu_percent"] < 15
+    assert found["idle"]["cpu_percent"] < 1
 
 
 def test_json_goes_on_until_its_reader_leaves_or_the_container_is_removed(two):
@@ -75,12 +78,12 @@ def test_json_goes_on_until_its_reader_leaves_or_the_container_is_removed(two):
     rest = (json.loads(line) for line in process.stdout)
     assert next(one for one in rest if one["status"] == "stopped")["memory"] is None
     two.task(name="idle", state="absent")
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     assert process.returncode == 0
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.stdout.close()
-    assert (process.wait(timeout=20), process.stderr.read()) == (0, "")
+    assert (process.wait(timeout=120), process.stderr.read()) == (0, "")
     process.stderr.close()
 
 
@@ -92,11 +95,10 @@ def test_on_a_terminal_it_is_redrawn_in_place_until_interrupted(two):
     os.close(slave)
     shown = ""
     try:
-        deadline = time.monotonic() + 30
-        while shown.count("\x1b[3A") < 3 and time.monotonic() < deadline:  # back up over what was drawn
+        while shown.count("\x1b[3A") < 3:  # back up over what was drawn
             shown += os.read(master, 65536).decode()
         process.send_signal(signal.SIGINT)
-        _out, complaint = process.communicate(timeout=20)
+        _out, complaint = process.communicate(timeout=120)
     finally:
         os.close(master)
     assert (process.returncode, complaint) == (0, b"")
