@@ -213,9 +213,11 @@ def _make_upper(path: str, layers: list[str]) -> None:
     """The directory of what the container writes; as its root directory it has the image's mode and owner."""
     os.mkdir(path)
     os.chmod(path, 0o755)
-    for layer in layers[-1:]:
+    if layers:
+        from ..image.lower import root_of
+
         with contextlib.suppress(FileNotFoundError):  # a start will complain
-            image = os.stat(layer)
+            image = os.stat(root_of(layers))
             os.chown(path, image.st_uid, image.st_gid)
             os.chmod(path, stat.S_IMODE(image.st_mode))
 

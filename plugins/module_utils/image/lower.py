@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OPAQUE = "trusted.overlay.opaque"
+# The time, in ns, of a layer's root directory of which the layer says nothing. No archive's header can say that.
+UNSAID = 1
 DEFAULT_ACL = b"system.posix_acl_default"  # acl(5): what is made in a directory inherits it
 DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -94,6 +96,26 @@ def is_opaque(directory: int | str) -> bool:
         if error.errno in (errno.ENODATA, errno.ENOTSUP):
             return False
         raise
+
+
+def root_of(layers: Sequence[str]) -> str:
+    """Which of *layers* (base first, at least one) says what the root directory of the stack is like.
+
+    overlayfs takes the topmost one's, which may say nothing. Raises OSError.
+    """
+    said = [layer for layer in layers if os.stat(layer).st_mtime_ns != UNSAID]
+    return (said or layers)[-1]
+
+
+def copy_root(layer: str, directory: str) -> None:
+    """Give *directory* all that the root directory of *layer* has. Raises OSError."""
+    found = os.stat(layer)
+    os.chown(directory, found.st_uid, found.st_gid)
+    os.chmod(directory, stat.S_IMODE(found.st_mode))
+    for attribute in os.listxattr(layer):
+        if not attribute.startswith("trusted.overlay."):
+            os.setxattr(directory, attribute, os.getxattr(layer, attribute))
+    os.utime(directory, ns=(found.st_mtime_ns, found.st_mtime_ns))
 
 
 def copy_metadata(found: Found, fd: int) -> bytes | None:

@@ -13,7 +13,7 @@ from ..kernel import constants as c
 from ..kernel import mounts, syscalls
 from ..kernel.errors import Error
 from ..kernel.files import write_all
-from . import tarwrite
+from . import lower, tarwrite
 from .errors import ImageError
 
 TYPE_CHECKING = False
@@ -25,8 +25,6 @@ _CHUNK = 1 << 20
 
 def stream(layers: Sequence[str], place: str) -> Generator[bytes, None, None]:
     """The tar stream of the stack *layers* (directories, base first): the same files always give the same bytes.
-
-    (The time of the root directory is when it was unpacked, where no layer says it.)
 
     They are mounted in a process of its own, in a mount namespace that goes with it, on the directory *place*; nobody
     else sees that. Raises ImageError.
@@ -67,8 +65,15 @@ def _child(layers: list[str], place: str, out: int, complaints: int) -> None:
         top, empty = os.path.join(place, "top"), os.path.join(place, "empty")
         os.mkdir(top)
         os.mkdir(empty)
+        os.utime(empty, (0, 0))
         # An overlay without an upper directory has two lower ones at least; an image may have one layer, or none.
-        mounts.mount_overlay(top, [empty, *layers] if layers else [empty, empty])
+        stack = [empty, *layers] if layers else [empty, empty]
+        if layers and lower.root_of(layers) != layers[-1]:
+            above = os.path.join(place, "above")
+            os.mkdir(above)
+            lower.copy_root(lower.root_of(layers), above)
+            stack.append(above)
+        mounts.mount_overlay(top, stack)
         for chunk in tarwrite.stream(os.fsencode(top)):
             write_all(out, chunk)
         code = 0

@@ -366,6 +366,7 @@ class RootDir:
             self.whiteouts.discard(path)
         for path, acl in self.dir_acls.items():
             self.set_xattr(self._walk(path), DEFAULT_ACL, acl)
+        self.dir_times.setdefault(b"", lower.UNSAID)
         for path, mtime in self.dir_times.items():
             os.utime(self._walk(path), ns=(mtime, mtime))
 

@@ -239,6 +239,36 @@ def test_what_layers_show_together_is_exported(tmp_path, store, peers):
     assert done.stdout == target.read_bytes()
 
 
+def test_the_root_directory_is_as_the_last_layer_that_has_it_says(tmp_path, peers, host):
+    """To a container, in a tarball and in a directory; umoci agrees. Where no layer says when it was changed: 1970."""
+    with open(f"{host.rootfs}/bin/busybox", "rb") as file:
+        program = [directory("bin"), member("bin/busybox", content=file.read(), mode=0o755)]
+    said = directory("./", mode=0o1751, uid=3, gid=4, mtime=1_500_000_000, pax_headers={"SCHILY.xattr.trusted.a": "b"})
+    store = Store(host.state)
+    for number, base in enumerate(([said], [])):
+        layout, tree = tmp_path / f"layout{number}", tmp_path / f"tree{number}"
+        write_layout(layout, [[*base, *program], [member("upper")]])
+        name = f"localhost/root:{number}"
+        read(store, layout, name)
+        archive = {"path": str(tree), "format": "rootfs-dir"}
+        apply(plan(ImageRequest(name, archive=archive), store), store)
+        ours = trees.read_tree(str(tree))
+        archive = {"path": str(tmp_path / "root.tar"), "format": "rootfs"}
+        apply(plan(ImageRequest(name, archive=archive), store), store)
+        assert trees.differences(tar_tree(tmp_path / "root.tar", tmp_path / f"out{number}"), ours) == []
+        command = ["/bin/busybox", "stat", "-c", "%a %u %g", "/"]
+        printed = host.task(name="once", image=name, command=command, detach=False, auto_remove=True)["stdout"]
+        root = ours[b"."]
+        assert printed == f"{root.mode:o} {root.uid} {root.gid}\n"
+        theirs = peers.umoci_tree(f"{layout}:test")[b"."]
+        if base:
+            assert theirs._replace(mtime=0) == root._replace(mtime=0, blocks=theirs.blocks)
+            assert (root.mode, root.uid, root.mtime) == (0o1751, 3, 1_500_000_000 * 10**9)
+            assert root.xattrs == (("trusted.a", b"b"),)
+        else:
+            assert (root.mode, root.uid, root.mtime, root.xattrs) == (0o755, 0, 0, ())
+
+
 def test_what_we_push_others_pull(tmp_path, peers, registry, store, root):
     original = trees.read_tree(root)
     name = f"{registry.address}/made/pushed:1"

@@ -138,6 +138,21 @@ def test_everything_a_file_has(place):
     assert b"caf\xe9" in os.listdir(os.fsencode(root))
 
 
+def test_who_says_what_the_root_directory_is_like(place):
+    """The topmost layer with an entry for it, whatever overlayfs shows."""
+    base = place.layer(directory("./", mode=0o751, uid=3, mtime=0), member("a"))
+    middle, top = place.layer(member("b"), lowers=[str(base)]), place.layer(member("c"), lowers=[str(base)])
+    other = place.layer(member("d"), directory("./", mode=0o700), lowers=[str(base)])
+    nobody = [str(place.layer(member("e"), lowers=[])), str(middle)]
+    assert lower.root_of([str(base), str(middle), str(top)]) == str(base)
+    assert lower.root_of([str(base), str(other), str(top)]) == str(other)
+    assert lower.root_of(nobody) == nobody[-1]
+    (place.path / "root").mkdir()
+    lower.copy_root(str(base), str(place.path / "root"))
+    status = os.stat(place.path / "root")
+    assert (status.st_mode & 0o7777, status.st_uid, status.st_mtime_ns) == (0o751, 3, 0)
+
+
 def test_capabilities_survive_the_owner(place):
     capability = b"\x01\x00\x00\x02\x00\x04\x00\x00" + bytes(12)
     info = member("ping", mode=0o755, uid=7, gid=7, pax_headers={"SCHILY.xattr.security.capability": "X" * 20})
