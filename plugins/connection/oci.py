@@ -158,7 +158,7 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import connection_loader
 from ansible.utils.display import Display
 from ansible_collections.agentless.oci.plugins.module_utils import fingerprint
-from ansible_collections.agentless.oci.plugins.plugin_utils import onhost
+from ansible_collections.agentless.oci.plugins.plugin_utils import corearchive, onhost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -307,14 +307,20 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # Ansible has no type h
     def _install(self, reached: Any, python: str, root: str) -> None:
         display.vvv("the host gets the collection's core", host=self.get_option("remote_addr"))
         reached.set_become_plugin(None)
-        command = self._as_root(onhost.install(python, root))
-        code, _stdout, stderr = reached.exec_command(command, in_data=onhost.archive(), sudoable=False)
-        if code:
-            said = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise AnsibleConnectionFailure(
-                f"the collection's core could not be brought to the host that has the container: {said} "
-                "As another user than root set ansible_oci_host_become to true."
-            )
+        local = reached.transport == "local"
+        for packer in corearchive.packers(local=local):
+            command = self._as_root(corearchive.arrive(python, packer, self._version, root, "install"))
+            packed = corearchive.archive(packer, self._version, local=local)
+            code, stdout, stderr = reached.exec_command(command, in_data=packed, sudoable=False)
+            if corearchive.NO_PACKER.encode() not in stdout.splitlines():
+                break
+        if not code:
+            return
+        said = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise AnsibleConnectionFailure(
+            f"the collection's core could not be brought to the host that has the container: {said} "
+            "As another user than root set ansible_oci_host_become to true."
+        )
 
     def _as_root(self, command: str) -> str:
         return onhost.as_root(command, self.get_option("host_become_exe") if self.get_option("host_become") else "")
@@ -332,7 +338,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # Ansible has no type h
                 raise AnsibleError(f"ansible_oci_transport: there is no connection plugin {name}")
             keys = {"password": self._play_context.password}
             self._reached.set_options(task_keys=keys, var_options=variables)
-            self._version = fingerprint.of_tree(onhost.CORE)
+            self._version = fingerprint.of_tree(corearchive.CORE)
         return self._reached
 
     def _transport_variables(self) -> tuple[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from . import (
     answer,
+    arrival,
     corelink,
     corelock,
     entry,
@@ -64,7 +65,9 @@ from .cgroup import (
 )
 from .cli import (
     archives,
+    background,
     boot_verb,
+    censor,
     check_verb,
     containers,
     cp_tar,

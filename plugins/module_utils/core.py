@@ -3,10 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The host's own copy of the core.
 
-A module arrives as a zip archive that vanishes when it ends, and whose imports are compiled anew in every task. So
-the first task installs the core, compiled, under ``lib/<content hash>/`` of the state directory; later tasks with
-the same content import it from there, and the monitors, which outlive every task, run from there. A copy goes when
-another has taken its place and nothing runs from it: whatever does holds a shared lock on it.
+The first task installs the core, compiled, under ``lib/<fingerprint>/`` of the state directory: with an archive that
+the action plugins and the connection plugin bring (arrival.py), or out of the module, which arrives as a zip archive
+that vanishes when it ends, and whose imports are compiled anew in every task. Later tasks with the same core import it
+from there, and the monitors, which outlive every task, run from there. A copy goes when another has taken its place and
+nothing runs from it: whatever does holds a shared lock on it.
+
+The fingerprint is that of the collection's files. The files of the copy are those, or what is left of them without
+comments and annotations (plugin_utils/compact.py): by name and behaviour they are the same, so either will do.
 """
 
 from __future__ import annotations
@@ -18,14 +22,14 @@ import sys
 
 from .corelink import point
 from .corelock import LOCK, hold
-from .fingerprint import described, fingerprint, python_files
+from .fingerprint import LIST, described, fingerprint, python_files
 from .kernel.errors import Error
 from .kernel.files import fsync_directory
 from .statedir import StateDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from . import contents  # noqa: F401  Ansible reads this, too, and sends along all that it names
@@ -48,23 +52,39 @@ def activate(root: str | None, check_mode: bool) -> str:
     Installs the copy first where it is missing. In check mode nothing is written: without a copy the core stays the
     one that came with the task, and the result is "". Raises Error when not run by root, OSError for a full disk.
     """
-    if os.geteuid() != 0:
-        raise Error("containers need root on the managed host", step="root", hint="Run the task with become: true")
+    require_root()
     sources = _sources()
     state = StateDir(root)
     copy = os.path.join(state.lib, fingerprint(source.described for source in sources))
-    if not os.path.isdir(copy):
-        if check_mode:
-            return ""
-        state.ensure(state.lib)
-        _install(sources, copy)
+    files = {source.name: source.read for source in sources if source.is_copied}
+    if is_whole(copy, files):
         hold(copy)
-        point(state, copy)
-        _remove_unused(state.lib, copy)
+    elif check_mode:
+        return ""
     else:
-        hold(copy)
+        install(state, copy, files)
     _import_from(copy)
     return os.path.join(copy, "entry.py")
+
+
+def require_root() -> None:
+    """Raises Error when not run by root."""
+    if os.geteuid() != 0:
+        raise Error("containers need root on the managed host", step="root", hint="Run the task with become: true")
+
+
+def is_whole(copy: str, files: Iterable[str]) -> bool:
+    """Whether the directory *copy* has all of *files* (paths below it). Their content is safe: see install()."""
+    return all(os.path.exists(os.path.join(copy, name)) for name in (LOCK, *files))
+
+
+def install(state: StateDir, copy: str, files: Mapping[str, Callable[[], bytes]]) -> None:
+    """Make *copy*, a directory in ``lib``, of *files* (path below it → reader), and hold it. Raises OSError."""
+    state.ensure(state.lib)
+    _install(files, copy)
+    hold(copy)
+    point(state, copy)
+    _remove_unused(state.lib, copy)
 
 
 class _Source:
@@ -80,6 +100,11 @@ class _Source:
     def name(self) -> str:
         """Its path below the core."""
         return self.described[0]
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether a copy has it: no empty ones, of which Ansible adds some."""
+        return bool(self.described[2]) and self.name != LIST
 
 
 def _sources() -> list[_Source]:
@@ -123,36 +148,48 @@ def _archive_reader(loader: Any, path: str) -> Callable[[], bytes]:
     return read
 
 
-def _install(sources: list[_Source], copy: str) -> None:
+def _install(files: Mapping[str, Callable[[], bytes]], copy: str) -> None:
     """Write and compile the copy beside its place, then rename it there: it is whole, or it is not there."""
     import py_compile
 
     temporary = f"{copy}.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        for source in sources:
-            path = os.path.join(temporary, source.name)
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            _write_durably(path, source.read())
-            # The content never changes under its hash, so nobody need look at time stamps.
+        write_files(files, temporary, durable=True)
+        for name in files:
+            # The content never changes under its name, so nobody need look at time stamps.
             mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-            py_compile.compile(path, doraise=True, invalidation_mode=mode)
-        _write_durably(os.path.join(temporary, LOCK), b"")
+            py_compile.compile(os.path.join(temporary, name), doraise=True, invalidation_mode=mode)
         try:
             os.rename(temporary, copy)
         except OSError:
-            if not os.path.isdir(copy):  # else another task was faster, with the same content
+            if not os.path.isdir(copy):
                 raise
+            if not is_whole(copy, files):  # else another task was faster, with the same content
+                _replace(copy, temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     fsync_directory(os.path.dirname(copy))
 
 
-def _write_durably(path: str, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def write_files(files: Mapping[str, Callable[[], bytes]], directory: str, *, durable: bool) -> None:
+    """Write *files*, and the lock that a copy has, below *directory*."""
+    for name, read in {**files, LOCK: bytes}.items():
+        path = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(read())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def _replace(copy: str, new: str) -> None:
+    """Put *new* in the place of a *copy* that somebody has removed files of."""
+    damaged = f"{copy}.damaged.{os.getpid()}.tmp"
+    os.rename(copy, damaged)
+    os.rename(new, copy)
+    shutil.rmtree(damaged, ignore_errors=True)
 
 
 def _remove_unused(lib: str, current: str) -> None:

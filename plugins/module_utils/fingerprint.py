@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LIST = "contents.py"  # only Ansible reads that one, to send the core along with a module: no copy has it
+
 
 def fingerprint(files: Iterable[tuple[str, int, int]]) -> str:
     """The name of the core's copy on a host: of *files* (path below the core, CRC-32, bytes), 32 hexadecimal digits.

@@ -4,7 +4,7 @@
 """``entry.py module NAME``: what a module of the collection does, straight from the host's copy of the core.
 
 The action plugins (plugins/plugin_utils/direct.py) call it where Ansible would send a module and all that it imports,
-to be compiled anew in every task. Standard input has one JSON object:
+to be compiled anew in every task. Standard input has one JSON object, packed by zlib:
 
     params      the task's options, validated, with aliases and defaults; paths may still begin with ~ or $
     paths       where the paths are in it: lists of keys, "*" for every element of a list
@@ -12,7 +12,8 @@ to be compiled anew in every task. Standard input has one JSON object:
     verbosity   Ansible's -v, counted
     diff        whether Ansible shows differences
 
-Standard output gets what the module would return, as one line of JSON.
+Standard output gets what the module would return, as one line of JSON; or GONE where the copy is not there any more, or
+lacks files. ``entry.py module NAME DIRECTORY JOB LIMIT`` leaves the task in the background (background.py).
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from . import packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, NoReturn
 
-GONE = "AOCI-NO-CORE"  # instead of a result: the copy is not, or no longer, there
+GONE = "AOCI-NO-CORE"
 # Module → what its function run(module) lies in; those that start processes of the core are told from where.
 MODULES = {
     "cgroup_info": "cgroup.info",
@@ -82,25 +83,48 @@ class Call:
 
 
 def run(argv: list[str], _root: str | None) -> int:
-    """Carry out ``["module", NAME]``."""
+    """Carry out ``["module", NAME, …]``."""
     core = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    entry, name = os.path.join(core, "entry.py"), argv[1]
     try:
         hold(core)
+        packages.admit_when_asked_for()
+        function = _function(name)
     except FileNotFoundError:
         sys.stdout.write(f"{GONE}\n")
         return 0
-    packages.admit_when_asked_for()
-    given = json.load(sys.stdin)
+    if argv[2:]:
+        from .background import start
+
+        return start(entry, name, *argv[2:])
+    given = read(sys.stdin.buffer.read())
     expand_paths(given["params"], given["paths"])
     call = Call(given["params"], check_mode=given["check_mode"], verbosity=given["verbosity"], diff=given["diff"])
-    name = argv[1]
-    package = __name__.rpartition(".cli.")[0]
-    function = importlib.import_module(f"{package}.{MODULES[name]}").run
     try:
-        function(call, *([os.path.join(core, "entry.py")] if name in _WITH_ENTRY else []))
+        function(call, *([entry] if name in _WITH_ENTRY else []))
     except _Done:
         return 0
     raise RuntimeError(f"{name} has given no result")
+
+
+def read(data: bytes) -> dict[str, Any]:
+    """What is told to this verb, of its packed form *data*."""
+    import zlib
+
+    given: dict[str, Any] = json.loads(zlib.decompress(data))
+    return given
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """What carries out the module *name*. Raises FileNotFoundError when a file of the core is missing."""
+    package = __name__.rpartition(".cli.")[0]
+    try:
+        function: Callable[..., Any] = importlib.import_module(f"{package}.{MODULES[name]}").run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(f"{package}."):
+            raise FileNotFoundError(error.name) from error
+        raise
+    return function
 
 
 def expand_paths(params: Any, paths: Iterable[list[str]]) -> None:

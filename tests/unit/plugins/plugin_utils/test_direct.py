@@ -78,6 +78,8 @@ def test_the_host_expands_them(monkeypatch):
         ("/nowhere", "STATE", False),
         (None, "/nowhere", False),
         ("~/state", "STATE", False),
+        ("~/a state's", None, True),
+        ("$HOME/a state's", None, True),
         ("$STATE", "STATE", False),
     ],
 )
@@ -88,11 +90,27 @@ def test_the_shell_runs_the_copy_where_it_is(tmp_path, root, environment, there)
     (copy / "entry.py").write_text("import sys; print('ran', sys.argv[1:], sys.flags.isolated)", encoding="utf-8")
     given = str(state) if root == "STATE" else root
     variables = {"AGENTLESS_OCI_ROOT": str(state) if environment == "STATE" else environment} if environment else {}
-    command = direct.script("/usr/bin/python3", given, "0123", "oci_image")
-    done = subprocess.run(
-        ["/bin/sh", "-c", command], capture_output=True, text=True, check=True, env={**os.environ, **variables}
-    )
+    environ = {**os.environ, "HOME": str(tmp_path), **variables}
+    command = ["/bin/sh", "-c", direct.script(call(root=given))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environ)
     assert done.stdout == ("ran ['module', 'oci_image'] 1\n" if there else "AOCI-NO-CORE\n")
+
+
+def call(**params):
+    given = {"params": params, "paths": [], "check_mode": False, "verbosity": 0, "diff": False}
+    return direct.Call("oci_image", "/usr/bin/python3", "0123", given, {"se'cret", "other"})
+
+
+@pytest.mark.parametrize(
+    ("name", "check_mode", "verb"),
+    [("oci_image", False, "run"), ("oci_image", True, "lend"), ("oci_image_info", False, "lend")],
+)
+def test_what_only_reads_installs_nothing(name, check_mode, verb):
+    given = {**call().given, "check_mode": check_mode}
+    assert direct.Call(name, "/usr/bin/python3", "0123", given, set()).verb == (verb, name)
+    # In the background it goes on when there is nobody left to take the copy away.
+    job = ("/jobs", "j1", "60")
+    assert direct.Call(name, "/usr/bin/python3", "0123", given, set(), job).verb == ("run", name, *job)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +118,7 @@ def test_the_shell_runs_the_copy_where_it_is(tmp_path, root, environment, there)
     [
         ("AOCI-NO-CORE\n", "", 0, None),
         ("noise of a profile\nAOCI-NO-CORE\n", "", 0, None),
+        ("AOCI-NO-PACKER\n", "", 0, None),
         ('noise\n{"changed": true}\n', "", 0, {"changed": True}),
         ('{"stdout": "a\\nb"}\n', "", 0, {"stdout": "a\nb", "stdout_lines": ["a", "b"]}),
     ],

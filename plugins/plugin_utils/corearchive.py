@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The core on its way to a host: as one archive, and the command that unpacks it there.
+
+The text of all files is one stream, prepared to be packed to a tenth less: string literals apart from code, capitals as
+a mark and a small letter, and the commonest words as characters of their own. The program below decodes it on the host
+and imports the core from it (arrival.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shlex
+import zlib
+from collections import Counter
+from importlib import import_module
+
+from ansible import constants as C
+from ansible_collections.agentless.oci.plugins.module_utils import fingerprint
+from ansible_collections.agentless.oci.plugins.plugin_utils.compact import STRING, compact
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CORE = os.path.dirname(os.path.abspath(fingerprint.__file__))
+# What unpacks a stream on the host, the smallest first. Some builds of Python lack one or both of the first two; none
+# that runs Ansible's modules lacks zlib.
+PACKERS = ("bz2.BZ2Decompressor", "lzma.LZMADecompressor", "zlib.decompressobj")
+NO_PACKER = "AOCI-NO-PACKER"  # the host's answer where it lacks the one
+# Where a literal is, what makes the next letter a capital, and what is between two literals.
+_LITERAL, _CAPITAL, _NEXT = "\x01\x02\x03"
+# The characters that stand for words: a byte each for the commonest, two for the others. What is neither a line feed
+# nor printable ASCII is a word, too.
+_SHORT, _LONG = (*range(4, 9), *range(14, 32)), range(0x80, 0x800)
+_WORD = re.compile(r"[A-Za-z]{2,}|[^\x00-\x03\n -~]")
+_STRING = re.compile(STRING, re.DOTALL)
+
+# Arguments: the unpacker; then those of arrival.py. Standard input: the archive, and behind it what is for arrival.py.
+_ARRIVE = f"""\
+import re, sys
+from importlib.machinery import ModuleSpec
+module, name = sys.argv[1].split(".")
+try:
+    unpacker = getattr(__import__(module), name)()
+except ImportError:
+    sys.exit(print("{NO_PACKER}"))
+words, names, *texts = unpacker.decompress(sys.stdin.buffer.read()).decode().split("\\0")
+words = dict(zip(({",".join(map(str, _SHORT))}, *range({_LONG.start}, {_LONG.stop})), words.split(" ")))
+literals, *texts = [re.sub("\\2(.)", lambda found: found[1].upper(), text.translate(words)) for text in texts]
+literals = iter(literals.split("\\3"))
+texts = [re.sub("\\1", lambda found: next(literals), text) for text in texts]
+files = dict(zip(names.split(" "), texts))
+class Files:
+    def find_spec(self, name, path=None, target=None):
+        package, _dot, place = name.replace(".", "/").partition("aoci/")
+        if name == "aoci" or not package and any(file.startswith(place + "/") for file in files):
+            return ModuleSpec(name, self, is_package=True)
+        return None if package or place + ".py" not in files else ModuleSpec(name, self)
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        place = module.__name__.replace(".", "/")[5:] + ".py"
+        exec(compile(files.get(place, ""), place, "exec"), module.__dict__)
+sys.meta_path.insert(0, Files())
+from aoci.arrival import main
+sys.exit(main(files, unpacker.unused_data, sys.argv[2:]))
+"""
+
+
+def arrive(python: str, packer: str, version: str, root: str, *verb: str) -> str:
+    """The shell command that takes archive(packer, …) on standard input to the state directory *root*.
+
+    version  the fingerprint of the core
+    root     "" for the host's default; ~ and variables are expanded there
+    verb     what is done then, and with what follows the archive: see module_utils/arrival.py
+    It says NO_PACKER where the host's Python lacks that one.
+    """
+    words = map(shlex.quote, (python, "-I", "-S", "-c", _ARRIVE, packer, version, root, *verb))
+    return f"exec {' '.join(words)}"
+
+
+def packers(*, local: bool) -> Iterator[str]:
+    """Those to be tried in turn; for a host that is *local*, this very machine, the quickest alone."""
+    for packer in PACKERS[-1:] if local else PACKERS:
+        try:
+            import_module(packer.partition(".")[0])
+        except ImportError:
+            continue
+        yield packer
+
+
+def archive(packer: str, version: str, *, local: bool) -> bytes:
+    """The core *version* for the unpacker *packer*, packed once in a run of Ansible.
+
+    A *local* one is made quickly, and is not small. Raises OSError, ValueError.
+    """
+    if local:
+        return pack(read(version), packer, quick=True)
+    path = os.path.join(C.DEFAULT_LOCAL_TMP, f"agentless.oci-{version}.{packer}")
+    with open(f"{path}.lock", "wb") as lock:  # the other workers wait, instead of doing the same
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            packed = pack({name: compact(text) for name, text in read(version).items()}, packer)
+            with open(f"{path}.tmp", "wb") as file:
+                file.write(packed)
+            os.rename(f"{path}.tmp", path)
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def read(version: str) -> dict[str, str]:
+    """Path below the core → text, of all its files. Raises OSError, and ValueError when it is another version."""
+    found = {}
+    for path in fingerprint.python_files(CORE):
+        with open(path, "rb") as file:
+            found[os.path.relpath(path, CORE)] = file.read()
+    if fingerprint.fingerprint((name, zlib.crc32(data), len(data)) for name, data in found.items()) != version:
+        raise ValueError(f"files in {CORE} have just been changed. Run the playbook again.")
+    return {name: data.decode() for name, data in sorted(found.items()) if data and name != fingerprint.LIST}
+
+
+def pack(files: dict[str, str], packer: str, *, quick: bool = False) -> bytes:
+    """*files* (path → text) for the unpacker *packer*."""
+    words: list[str] = []
+    literals, texts = "", "\0".join(files.values())
+    if not quick:
+        literals, texts = _NEXT.join(_STRING.findall(texts)), _STRING.sub(_LITERAL, texts)
+    text = f"{literals}\0{texts}"
+    if not quick:
+        text = re.sub(r"[A-Z](?=[a-z])", lambda found: _CAPITAL + found[0].lower(), text)
+        words = _words(text)
+        codes = dict(zip(words, map(chr, (*_SHORT, *_LONG))))
+        text = _WORD.sub(lambda found: codes.get(found[0], found[0]), text)
+    return _packed("\0".join((" ".join(words), " ".join(files), text)).encode(), packer, quick=quick)
+
+
+def _words(text: str) -> list[str]:
+    """The words of *text* that get a code: the commonest, then others by the alphabet, for the sake of their list."""
+    counted = Counter(_WORD.findall(text))
+    common = [word for word, times in counted.items() if word.isalpha() and word.isascii() and times > 1]
+    common.sort(key=lambda word: (-counted[word] * (len(word) - 1), word))
+    needed = [word for word in counted if not (word.isalpha() and word.isascii())]
+    others = [*needed, *common[len(_SHORT) :]][: len(_LONG)]
+    return [*common[: len(_SHORT)], *sorted(others)]
+
+
+def _packed(stream: bytes, packer: str, *, quick: bool) -> bytes:
+    if packer.startswith("bz2."):
+        import bz2
+
+        return bz2.compress(stream)
+    if packer.startswith("lzma."):
+        import lzma
+
+        # Text has no alignment, and the high bits of the byte before tell much about the next.
+        best = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}
+        return lzma.compress(stream, check=lzma.CHECK_CRC32, filters=[best])
+    return zlib.compress(stream, 1 if quick else 9)
