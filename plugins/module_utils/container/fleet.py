@@ -222,7 +222,7 @@ class Fleet:
         # What the children need is loaded here: once for all of them.
         from . import apply, fleetwork, forkserver, launch, start, stop  # noqa: F401
 
-        if any(netmode.kind(self.plans[job.name].options) == netmode.NETWORKS for job in jobs):
+        if any(self._connects(job.name) for job in jobs):
             from . import networking
 
             networking.load()
@@ -258,6 +258,14 @@ class Fleet:
         with lock(self.state, wanted):
             for name in wanted:
                 make(self.state, name, declared.get(name, {}))
+
+    def _connects(self, name: str) -> bool:
+        """Whether the container is on networks, or is to be."""
+        record = self.tasks[name].record
+        declared = [record.spec["options"]] if record is not None else []
+        if self.members[name].parameters["state"] != "absent":
+            declared.append(self.plans[name].options)
+        return any(netmode.kind(options) == netmode.NETWORKS for options in declared)
 
     def _makes(self, name: str) -> bool:
         """Whether a process comes of what is to be done."""

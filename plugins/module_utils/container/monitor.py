@@ -398,7 +398,8 @@ def main(arguments: list[str]) -> None:
     prepare({int(argument) for argument in arguments[10:]})
     monitor = Monitor(arguments)
     monitor.run()
-    if monitor.remove and (monitor.gave_up or not monitor.stopped()):
+    by_itself = monitor.gave_up or not monitor.stopped()
+    if monitor.remove and by_itself:
         posix.close(monitor.lock)
         verb = ["containers", "--remove-ended", monitor.directory]
         posix.execve(
@@ -406,5 +407,5 @@ def main(arguments: list[str]) -> None:
             [sys.executable, "-I", "-S", monitor.entry, "--root", monitor.root, *verb],
             posix.environ,
         )
-    if exists(monitor.directory + "/network.json"):
+    if by_itself and exists(monitor.directory + "/network.json"):  # else whoever stops it does that (stop.py), at once
         _give_back_network(monitor)

@@ -115,7 +115,7 @@ def _bury(state: StateDir, record: Record, live: State | None) -> None:
 
 
 def release_network(state: StateDir, record: Record) -> None:
-    """Give back what an ended container has of networks; the monitor has done that unless it was killed."""
+    """Give back what an ended container has of networks; one that ended by itself has done that already."""
     if os.path.exists(os.path.join(record.path, "network.json")):
         from .networking import release
 
