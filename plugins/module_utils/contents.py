@@ -11,7 +11,6 @@ brings the whole core, and all tasks of one version share one copy on the host.
 from __future__ import annotations
 
 from . import (
-    answer,
     arrival,
     corelink,
     corelock,

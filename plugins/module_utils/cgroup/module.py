@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ..answer import answer
+from ..kernel.errors import answer
 from ..kernel.files import locked
 from ..statedir import StateDir
 from .group_steps import GroupSteps

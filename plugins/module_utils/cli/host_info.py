@@ -9,11 +9,11 @@ import os
 import shutil
 import sys
 
-from ..answer import answer
 from ..cgroup import hierarchy
 from ..cgroup.systemd import BOOTED
 from ..container.info import containers
 from ..image.store import Store
+from ..kernel.errors import answer
 from ..statedir import StateDir
 from .features import features
 from .main import VERSION

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 
-from ..answer import answer
-from ..kernel.errors import Error
+from ..kernel.errors import Error, answer
 from ..statedir import StateDir
 from . import records
 from .inspect import inspect

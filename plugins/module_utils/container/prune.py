@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import time
 
-from ..answer import answer
 from ..image.filters import Filter, seconds_of
+from ..kernel.errors import answer
 from ..statedir import StateDir
 from . import records, spec
 from .observe import observe

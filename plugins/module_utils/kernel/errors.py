@@ -13,6 +13,9 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
     from typing_extensions import Self
 
 
@@ -52,6 +55,16 @@ def told(subject: str, error: Error | OSError) -> str:
     else:
         why = f"{error.strerror or error}: {error.filename}" if error.filename else str(error.strerror or error)
     return f"{subject} on {os.uname().nodename}: {why}"
+
+
+def answer(module: Any, subject: str, work: Callable[[], Mapping[str, Any]]) -> None:
+    """Leave *module* (an AnsibleModule) with what *work* gives, or fail as :func:`told` says of *subject*."""
+    try:
+        result = work()
+    except (Error, OSError) as error:
+        module.fail_json(msg=told(subject, error))
+    else:
+        module.exit_json(**result)
 
 
 class KernelError(Error):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from ..answer import answer
+from ..kernel.errors import answer
 from ..statedir import StateDir
 from . import bridge, cni, conflist, networks, options, record
 from .errors import NetworkError

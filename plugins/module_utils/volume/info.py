@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 
-from ..answer import answer
+from ..kernel.errors import answer
 from ..statedir import StateDir
 from .module import everything
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..answer import answer
+from ..kernel.errors import answer
 from ..statedir import StateDir
 from . import driver, names, options, store
 from .plan import plan
