@@ -107,7 +107,7 @@ def plan(
         reasons.insert(0, "image")
     if request.recreate:
         reasons.append("recreate")
-    if stays_alone and reasons:
+    if stays_alone and reasons and request.comparisons["network_mode"] != "ignore":
         reasons.append("network_mode")
         changed.append("network_mode")
     before, after = _changes(changed, recorded["options"], options)

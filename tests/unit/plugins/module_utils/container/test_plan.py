@@ -124,6 +124,13 @@ def test_changes_of_a_running_container(before, declared, actions):
         ({}, {"command": "ls"}, {}, ["replaced container web (command, network_mode)", "started"], "bridge"),
         ({}, {"command": "ls"}, {"image": ""}, ["replaced container web (command)", "started"], "none"),
         ({}, {}, {"recreate": True}, ["replaced container web (recreate, network_mode)", "started"], "bridge"),
+        (
+            {},
+            {"command": "ls"},
+            {"comparisons": {"network_mode": "ignore"}},
+            ["replaced container web (command)", "started"],
+            "bridge",
+        ),
         # Networks and ports have always meant a bridge.
         ({"published_ports": ["80:80"]}, {"published_ports": ["80:80"]}, {}, [], "bridge"),
         ({"networks": [NET]}, {}, {}, ["updated networks"], "bridge"),
