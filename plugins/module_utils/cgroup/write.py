@@ -55,6 +55,7 @@ def _freeze(directory: str, change: Change) -> None:
     try:
         freezer.freeze(directory, unified=unified)
     except CgroupError as error:
+        # It does not always know the error's base.  pylint: disable-next=bad-exception-cause
         raise OSError(error.errno or errno.EIO, str(error), directory) from error
 
 

@@ -53,6 +53,7 @@ def members(parameters: Mapping[str, Any], task_defaults: Mapping[str, Any]) -> 
         try:
             own = spellings.folded(own)[0]  # of what is to be warned of each container's own task will
         except ContainerError as error:
+            # It does not always know the error's base.  pylint: disable-next=bad-exception-cause
             raise _error(name, error.message, error.hint) from error
         if bool(own.get("username")) != bool(own.get("password")):
             raise _error(name, "username and password are needed together")
@@ -218,6 +219,7 @@ def check_together(plans: Mapping[str, Plan]) -> None:
             try:
                 specs.check_shares_ipc(other, plans[other].options)
             except ContainerError as error:
+                # It does not always know the error's base.  pylint: disable-next=bad-exception-cause
                 raise _error(name, error.message, error.hint) from error
     taken: dict[tuple[str, str], list[tuple[str, str]]] = {}
     addresses: dict[tuple[str, str], str] = {}

@@ -143,6 +143,7 @@ def _make(
         said = _last_line(err_read)
         if not said:
             raise
+        # It does not always know the error's base.  pylint: disable-next=bad-exception-cause
         raise ContainerError(f"{error.message}: {said}", step=error.step, obj=error.obj, hint=error.hint) from error
     except BaseException:
         runtime.delete(record.id)

@@ -78,6 +78,7 @@ class RootfsDirTarget(Target):
         try:
             flatten(layers, directory, self.path)
         except ImageError as error:
+            # It does not always know the error's base.  pylint: disable-next=bad-exception-cause
             raise self._failed(f"layer {error.obj}: {error.message}", error.errno, error.hint, error.step) from error
 
     def _failed(self, why: str, number: int, hint: str = "", step: str = "archive") -> ImageError:
