@@ -38,6 +38,7 @@ def job(tmp_path):
         environment = {**os.environ, "HOME": str(tmp_path)}
         # Ends although the task runs on: nothing of it has the descriptors.
         done = subprocess.run(command, input=GIVEN, env=environment, capture_output=True, check=True, timeout=30)
+        (tmp_path / "told").touch()
         told = json.loads(done.stdout)
         end = time.monotonic() + 60
         while True:
@@ -53,6 +54,7 @@ def job(tmp_path):
 
 def test_the_result_is_the_tasks_without_its_secrets(job, tmp_path):
     told, result = job(
+        f"import os, time\nwhile not os.path.exists({str(tmp_path / 'told')!r}): time.sleep(0.02)\n"
         "import json, sys, zlib; given = json.loads(zlib.decompress(sys.stdin.buffer.read())); print('noise');"
         "print(json.dumps({'changed': True, 'msg': 'as ' + given['params']['password'], 'argv': sys.argv[1:]}))"
     )
