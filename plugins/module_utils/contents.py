@@ -210,6 +210,7 @@ from .image import (
     fetch,
     filters,
     flatten,
+    guess,
     http11,
     imageconfig,
     importer,

@@ -123,7 +123,7 @@ def place(tmp_path_factory):
 
 
 class Stack:
-    """Layers unpacked one by one, as a pull does it: alone where that is possible."""
+    """Layers unpacked one by one, as a pull does it: alone where that is possible, by a guess where that will do."""
 
     def __init__(self, place):
         self.place = place
@@ -140,9 +140,11 @@ class Stack:
         layer = Layer(blob, digest, len(data), "tar", digest)
         parent = chain_ids([*self.diff_ids, digest])[-1]
         try:
-            self.store.ensure(layer, parent, None if self.diff_ids else [])
-        except NeedsLower:
-            self.store.ensure(layer, parent, self.store.paths(self.diff_ids))
+            self.store.ensure(layer, parent, None if self.diff_ids else [], guess=True)
+        except NeedsLower as needed:
+            lowers = self.store.paths(self.diff_ids)
+            if not needed.guessed or not self.store.mend(layer, parent, lowers, needed.guessed):
+                self.store.ensure(layer, parent, lowers)
         self.diff_ids.append(digest)
         self.layers.append(layer)
 

@@ -5,7 +5,8 @@
 
 ``layers/sha256/HEX`` is a layer that stands alone. One that needed what lies below (RootDir.depended) is right for
 that stack only: its key is ``HEX-`` and 16 digits of the chain id of the layers below (image-spec config.md, "Layer
-ChainID"). One that deletes something has an underlay beside it, under its key and ``.underlay``.
+ChainID"). One that deletes something has an underlay beside it, under its key and ``.underlay``. ``.HEX.unpacking`` is
+being made; ``.HEX.waiting`` is made but for what the layers below say of its parents (guess.py).
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from .errors import ImageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..statedir import StateDir
     from .unpack import Layer
 
 _STAGING = ".unpacking"
+_WAITING = ".waiting"
 _REMOVING = ".removing"
 
 
@@ -85,18 +87,52 @@ class LayerStore:
             found += parts
         return found
 
-    def ensure(self, layer: Layer, parent_chain: str, lowers: Sequence[str] | None) -> str:
+    def ensure(self, layer: Layer, parent_chain: str, lowers: Sequence[str] | None, *, guess: bool = False) -> str:
         """Unpack *layer* unless it is there; its directory. Raises ImageError, NeedsLower.
 
-        Runs in a process of its own (umask 0). The layer appears under its key in one step, or not at all.
+        Runs in a process of its own (umask 0). The layer appears under its key in one step, or not at all. With
+        *guess*, one that only wants what the layers below say of some directories waits for :meth:`mend`.
         """
+        from .rootdir import NeedsLower
+
         with self._locked(layer):
             present = self.find(layer.diff_id, parent_chain)
             if present:
                 return present
-            with self._staged(layer, parent_chain, lowers) as (staging, path):
+            with self._staged(layer, parent_chain, lowers, guess) as (staging, path, guessed):
+                if guessed:
+                    waiting = self._half(layer, _WAITING)
+                    self._discard_with_underlay(waiting)
+                    _move_with_underlay(staging, waiting)
+                    raise NeedsLower(guessed)
                 self.replace(staging, path)
             return path
+
+    def mend(self, layer: Layer, parent_chain: str, lowers: Sequence[str], guessed: Mapping[bytes, bool]) -> str | None:
+        """The directory of *layer*, of which :meth:`ensure` has *guessed* something, now that *lowers* are there.
+
+        None where the guess was wrong, or somebody has cleaned up meanwhile: nobody locks what waits. Raises OSError.
+        """
+        from . import guess
+
+        with self._locked(layer):
+            present = self.find(layer.diff_id, parent_chain)
+            if present:
+                return present
+            staging = self._half(layer, _STAGING)
+            self._discard_with_underlay(staging)
+            try:
+                try:
+                    _move_with_underlay(self._half(layer, _WAITING), staging)
+                except FileNotFoundError:
+                    return None
+                if not guess.mend(staging, lowers, guessed):
+                    return None
+                path = os.path.join(os.path.dirname(staging), self._keys(layer.diff_id, parent_chain)[1])
+                self.replace(staging, path)
+                return path
+            finally:
+                self._discard_with_underlay(staging)
 
     @contextlib.contextmanager
     def unpacked_anew(self, layer: Layer, parent_chain: str, lowers: Sequence[str] | None) -> Iterator[tuple[str, str]]:
@@ -104,8 +140,8 @@ class LayerStore:
 
         The directory goes when the block ends, unless :meth:`replace` has put it somewhere.
         """
-        with self._locked(layer), self._staged(layer, parent_chain, lowers) as found:
-            yield found
+        with self._locked(layer), self._staged(layer, parent_chain, lowers) as (staging, path, _guessed):
+            yield staging, path
 
     @contextlib.contextmanager
     def _locked(self, layer: Layer) -> Iterator[None]:
@@ -114,19 +150,26 @@ class LayerStore:
         with locked(lock), removed_at_end(lock):
             yield
 
+    def _half(self, layer: Layer, what: str) -> str:
+        """Where *layer* lies while it has no name yet."""
+        algorithm, _colon, digits = layer.diff_id.partition(":")
+        return os.path.join(self._directory(algorithm), f".{digits}{what}")
+
     @contextlib.contextmanager
-    def _staged(self, layer: Layer, parent_chain: str, lowers: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+    def _staged(
+        self, layer: Layer, parent_chain: str, lowers: Sequence[str] | None, guess: bool = False
+    ) -> Iterator[tuple[str, str, Mapping[bytes, bool]]]:
         from .unpack import unpack
 
-        directory = self._directory(layer.diff_id.partition(":")[0])
+        staging = self._half(layer, _STAGING)
         alone, dependent = self._keys(layer.diff_id, parent_chain)
-        staging = os.path.join(directory, f".{alone}{_STAGING}")
         self._discard_with_underlay(staging)
         os.mkdir(staging, 0o755)
         try:
-            unpacked = unpack(layer, staging, lowers)
+            unpacked = unpack(layer, staging, lowers, guess=guess)
             underlay.make(staging, unpacked.deleting)
-            yield staging, os.path.join(directory, dependent if unpacked.depended else alone)
+            key = dependent if unpacked.depended else alone
+            yield staging, os.path.join(os.path.dirname(staging), key), unpacked.guessed
         finally:
             self._discard_with_underlay(staging)
 
@@ -191,7 +234,7 @@ class LayerStore:
     def _discard_leftover(self, path: str) -> None:
         """Delete what is half made, unless somebody is making it, or half removed."""
         key, _dot, what = os.path.basename(path)[1:].partition(".")
-        if f".{what}".startswith(_STAGING):
+        if f".{what}".startswith((_STAGING, _WAITING)):
             lock = self.state.lock_path("layer", key)
             with contextlib.suppress(BlockingIOError), locked(lock, wait=False), removed_at_end(lock):
                 self._discard(path)
@@ -216,6 +259,13 @@ class LayerStore:
             return
         finally:
             os.close(fd)
+
+
+def _move_with_underlay(path: str, target: str) -> None:
+    """Rename the half made layer *path* to *target*, where nothing is. Raises FileNotFoundError, OSError."""
+    os.rename(path, target)
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(underlay.place_of(path), underlay.place_of(target))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ Whoever brings layers calls ``progress(digest, state, done, total)``: from sever
 *total* in bytes of the layer's blob. The states of a layer:
 
     present    all of it is here already
-    waiting    it is to be fetched, or unpacked
+    waiting    it is to be fetched, or unpacked, or is unpacked but for what the layers below say
     fetching   *done* bytes of its blob have come in
     fetched    its blob is whole and verified
     unpacking  a process has begun with it, which may be before its blob is whole
@@ -33,7 +33,17 @@ class LayerProgress:
     fetch, unpack  seconds, None as long as it has not ended (or was not needed)
     """
 
-    __slots__ = ("_fetch_begun", "_unpack_begun", "digest", "done", "fetch", "state", "total", "unpack")
+    __slots__ = (
+        "_fetch_begun",
+        "_unpack_begun",
+        "_unpack_spent",
+        "digest",
+        "done",
+        "fetch",
+        "state",
+        "total",
+        "unpack",
+    )
 
     def __init__(self, digest: str, total: int) -> None:
         self.digest = digest
@@ -44,6 +54,7 @@ class LayerProgress:
         self.unpack: float | None = None
         self._fetch_begun: float | None = None
         self._unpack_begun: float | None = None
+        self._unpack_spent = 0.0
 
     @property
     def fetching(self) -> bool:
@@ -64,7 +75,9 @@ class LayerProgress:
         elif state == "present":
             self.done = self.total
         elif state == "unpacking":
-            self._unpack_begun = now  # anew where it had to begin once more
+            self._unpack_begun = now - self._unpack_spent  # anew where it had to begin once more
+        elif state == "waiting" and self._unpack_begun is not None:
+            self._unpack_spent, self._unpack_begun = now - self._unpack_begun, None
         elif state == "unpacked":
             self.unpack = now - (now if self._unpack_begun is None else self._unpack_begun)
         if state != "fetching" or not self.unpacking:

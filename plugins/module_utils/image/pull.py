@@ -89,10 +89,11 @@ class LayerTask:
     urls   where else the manifest says the blob is
     blob   "queued" → "fetching" → "whole"
     work   "todo" → "working" → "done"; "lower" when it needs those below first
+    guessed  what it is only lacking then (see GuessingRoot)
     retry  whether it failed while its blob was not verified yet: once more when it is
     """
 
-    __slots__ = ("blob", "index", "layer", "lowers", "parent_chain", "path", "retry", "urls", "work")
+    __slots__ = ("blob", "guessed", "index", "layer", "lowers", "parent_chain", "path", "retry", "urls", "work")
 
     def __init__(
         self,
@@ -111,6 +112,7 @@ class LayerTask:
         self.blob = blob
         self.work = "done" if path else "todo"
         self.retry = False
+        self.guessed: dict[str, bool] = {}
         self.lowers: list[str] | None = None if index else []
 
     @property
@@ -273,6 +275,7 @@ class _Work:
                     "diff_id": layer.diff_id,
                     "parent_chain": task.parent_chain,
                     "lowers": task.lowers,
+                    "guessed": task.guessed,
                 },
             )
 
@@ -296,6 +299,9 @@ class _Work:
             self._report(task, "unpacked", task.layer.size)
         else:
             task.work = "lower"
+            task.guessed = answer["guessed"]
+            if task.guessed:
+                self._report(task, "waiting", 0)
 
     def _report(self, task: LayerTask, state: str, done: int) -> None:
         if self.progress:

@@ -20,7 +20,7 @@ from .tarfields import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 DIR_FLAGS = lower.DIR_FLAGS
 DEFAULT_ACL = lower.DEFAULT_ACL
@@ -31,7 +31,14 @@ CACHE = 128  # open directories
 
 
 class NeedsLower(Exception):
-    """This layer cannot be unpacked without those below it (a parent or a link target only they know)."""
+    """This layer cannot be unpacked without those below it (a parent or a link target only they know).
+
+    guessed  where it is all there but for what they say of these directories (GuessingRoot.guessed); else {}
+    """
+
+    def __init__(self, guessed: Mapping[bytes, bool] | None = None) -> None:
+        super().__init__()
+        self.guessed = guessed or {}
 
 
 class RootDir:
@@ -52,7 +59,7 @@ class RootDir:
 
     def __init__(self, path: str, lowers: Sequence[str] | None) -> None:
         self.root = os.open(path, DIR_FLAGS)
-        _plain(self.root)
+        plain(self.root)
         self.lowers = lowers
         self.base = lowers is not None and not lowers
         self.depended = False
@@ -126,7 +133,7 @@ class RootDir:
                 self.depended = True
                 opened = os.open(component, DIR_FLAGS, dir_fd=fd)
                 self._remember(below, opened)
-                _plain(opened)
+                plain(opened)
                 self.seal_later(below, 0, 0, None)
                 return None
             try:
@@ -153,7 +160,7 @@ class RootDir:
                     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), below) from None
                 if through_symlink:
                     raise _through_symlink(below) from None
-                _plain(self.make_directory(fd, component, below))
+                plain(self.make_directory(fd, component, below))
                 self.seal_later(below, 0, 0, None)
                 return None
             raise _not_a_directory(below) from None
@@ -387,7 +394,7 @@ def remove_tree(fd: int, name: bytes) -> None:
     os.rmdir(name, dir_fd=fd)
 
 
-def _plain(fd: int) -> None:
+def plain(fd: int) -> None:
     """Make a new directory root's, 0755, whatever it inherited from the one above."""
     os.fchown(fd, 0, 0)
     os.fchmod(fd, 0o755)

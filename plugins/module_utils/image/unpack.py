@@ -22,13 +22,13 @@ from .digest import algorithm_of
 from .errors import ImageError
 from .inflate import Damaged, layer_content
 from .readahead import ReadAhead
-from .rootdir import DEFAULT_ACL, MAX_DEPTH, MAX_PATH, RootDir
+from .rootdir import DEFAULT_ACL, MAX_DEPTH, MAX_PATH, NeedsLower, RootDir
 from .tarfields import BadTar, printable
 from .tarstream import ByteSource, Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
 WHITEOUT = b".wh."
@@ -77,27 +77,42 @@ class Unpacked:
 
     depended   whether it depends on the layers below (see RootDir)
     deleting   paths of the directories with whiteouts in them, but for the root
+    guessed    what was guessed of the layers below (see GuessingRoot)
     """
 
-    __slots__ = ("deleting", "depended")
+    __slots__ = ("deleting", "depended", "guessed")
 
-    def __init__(self, depended: bool, deleting: list[bytes]) -> None:
+    def __init__(self, depended: bool, deleting: list[bytes], guessed: Mapping[bytes, bool]) -> None:
         self.depended = depended
         self.deleting = deleting
+        self.guessed = guessed
 
 
-def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None) -> Unpacked:
+def unpack(layer: Layer, destination: str, lowers: Sequence[str] | None, *, guess: bool = False) -> Unpacked:
     """Fill the empty directory *destination*; *lowers* are the layers below (see RootDir).
+
+    With *guess*, what may be guessed of layers that are not known is not waited for.
 
     Expects umask 0 and root. Raises ImageError, NeedsLower; *destination* is then in pieces and the caller's to remove.
     """
-    root = RootDir(destination, lowers)
+    guessed: Mapping[bytes, bool] = {}
+    if guess and lowers is None:
+        from .guess import GuessingRoot
+
+        root: RootDir = (guessing := GuessingRoot(destination))
+        guessed = guessing.guessed
+    else:
+        root = RootDir(destination, lowers)
     try:
         with explained(destination):
             add(layer, root)
             root.finish()
         parents = {path.rpartition(b"/")[0] for path in root.whiteouts}
-        return Unpacked(root.depended, sorted(parents - {b""}))
+        return Unpacked(root.depended, sorted(parents - {b""}), guessed)
+    except ImageError:
+        if guessed:  # it may be a wrong guess that is to blame
+            raise NeedsLower from None
+        raise
     finally:
         root.close()
 

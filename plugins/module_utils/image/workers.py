@@ -147,7 +147,7 @@ def _run(store: LayerStore, jobs: int, results: int, to_close: list[int]) -> NoR
 
 
 def _work(store: LayerStore, message: dict[str, Any]) -> dict[str, Any]:
-    """Unpack one layer: ``{"path": …}``, ``{"needs_lower": true}`` or ``{"error": {…}}``."""
+    """Unpack one layer: ``{"path": …}``, ``{"guessed": {…}}`` where it needs those below, or ``{"error": {…}}``."""
     from .rootdir import NeedsLower
     from .unpack import Layer
 
@@ -160,10 +160,15 @@ def _work(store: LayerStore, message: dict[str, Any]) -> dict[str, Any]:
         message["partial"],
         ahead=message["ahead"],
     )
+    parent_chain, lowers = message["parent_chain"], message["lowers"]
     try:
-        return {"path": store.ensure(layer, message["parent_chain"], message["lowers"])}
-    except NeedsLower:
-        return {"needs_lower": True}
+        path = None
+        if message["guessed"]:
+            guessed = {os.fsencode(name): all_of_it for name, all_of_it in message["guessed"].items()}
+            path = store.mend(layer, parent_chain, lowers, guessed)
+        return {"path": path or store.ensure(layer, parent_chain, lowers, guess=True)}
+    except NeedsLower as needed:
+        return {"guessed": {os.fsdecode(name): all_of_it for name, all_of_it in needed.guessed.items()}}
     except Error as error:
         return {"error": {"message": error.message, "step": error.step, "errno": error.errno, "hint": error.hint}}
     except OSError as error:

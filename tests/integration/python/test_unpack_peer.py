@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from ansible_collections.agentless.oci.plugins.module_utils.image import lower
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
+from faulty_proxy import Fault
 from image_layers import KEPT, LAYERS, LIB
 from image_peers import Peers, call, view
 from oci_layout import directory, member, write_layout
@@ -237,6 +239,32 @@ def test_what_layers_show_together_is_exported(tmp_path, store, peers):
     assert trees.differences(ours, theirs) == []
     done = subprocess.run(command, env=store_of(store), stdout=subprocess.PIPE, check=True)
     assert done.stdout == target.read_bytes()
+
+
+def test_a_layer_without_its_parents_does_not_wait_for_those_below(tmp_path, peers, raw, registry, proxy, store):
+    """It is unpacked while the base still comes in, and has what that says of them in the end."""
+    base = [LIB, KEPT, member("large", content=random.Random(6).randbytes(3_000_000))]
+    tops = [[member(f"usr/lib/{number}"), member("kept/deeper/x"), member("own/y", uid=3)] for number in range(2)]
+    raw.image("peer/parents", [base, *tops], "1", where={"os": "linux", "architecture": "amd64"})
+    large = max(raw.document("peer/parents", "1")["layers"], key=lambda layer: layer["size"])["digest"]
+    proxy.rule = lambda seen: Fault(rate=3_000_000) if large in seen.path and seen.method == "GET" else None
+    events, name = [], f"{proxy.address}/peer/parents:1"
+    made = plan(ImageRequest(name, platform="linux/amd64"), store)
+    try:
+        image = apply(made, store, lambda digest, state, _done, _total: events.append((digest == large, state)))
+    finally:
+        made.close()
+    came = events.index((True, "fetched"))
+    assert events[:came].count((False, "unpacking")) == 2
+    assert events[came:].count((False, "unpacking")) == 2  # no more than what was guessed
+    assert events[came:].count((False, "unpacked")) == 2
+    layout = f"{tmp_path}/copied:x"
+    source = f"docker://{registry.address}/peer/parents:1"
+    call("skopeo", "copy", "-q", "--src-tls-verify=false", source, f"oci:{layout}")
+    ours, theirs = view(store, image, tmp_path), peers.umoci_tree(layout)
+    touched = (b"kept", b"usr", b"usr/lib", b"kept/deeper", b"own")
+    assert trees.differences(compared(ours, touched=touched), compared(theirs, touched=touched)) == []
+    assert ours[b"usr/lib"].mtime == 1_550_000_000 * 10**9
 
 
 def test_the_root_directory_is_as_the_last_layer_that_has_it_says(tmp_path, peers, host):

@@ -99,6 +99,16 @@ def test_a_layer_that_is_begun_again_counts_from_there():
     assert tracker.timings()[0]["unpack"] == 1.0
 
 
+def test_waiting_for_layers_below_is_no_unpacking():
+    tracker = tracked()
+    for state, seconds in (("unpacking", 2), ("waiting", 30), ("unpacking", 1)):
+        tracker(A, state, 0, 1000)
+        assert tracker.layers[0].unpacking is (state == "unpacking")
+        tracker.clock.now += seconds
+    tracker(A, "unpacked", 1000, 1000)
+    assert tracker.timings()[0]["unpack"] == 3.0
+
+
 @pytest.mark.parametrize(
     ("done", "total", "drawn"),
     [
