@@ -97,7 +97,8 @@ def test_drivers_and_settings_reach_the_container(net):
     pid = net.run(command=WAIT, networks=[{"name": "back"}])["container"]["State"]["Pid"]
     assert "mtu 1400" in net.inside(pid, "ip link show eth0")
     # Any other plugin, by its own configuration; in place.
-    net.network("link", conflist={"type": "ptp", "mtu": 1300, "ipam": {"type": "host-local", "subnet": "10.92.0.0/24"}})
+    ipam = {"type": "host-local", "subnet": "10.92.0.0/24", "dataDir": f"{net.root}/run/leases"}
+    net.network("link", conflist={"type": "ptp", "mtu": 1300, "ipam": ipam})
     assert net.run(command=WAIT, networks=[{"name": "link"}])["actions"] == ["updated networks"]
     assert "mtu 1300" in net.inside(pid, "ip link show eth0")
     assert "inet 10.92.0." in net.inside(pid, "ip addr")
