@@ -232,11 +232,12 @@ def host(state_dir, rootfs):
 
 
 @pytest.fixture
-def usable_runtime(host):
+def usable_runtime(request):
     """A function that gives back the name of another runtime, or skips the test with the reason why it is of no use.
 
-    It is tried once in a run.
+    It is tried once in a run, on the test's own host: another one of the same state directory would end its containers.
     """
+    host = request.getfixturevalue("net" if "net" in request.fixturenames else "host")
 
     def check(name):
         if not shutil.which(name):
@@ -244,7 +245,7 @@ def usable_runtime(host):
         if name not in _USELESS:
             _USELESS[name] = ""
             try:
-                host.shell("true", runtime=name)
+                host.shell("true", runtime=name, network_mode="none")
             except Error as error:
                 if "hybrid" not in str(error):
                     raise
