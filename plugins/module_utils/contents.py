@@ -110,6 +110,7 @@ from .container import (
     etcfiles,
     execute,
     fleet,
+    fleetnetworks,
     fleetoptions,
     fleetplan,
     fleetschedule,

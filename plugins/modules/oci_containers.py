@@ -40,11 +40,15 @@ options:
   project:
     description:
       - Name of what the containers belong to. It is put on each of them as the label C(agentless.oci.project).
+      - Networks that they name and that are not there are made for the project, bridges as M(agentless.oci.oci_network)
+        makes them, with that label. Without a project they are an error.
     type: str
   purge:
     description:
       - Remove the containers that belong to O(project) and are not declared. They go before anything else is done, so
         that what they have, as ports, is free.
+      - A network that was made for the project goes in the end when none of its containers names it any more, unless
+        others are connected to it.
     type: bool
     default: false
   on_failure:
@@ -63,6 +67,7 @@ options:
 seealso:
   - module: agentless.oci.oci_container
   - module: agentless.oci.oci_image
+  - module: agentless.oci.oci_network
 """
 
 EXAMPLES = r"""

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
 from ..kernel.errors import Error, told
 from ..statedir import StateDir
-from . import fleetplan, netmode, records
+from . import fleetnetworks, fleetplan, netmode, records
 from .errors import ContainerError
 from .fleetplan import COMPLETED, HEALTHY, Member
 from .fleetschedule import MET, NOT_YET, Job, Schedule
@@ -21,6 +22,7 @@ from .wanted import Images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from .observe import Observed
@@ -112,6 +114,7 @@ class Fleet:
         self.defaults = {name: row["default"] for name, row in argument_spec().items() if "default" in row}
         self.members = {member.name: member for member in fleetplan.members(parameters, self.defaults)}
         self.awaited = {item for member in self.members.values() for item in member.needs.items()}
+        self.networks: dict[str, dict[str, Any]] = {}  # name → conflist of those that are to be made
         self.left: dict[str, list[str]] = {}  # name → directories that a killed task has left of it
         self.tasks: dict[str, MemberTask] = {}
         self.plans: dict[str, Plan] = {}
@@ -127,14 +130,20 @@ class Fleet:
             common = [str(action) for made in self.images.plans.values() for action in made.actions]
             volumes = self._new_volumes()
             common += [f"created volume {name}" for name in volumes]
+            common += [f"created network {name}" for name in self.networks]
+            unwanted = self._unwanted_networks()
             schedule = None
             if not self.check_mode:
                 jobs = self._jobs()
                 self.images.bring(self.state)
                 if volumes:
                     self._make_volumes(volumes)
+                if self.networks:
+                    fleetnetworks.make(self.state, self.parameters["project"], self.networks)
                 schedule = self._work(jobs) if jobs else None
-            return self._result(common, schedule)
+                if unwanted and (schedule is None or not (schedule.failed or schedule.untouched)):
+                    fleetnetworks.remove(self.state, unwanted)
+            return self._result(common, [f"removed network {name}" for name in unwanted], schedule)
         finally:
             self.images.close()
 
@@ -176,15 +185,45 @@ class Fleet:
                 fleetplan.with_project(member.parameters, self.parameters.get("project"), labels)
                 task = self._task(member, check_mode=True)
                 task.record, task.peers, task.leaving = record, frozenset(self.members), paths
-                seen[name] = task.look()
-                self.tasks[name], self.plans[name] = task, seen[name][0]
+                self.tasks[name] = task
             except Error as error:
                 problems.setdefault(str(error), []).append(name)
+        with self._networks_planned():
+            for name, task in self.tasks.items():
+                try:
+                    seen[name] = task.look()
+                    self.plans[name] = seen[name][0]
+                except Error as error:
+                    problems.setdefault(str(error), []).append(name)
         if problems:
             raise ContainerError(_listed([f"{', '.join(names)}: {why}" for why, names in problems.items()]))
         fleetplan.check_together(self.plans)
         for name, (made, observed, image) in seen.items():
             self.results[name] = self.tasks[name].result(made, observed, image)
+
+    @contextlib.contextmanager
+    def _networks_planned(self) -> Iterator[None]:
+        """Plan the networks that the project lacks, and meanwhile have them there. Raises NetworkError."""
+        project = self.parameters.get("project")
+        present = [task for task in self.tasks.values() if task.request.state != "absent"]
+        if project:
+            wanted = fleetnetworks.named(task.request.declared for task in present)
+            self.networks = fleetnetworks.new(self.state, project, wanted)
+        if not self.networks:
+            yield
+            return
+        from ..network import networks
+
+        with networks.foreseen(self.networks):
+            yield
+
+    def _unwanted_networks(self) -> list[str]:
+        """The project's networks that go with the containers that named them."""
+        if not self.parameters.get("purge"):
+            return []
+        present = [name for name, member in self.members.items() if member.parameters["state"] != "absent"]
+        wanted = fleetnetworks.named(self.plans[name].options for name in present)
+        return fleetnetworks.unwanted(self.state, self.parameters["project"], wanted, self.members)
 
     def _jobs(self) -> list[Job]:
         """The containers that there is something to be done for: by the plan, after a killed task, or to wait for."""
@@ -299,10 +338,12 @@ class Fleet:
 
     # -- the result ---------------------------------------------------------------------------------------------------
 
-    def _result(self, common: list[str], schedule: Schedule | None) -> dict[str, Any]:
-        actions = list(common)
+    def _result(self, first: list[str], last: list[str], schedule: Schedule | None) -> dict[str, Any]:
+        actions = list(first)
         for name in fleetplan.ordered(self.members):
             actions += self.results[name]["actions"]
+        reason = self._reason(schedule)
+        actions += last if not reason else []
         listed: list[dict[str, Any]] = []
         warnings: list[str] = []
         before, after = {}, {}
@@ -320,7 +361,7 @@ class Fleet:
             "containers": listed,
             "diff": {"before": before, "after": after},
             "warnings": warnings,
-            "reason": self._reason(schedule),
+            "reason": reason,
             **({"timings": timings} if timings else {}),
         }
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -15,6 +16,7 @@ from .errors import NetworkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from ..kernel.files import locked as Locked
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT = "bridge"  # made when the first container wants it
 _SUFFIX = ".conflist"
 _VERSIONS = ("1.0.0", "0.4.0", "0.3.1")
+_foreseen: dict[str, dict[str, Any]] = {}
 
 
 def path_of(state: StateDir, name: str) -> str:
@@ -34,11 +37,22 @@ def lock(state: StateDir, *, exclusive: bool = True) -> Locked:
     return locked(state.lock_path("network", "all"), exclusive=exclusive)
 
 
+@contextlib.contextmanager
+def foreseen(documents: Mapping[str, dict[str, Any]]) -> Iterator[None]:
+    """For a plan: meanwhile the networks *documents* (name → conflist), which are only to be made, count as there."""
+    before = dict(_foreseen)
+    _foreseen.update(documents)
+    try:
+        yield
+    finally:
+        _foreseen.clear()
+        _foreseen.update(before)
+
+
 def names(state: StateDir) -> list[str]:
     """The names of all networks, sorted."""
-    if not os.path.isdir(state.networks):
-        return []
-    return sorted(name[: -len(_SUFFIX)] for name in os.listdir(state.networks) if name.endswith(_SUFFIX))
+    found = os.listdir(state.networks) if os.path.isdir(state.networks) else []
+    return sorted({*_foreseen, *(name[: -len(_SUFFIX)] for name in found if name.endswith(_SUFFIX))})
 
 
 def load(state: StateDir, name: str) -> dict[str, Any] | None:
@@ -47,7 +61,7 @@ def load(state: StateDir, name: str) -> dict[str, Any] | None:
     try:
         found = json.loads(read_text(path))
     except FileNotFoundError:
-        return None
+        return _foreseen.get(name)
     except ValueError as error:
         raise NetworkError(
             f"{path} is not JSON: {error}", step="networks", obj=path, hint="Remove it and declare the network again"

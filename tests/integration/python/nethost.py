@@ -36,7 +36,12 @@ entry.register()
 from aoci.kernel.errors import Error
 given = json.load(sys.stdin)
 try:
-    if given["kind"] == "network":
+    if given["kind"] == "set":
+        from aoci.container.fleet import Fleet
+        result = Fleet(given["parameters"], entry.__file__, check_mode=given["check"]).run()
+        if result["reason"]:
+            raise Error(result["reason"])
+    elif given["kind"] == "network":
         from aoci.network.module import apply
         result = apply(given["parameters"], check_mode=given["check"])
     else:
@@ -187,6 +192,16 @@ class NetHost(Host):
 
         known = {option: spec.get("default") for option, spec in ARGUMENT_SPEC.items()}
         return self._result(self.start_task("network", {**known, "root": self.root, "name": name, **given}, check))
+
+    def set(self, *containers, check=False, **given):
+        """The result of one task of oci_containers on the project shop; Error when it fails."""
+        known = {"root": self.root, "project": "shop", "purge": True, "containers": list(containers), **given}
+        return self._result(self.start_task("set", known, check))
+
+    def networks(self):
+        """Name → subnets of each network."""
+        names = sorted(name.rpartition(".")[0] for name in os.listdir(self.state.networks))
+        return {name: self.network(name, check=True)["network"]["subnets"] for name in names}
 
     def inside(self, pid, script, check=True):
         """What a shell prints that runs in the container with process *pid*: its network, its files."""

@@ -395,3 +395,49 @@ def _aoci(net):
     from nethost import CORE
 
     return f"/usr/bin/env python3 -I -S {CORE}/entry.py --root {net.root}"
+
+
+def test_a_project_brings_the_networks_that_nobody_has_declared(net):
+    """They come before its containers, each with a subnet of its own, and go when no container names them any more."""
+    kept = {"name": "kept", "image": "localhost/tests/busybox:1", "command": WAIT, "network_mode": "none"}
+    net.run(name="stranger", command=WAIT, network_mode="none")
+    back = net.network("back")["network"]
+    image = {"image": "localhost/tests/busybox:1", "command": WAIT, "stop_timeout": 1}
+    shop = [
+        {"name": "db", **image, "networks": [{"name": "shop", "aliases": ["store"]}, {"name": "back"}]},
+        {"name": "web", **image, "networks": [{"name": "shop"}, {"name": "front"}], "published_ports": ["8080:80"]},
+        kept,
+    ]
+    foretold = net.set(*shop, check=True)
+    assert foretold["actions"][:2] == ["created network front", "created network shop"]
+    assert not os.path.exists(os.path.join(net.state.networks, "shop.conflist"))
+    made = net.set(*shop)
+    assert (made["actions"], made["diff"]) == (foretold["actions"], foretold["diff"])
+    assert "1 packets received" in net.inside(net.pid("web"), "ping -c 1 -W 2 store")
+    subnets = net.networks()
+    assert subnets["back"] == back["subnets"]
+    assert len({subnet for found in subnets.values() for subnet in found}) == 3
+    assert net.set(*shop)["actions"] == []
+
+    fewer = [shop[0], kept]
+    foretold = net.set(*fewer, check=True)
+    assert foretold["actions"] == ["stopped web", "removed container web", "removed network front"]
+    assert net.set(*fewer)["actions"] == foretold["actions"]
+    assert not os.path.exists(os.path.join(net.state.networks, "front.conflist"))
+    # A network of the project that somebody else's container is on stays with it; what was declared is nobody's.
+    net.task(name="stranger", image="localhost/tests/busybox:1", command=WAIT, networks=[{"name": "shop"}])
+    assert net.set(kept)["actions"] == ["stopped db", "removed container db"]
+    net.task(name="stranger", state="absent")
+    assert net.set(kept)["actions"] == ["removed network shop"]
+    assert net.set(kept)["actions"] == []
+    assert list(net.networks()) == ["back"]
+    assert net.set()["actions"] == ["stopped kept", "removed container kept"]
+    assert net.traces() == []
+
+
+def test_without_a_project_a_network_is_missed(net):
+    wanted = {"name": "web", "image": "localhost/tests/busybox:1", "command": WAIT, "networks": [{"name": "shop"}]}
+    for check in (True, False):
+        with pytest.raises(Error, match="there is no network shop"):
+            net.set(wanted, project=None, purge=False, check=check)
+    assert not os.path.exists(net.state.networks)
