@@ -146,6 +146,10 @@ class Apply:
                     container_id, self.request.name, created, description, layers, plan.options, first_id, volumes
                 )
                 record = records.make(self.state, spec)
+            if volumes.get("anonymous"):
+                from .volumes import forget
+
+                forget(record)  # until it has its name: of one that never gets it nobody wants anything
             launch = None
             try:
                 records.write_monitor_config(record, remove_at_end=not self.wait)
@@ -176,9 +180,17 @@ class Apply:
             volumes.forget(record)
         destroy(self.state, record)
 
+    def _publish(self, record: Record) -> None:
+        """Give the name to the new container; what it writes into its anonymous volumes is wanted from now on."""
+        if record.spec.get("anonymous"):
+            from .volumes import remember
+
+            remember(record)
+        records.publish(self.state, record)
+
     def _create(self, plan: Plan) -> None:
         record, self.created = self._make(plan)
-        records.publish(self.state, record)
+        self._publish(record)
         self.record = record
         if not any(action.verb == "start" for action in plan.actions):
             self._abandon()
@@ -244,7 +256,7 @@ class Apply:
             self._destroy(record)
             self._put_back(old, failure, stopped=not old_runs_on)
             raise failure
-        records.publish(self.state, record)
+        self._publish(record)
         records.persist(self.state)
         self.record = record
         if old_runs_on:

@@ -153,7 +153,7 @@ class Task:
         if records.leftovers(self.state, self.name):
             from .stop import clear_leftovers
 
-            clear_leftovers(self.state, self.name)
+            clear_leftovers(self.state, self.name, forget=not self.request.keep_volumes)
 
     def _plan(self) -> tuple[Plan, Observed, WantedImage | None]:
         observed = observe(self.state, self.record) if self.record else ABSENT

@@ -10,6 +10,7 @@ gone, whatever ended them, and the host never sees it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
@@ -194,7 +195,8 @@ def _create(
         try:
             return runtime.create(os.path.join(record.path, "bundle"), record.id, stdio, config)
         except RuntimeFault as error:
-            if new or error.step != "cgroup" or time.monotonic() > end:
+            others = error.step == "cgroup" or error.errno == errno.EEXIST
+            if new or not others or time.monotonic() > end:
                 raise
         time.sleep(0.05)
         runtime.delete(record.id)

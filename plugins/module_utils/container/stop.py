@@ -122,11 +122,18 @@ def release_network(state: StateDir, record: Record) -> None:
         release(state, record)
 
 
-def clear_leftovers(state: StateDir, name: str) -> None:
-    """Stop and remove what killed tasks left of containers of this name. Needs the name's lock."""
+def clear_leftovers(state: StateDir, name: str, *, forget: bool) -> None:
+    """Stop and remove what killed tasks left of containers of this name. Needs the name's lock.
+
+    *forget*: their anonymous volumes go with them.
+    """
     for path in records.leftovers(state, name):
         record = records.load_directory(path)
         if record is not None:
+            if forget and record.spec.get("anonymous"):
+                from . import volumes
+
+                volumes.forget(record)
             destroy(state, record)
         else:
             records.remove_directory(path)

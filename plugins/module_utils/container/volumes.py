@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from functools import partial
@@ -201,6 +202,12 @@ def forget(record: Record) -> None:
     """Say that the container's anonymous volumes go with it, whoever removes it in the end."""
     with open(os.path.join(record.path, _FORGET), "wb"):
         pass
+
+
+def remember(record: Record) -> None:
+    """Take :func:`forget` back."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(record.path, _FORGET))
 
 
 def release(state: StateDir, record: Record) -> None:
