@@ -41,9 +41,16 @@ def test_a_token_that_expires_in_the_middle_of_a_push(guarded, tokens, state_dir
     pull(state_dir, name, access=LOGIN)
     tokens.rights.clear()  # so that nothing can be mounted
     tokens.rights[USER, "other/copy"] = "pull,push"
-    tokens.lifetime = 1.0
-    late = [Fault(delay=2.5)]
-    guarded.rule = lambda seen: late.pop() if late and seen.method == "PUT" else None
+    tokens.lifetime = 3.0
+    late = [Fault(delay=4.5)]
+
+    def rule(seen):
+        if not late or seen.method != "PUT":
+            return None
+        tokens.lifetime = 300.0  # of the next one: it lasts, however busy the machine is
+        return late.pop()
+
+    guarded.rule = rule
     task(state_dir, name, access=LOGIN, tags=[copy], push=True)
     assert [one.status for one in guarded.asked("PUT", "/blobs/")][:2] == [401, 201]
     assert pull(tmp_path / "again", copy, access=LOGIN)
