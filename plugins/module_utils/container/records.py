@@ -255,20 +255,28 @@ def unpublish(state: StateDir, record: Record) -> None:
             fsync_directory(state.containers)
 
 
-def remove_directory(path: str) -> None:
-    """Remove a container's directory; the link ``name``, which tells whose it is, goes last.
+def remove_half(path: str, name: str) -> None:
+    """Remove one of the :func:`leftovers` of *name* that has no record. Needs the name's lock.
 
-    One without that link may be somebody's who is just making it: then it goes only as long as it is empty.
+    One that was empty may be another's by now, who is just making it: it goes only if it still is.
     """
-    from ..kernel.removal import remove_tree
-
-    if not os.path.lexists(os.path.join(path, "name")):
-        try:
-            os.rmdir(path)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
-                raise
+    try:
+        owner = os.readlink(os.path.join(path, "name"))
+    except FileNotFoundError:
+        owner = ""
+    if owner == name:
+        remove_directory(path)
         return
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def remove_directory(path: str) -> None:
+    """Remove a container's directory; the link ``name``, which tells whose it is, goes last. Needs the name's lock."""
+    from ..kernel.removal import remove_tree
 
     for entry in os.scandir(path):
         if entry.name == "name":

@@ -136,7 +136,7 @@ def clear_leftovers(state: StateDir, name: str, *, forget: bool) -> None:
                 volumes.forget(record)
             destroy(state, record)
         else:
-            records.remove_directory(path)
+            records.remove_half(path, name)
 
 
 def destroy(state: StateDir, record: Record) -> None:

@@ -62,12 +62,21 @@ def test_what_was_killed_before_it_had_a_name_or_after_is_anybodys_to_remove(sta
     with open(os.path.join(nameless, "begun"), "wb"):
         pass
     assert records.leftovers(state, "web") == []  # somebody is at it
-    records.remove_directory(nameless)
+    records.remove_half(nameless, "web")
     assert os.listdir(nameless) == ["begun"]
     os.unlink(os.path.join(nameless, "begun"))
-    records.remove_directory(nameless)
+    records.remove_half(nameless, "web")
     assert not os.path.exists(nameless)
-    records.remove_directory(nameless)
+    records.remove_half(nameless, "web")
+
+
+def test_one_that_another_has_begun_meanwhile_is_left_to_it(state):
+    """It was empty when it was looked at, and has become somebody's since."""
+    begun = made(state, name="db")
+    records.remove_half(begun.path, "web")
+    assert records.load_directory(begun.path).spec == begun.spec
+    records.remove_half(begun.path, "db")
+    assert not os.path.exists(begun.path)
 
 
 def test_one_that_is_made_may_be_taken_for_such(state, monkeypatch):
@@ -77,7 +86,7 @@ def test_one_that_is_made_may_be_taken_for_such(state, monkeypatch):
     def symlink(source, target):
         if not taken:
             taken.append(target)
-            records.remove_directory(os.path.dirname(target))
+            records.remove_half(os.path.dirname(target), "db")
         real(source, target)
 
     monkeypatch.setattr(os, "symlink", symlink)
