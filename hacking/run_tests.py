@@ -18,13 +18,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 import leftovers
+import tempdirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
 
-    work = tempfile.mkdtemp(prefix="aoci-tests-")
+    work = tempdirs.make("aoci-tests-")
     results: list[Result] = []
     started = time.monotonic()
     beside: list[Lane] = []

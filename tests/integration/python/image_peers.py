@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 
+import tempdirs
 import trees
 
 
@@ -23,7 +23,7 @@ class Peers:
     """buildah and podman with a storage of their own, and a place for files."""
 
     def __init__(self):
-        self.base = base = tempfile.mkdtemp(prefix="aoci-arc-", dir="/tmp")  # podman wants short names
+        self.base = base = tempdirs.make("aoci-arc-", "/tmp")  # podman wants short names
         storage = ["--root", f"{base}/root", "--runroot", f"{base}/run", "--storage-driver", "overlay"]
         self._buildah = ["buildah", *storage]
         self._podman = ["podman", *storage, "--tmpdir", f"{base}/tmp", "--runtime", "runc", "--events-backend", "none"]
