@@ -26,7 +26,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.agentless.oci.plugins.module_utils import fingerprint
-from ansible_collections.agentless.oci.plugins.module_utils.cli.module_verb import GONE
+from ansible_collections.agentless.oci.plugins.module_utils.cli.module_verb import GONE, crashed
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import DEFAULT_ROOT
 from ansible_collections.agentless.oci.plugins.plugin_utils import corearchive
 
@@ -253,11 +253,4 @@ def read_result(ran: dict[str, Any], name: str) -> dict[str, Any] | None:
             if isinstance(found.get(stream), str):
                 found.setdefault(f"{stream}_lines", found[stream].splitlines())
         return found
-    said = ran["stderr"].strip() or ran["stdout"].strip()
-    return {
-        "failed": True,
-        "msg": f"{name} ended without a result (exit code {ran['rc']}): {said.rpartition(chr(10))[2]}",
-        "module_stdout": ran["stdout"],
-        "module_stderr": ran["stderr"],
-        "rc": ran["rc"],
-    }
+    return crashed(name, ran["stdout"], ran["stderr"], ran["rc"])

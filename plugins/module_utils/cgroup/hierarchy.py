@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from ..kernel.files import read_text
+from ..kernel.procfs import unescape
 from .errors import CgroupError
 
 TYPE_CHECKING = False
@@ -71,13 +72,6 @@ def parse_mountinfo(text: str) -> tuple[dict[str, str], str]:
             if known and (found[0] or not v1.get(option, (False, ""))[0]):
                 v1[option] = found
     return {controller: mount for controller, (_whole, mount) in v1.items()}, unified[1]
-
-
-def unescape(path: str) -> str:
-    """mountinfo writes space, tab, newline and backslash as three octal digits."""
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        path = path.replace(code, character)
-    return path
 
 
 def detect() -> Hierarchy:

@@ -179,12 +179,14 @@ class Snapshot(Cgroup):
 
     def _at(self, mount: str) -> tuple[int, frozenset[str]]:
         """(descriptor of its directory in the hierarchy at *mount*, names of its files); (-1, none) where it is not."""
-        try:
-            fd = os.open(mount + self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            found = (fd, self._reader.names(mount, self.path or "/"))
-        except FileNotFoundError:  # on v1 a group need not be in every hierarchy
-            found = (-1, frozenset())
-        self._opened[mount] = found
+        found = self._opened.get(mount)
+        if found is None:
+            try:
+                fd = os.open(mount + self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                found = (fd, self._reader.names(mount, self.path or "/"))
+            except FileNotFoundError:  # on v1 a group need not be in every hierarchy
+                found = (-1, frozenset())
+            self._opened[mount] = found
         return found
 
     def text(self, controller: str, file: str) -> str | None:
@@ -194,7 +196,7 @@ class Snapshot(Cgroup):
         mount = self._reader.places.get(controller)
         found = None
         if mount is not None:
-            directory, names = self._opened.get(mount) or self._at(mount)
+            directory, names = self._at(mount)
             if file in names:
                 try:
                     found = content(file, directory)
@@ -208,7 +210,7 @@ class Snapshot(Cgroup):
         """The paths of the groups directly below it, in any hierarchy, sorted."""
         names: set[str] = set()
         for mount in self.hierarchy.everywhere:
-            directory, _names = self._opened.get(mount) or self._at(mount)
+            directory, _names = self._at(mount)
             # Two links, its own and that from above: no groups below, and no need to look among the files.
             if directory < 0 or os.fstat(directory).st_nlink == 2:
                 continue
@@ -222,7 +224,7 @@ class Snapshot(Cgroup):
     def files(self, controller: str) -> frozenset[str]:
         """The names of the files where *controller*'s are; none without that controller."""
         mount = self._reader.places.get(controller)
-        return frozenset() if mount is None else (self._opened.get(mount) or self._at(mount))[1]
+        return frozenset() if mount is None else self._at(mount)[1]
 
     def huge_pages(self) -> dict[str, int]:
         """How much is used of each size of huge pages, in bytes: ``{"2MB": 0}``."""
@@ -239,7 +241,7 @@ class Snapshot(Cgroup):
         if not self._reader.pressure:
             return None
         mount = self.hierarchy.unified
-        directory, _names = self._opened.get(mount) or self._at(mount)
+        directory, _names = self._at(mount)
         return content(f"{resource}.pressure", directory) if directory >= 0 else None
 
     def limits(self) -> dict[str, Any]:

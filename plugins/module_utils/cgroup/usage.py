@@ -21,11 +21,11 @@ Source = namedtuple("Source", "controller file parse")
 Source.__doc__ = """A control file and what its text says: ``parse(text)`` → values by our names."""
 
 
-def number(name: str) -> Callable[[str], dict[str, int]]:
+def number(name: str, divisor: int = 1) -> Callable[[str], dict[str, int]]:
     """For a file that holds one number."""
 
     def parse(text: str) -> dict[str, int]:
-        return {name: int(text)}
+        return {name: int(text) // divisor}
 
     return parse
 
@@ -50,11 +50,6 @@ def cpu_v1(text: str) -> dict[str, int]:
     return {"cpu_user_usec": user // 1000, "cpu_system_usec": system // 1000}
 
 
-def cpu_total_v1(text: str) -> dict[str, int]:
-    """v1's cpuacct.usage, exact nanoseconds."""
-    return {"cpu_usec": int(text) // 1000}
-
-
 def shared_out(total: int, user: int, system: int) -> tuple[int, int]:
     """(user, system) of an exact *total*, in the proportion of what the timer's ticks have counted.
 
@@ -77,7 +72,7 @@ _MEMORY_V1 = {
 _THROTTLED = {"nr_periods": "cpu_periods", "nr_throttled": "cpu_throttled"}
 
 USAGE = (
-    Source("cpuacct", "cpuacct.usage", cpu_total_v1),
+    Source("cpuacct", "cpuacct.usage", number("cpu_usec", 1000)),  # exact, in nanoseconds
     Source("cpuacct", "cpuacct.usage_all", cpu_v1),
     Source(
         "cpu",

@@ -17,7 +17,7 @@ import sys
 import zlib
 
 from .censor import censored
-from .module_verb import read
+from .module_verb import crashed, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,17 +70,12 @@ def _result(entry: str, name: str, given: dict[str, Any], limit: int) -> dict[st
         except subprocess.TimeoutExpired:
             os.killpg(task.pid, signal.SIGKILL)
             return {"failed": True, "msg": "Timeout exceeded", "child_pid": task.pid}
-    line = stdout.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    said = stdout.decode("utf-8", "replace")
+    line = said.strip().rpartition("\n")[2]
     if line.startswith("{"):
         found: dict[str, Any] = json.loads(line)
         return found
-    said = stderr.decode("utf-8", "replace").strip() or line
-    return {
-        "failed": True,
-        "msg": f"{name} ended without a result (exit code {task.returncode}): {said.rpartition(chr(10))[2]}",
-        "module_stderr": said,
-        "rc": task.returncode,
-    }
+    return crashed(name, said, stderr.decode("utf-8", "replace"), task.returncode)
 
 
 def _write(path: str, document: dict[str, Any]) -> None:

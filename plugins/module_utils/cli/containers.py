@@ -157,7 +157,7 @@ def _line(entry: Entry, stamped: bool) -> bytes:
 
 def _remove_ended(directory: str, state: StateDir) -> int:
     """What a monitor becomes at the end of a container with ``auto_remove``."""
-    from ..container import places, userns, volumes
+    from ..container import places, userns
     from ..container.stop import destroy
     from ..kernel import constants, syscalls
 
@@ -170,6 +170,6 @@ def _remove_ended(directory: str, state: StateDir) -> int:
     with records.container_lock(state, record.name):
         # While we waited for the lock, a task may have removed it, or started it again.
         if os.path.isdir(record.path) and observe(state, record).status == "stopped":
-            volumes.forget(record)
+            records.forget_volumes(record)
             destroy(state, record)
     return 0

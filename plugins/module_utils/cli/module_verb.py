@@ -115,6 +115,18 @@ def read(data: bytes) -> dict[str, Any]:
     return given
 
 
+def crashed(name: str, stdout: str, stderr: str, code: int) -> dict[str, Any]:
+    """The failure that is the result where this verb has ended without one, with all that it said."""
+    said = stderr.strip() or stdout.strip()
+    return {
+        "failed": True,
+        "msg": f"{name} ended without a result (exit code {code}): {said.rpartition(chr(10))[2]}",
+        "module_stdout": stdout,
+        "module_stderr": stderr,
+        "rc": code,
+    }
+
+
 def _function(name: str) -> Callable[..., Any]:
     """What carries out the module *name*. Raises FileNotFoundError when a file of the core is missing."""
     package = __name__.rpartition(".cli.")[0]

@@ -146,10 +146,7 @@ class Apply:
                     container_id, self.request.name, created, description, layers, plan.options, first_id, volumes
                 )
                 record = records.make(self.state, spec)
-            if volumes.get("anonymous"):
-                from .volumes import forget
-
-                forget(record)  # until it has its name: of one that never gets it nobody wants anything
+            records.forget_volumes(record)  # until it has its name: of one that never gets it nobody wants anything
             launch = None
             try:
                 records.write_monitor_config(record, remove_at_end=not self.wait)
@@ -174,18 +171,13 @@ class Apply:
         """With *forget* its anonymous volumes go as well, unless another container has them by now."""
         from .stop import destroy
 
-        if forget and record.spec.get("anonymous"):
-            from . import volumes
-
-            volumes.forget(record)
+        if forget:
+            records.forget_volumes(record)
         destroy(self.state, record)
 
     def _publish(self, record: Record) -> None:
         """Give the name to the new container; what it writes into its anonymous volumes is wanted from now on."""
-        if record.spec.get("anonymous"):
-            from .volumes import remember
-
-            remember(record)
+        records.remember_volumes(record)
         records.publish(self.state, record)
 
     def _create(self, plan: Plan) -> None:

@@ -31,10 +31,10 @@ def new(state: StateDir, project: str, names: Iterable[str]) -> dict[str, dict[s
     """Name → conflist of those *names* of which there is no network. Raises NetworkError."""
     made: dict[str, dict[str, Any]] = {}
     for name in sorted(names):
-        if os.path.exists(os.path.join(state.networks, f"{name}.conflist")):
-            continue
         from ..network import networks
 
+        if os.path.exists(networks.path_of(state, name)):
+            continue
         with networks.foreseen(made):  # each has a subnet of its own
             made[name] = _desired(state, name, project)
     return made

@@ -356,10 +356,7 @@ class Task:
                 hint="Run the task again",
             )
         if record.spec["options"].get("auto_remove"):
-            if record.spec.get("anonymous"):
-                from .volumes import forget
-
-                forget(record)
+            records.forget_volumes(record)
             with records.container_lock(self.state, self.name):
                 destroy(self.state, record)
         limit = record.spec["options"].get("memory", 0)

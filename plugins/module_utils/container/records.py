@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+_FORGET = "forget-volumes"  # in a container's directory: its anonymous volumes are to go with it
+
 
 class Record:
     """One container on disk: its directory and the spec recorded there."""
@@ -292,6 +294,25 @@ def remove_directory(path: str) -> None:
 
 
 # -- small files beside the spec ---------------------------------------------------------------------------------
+
+
+def forget_volumes(record: Record) -> None:
+    """Say that the container's anonymous volumes, if it has any, go with it, whoever removes it in the end."""
+    if record.spec.get("anonymous"):
+        with open(os.path.join(record.path, _FORGET), "wb"):
+            pass
+
+
+def remember_volumes(record: Record) -> None:
+    """Take :func:`forget_volumes` back."""
+    if record.spec.get("anonymous"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(record.path, _FORGET))
+
+
+def volumes_forgotten(record: Record) -> bool:
+    """Whether :func:`forget_volumes` is in force."""
+    return os.path.exists(os.path.join(record.path, _FORGET))
 
 
 def read_status(record: Record) -> dict[str, Any]:

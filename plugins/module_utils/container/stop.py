@@ -130,10 +130,8 @@ def clear_leftovers(state: StateDir, name: str, *, forget: bool) -> None:
     for path in records.leftovers(state, name):
         record = records.load_directory(path)
         if record is not None:
-            if forget and record.spec.get("anonymous"):
-                from . import volumes
-
-                volumes.forget(record)
+            if forget:
+                records.forget_volumes(record)
             destroy(state, record)
         else:
             records.remove_half(path, name)

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from functools import partial
 
-from ..kernel import safepath
-from ..volume import driver, names, store
+from ..kernel import procfs, safepath
+from ..volume import names, store
 from . import mountset, records, userns
 from .errors import ContainerError
 from .mountchecks import find_image, no_such_container
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from .records import Record
 
 _MOVED = "first-id"  # in a volume's directory: what the ids of its files are moved up by
-_FORGET = "forget-volumes"  # in a container's directory: its anonymous volumes are to go with it
 
 
 def chosen(
@@ -198,24 +196,12 @@ def _mapped(record: Record, root: int) -> int:
 # -- the end ------------------------------------------------------------------------------------------------------
 
 
-def forget(record: Record) -> None:
-    """Say that the container's anonymous volumes go with it, whoever removes it in the end."""
-    with open(os.path.join(record.path, _FORGET), "wb"):
-        pass
-
-
-def remember(record: Record) -> None:
-    """Take :func:`forget` back."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(record.path, _FORGET))
-
-
 def release(state: StateDir, record: Record) -> None:
     """Remove the anonymous volumes of a container that is being removed and has ended, unless another one uses them.
 
     Those of one that is not to be forgotten, and has run, stay: what it has written into them may be wanted.
     """
-    if records.read_status(record) and not os.path.exists(os.path.join(record.path, _FORGET)):
+    if records.read_status(record) and not records.volumes_forgotten(record):
         return
     for name in sorted(record.spec.get("anonymous", {}).values()):
         with store.lock(state, [name]):
@@ -238,7 +224,7 @@ def lost(state: StateDir, record: Record, pid: int) -> str:
         if not names.present(state, name):
             return f"volume {name} was removed"
         known = store.load(state, name)
-        if known is not None and known["driver_options"] and not driver.is_mounted(names.data(state, name)):
+        if known is not None and known["driver_options"] and not procfs.is_mounted(names.data(state, name)):
             return f"volume {name} is not mounted any more"
     for root in _roots(pid):
         if root.endswith("//deleted"):

@@ -83,8 +83,7 @@ class TreePlace:
         """Find out what is there now."""
         identity = self._identity()
         self.present = bool(identity)
-        trees = [Tree(**tree) for tree in self._read()["trees"]]
-        self.tree = next((tree for tree in trees if tree.identity == identity), None)
+        self.tree = next((tree for tree in self._read()["trees"] if tree.identity == identity), None)
         if self.present and self.tree is None and self._holds_something():
             raise _refused(
                 self.path,
@@ -215,7 +214,7 @@ class TreePlace:
                     hint="Remove it by hand",
                 ) from error
             here = self._identity()
-            self._write(None, [tree for tree in map(_tree, record["trees"]) if tree.identity == here])
+            self._write(None, [tree for tree in record["trees"] if tree.identity == here])
 
     # What is on disk.
 
@@ -241,9 +240,7 @@ class TreePlace:
     def _read(self) -> dict[str, Any]:
         try:
             record = json.loads(read_bytes(self._record))
-            for tree in record["trees"]:
-                _tree(tree)
-            return {"staging": record["staging"], "trees": record["trees"]}
+            return {"staging": record["staging"], "trees": [Tree(**tree) for tree in record["trees"]]}
         except FileNotFoundError:
             return {"staging": None, "trees": []}
         except (ValueError, KeyError, TypeError):
@@ -263,10 +260,6 @@ def innermost(changed: list[bytes]) -> list[bytes]:
     """*changed* (paths below a directory, b"" itself) without directories in which something else of it lies; pure."""
     parents = {path.rpartition(b"/")[0] for path in changed if path}
     return sorted(path or b"." for path in changed if path not in parents)
-
-
-def _tree(recorded: dict[str, Any]) -> Tree:
-    return Tree(**recorded)
 
 
 def _made(inside: int, content: str, image: str) -> Tree:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from .files import read_text
+from .procfs import escape, unescape
 
 # Options of overlayfs that name directories (kernel Documentation/filesystems/overlayfs.rst).
 _STACKED = ("lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir")
@@ -25,7 +26,7 @@ def reason(fd: int) -> str:
 
 def by_mounts(mountinfo: str, path: str, mount: str) -> str:
     """The same by *mountinfo* (proc_pid_mountinfo(5)) alone: *path* is on the mount with the id *mount*; pure."""
-    place = _escaped(path)
+    place = escape(path)
     lines = [line.partition(" - ") for line in mountinfo.splitlines()]
     mounts = [(before.split(" "), after.split(" ")) for before, _dash, after in lines]
     device = inside = ""
@@ -35,13 +36,13 @@ def by_mounts(mountinfo: str, path: str, mount: str) -> str:
             device, inside = fields[2], (fields[3].rstrip("/") + below).rstrip("/") or "/"
     for fields, kind in mounts:
         if _is_below(fields[4], place):
-            return f"{_unescaped(fields[4])} is mounted" + ("" if fields[4] == place else " in it")
+            return f"{unescape(fields[4])} is mounted" + ("" if fields[4] == place else " in it")
         if fields[2] == device and fields[0] != mount and _is_below(fields[3], inside):
-            return f"it is mounted on {_unescaped(fields[4])}"
+            return f"it is mounted on {unescape(fields[4])}"
         for option in kind[-1].split(",") if kind[0] == "overlay" else ():
             name, _equals, value = option.partition("=")
             if name in _STACKED and any(_is_below(part, place) for part in value.split(":")):
-                return f"the overlay on {_unescaped(fields[4])} shows it"
+                return f"the overlay on {unescape(fields[4])} shows it"
     return ""
 
 
@@ -65,15 +66,3 @@ def by_processes(path: str, status: os.stat_result) -> str:
 
 def _is_below(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
-
-
-def _escaped(path: str) -> str:
-    for character, code in (("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012")):
-        path = path.replace(character, code)
-    return path
-
-
-def _unescaped(text: str) -> str:
-    for character, code in ((" ", "\\040"), ("\t", "\\011"), ("\n", "\\012"), ("\\", "\\134")):
-        text = text.replace(code, character)
-    return text

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What procfs(5) tells of a process, and signals that cannot hit a stranger."""
+"""What procfs(5) tells of a process and of mounts, and signals that cannot hit a stranger."""
 
 from __future__ import annotations
 
@@ -181,3 +181,27 @@ def write_proc(procfd: int, path: str, data: str) -> None:
         os.write(fd, data.encode())
     finally:
         os.close(fd)
+
+
+# How mountinfo writes what would end a field: three octal digits (proc_pid_mountinfo(5)).
+_ESCAPES = (("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012"))
+
+
+def escape(path: str) -> str:
+    """*path* as a field of mountinfo has it."""
+    for character, code in _ESCAPES:
+        path = path.replace(character, code)
+    return path
+
+
+def unescape(field: str) -> str:
+    """The path that a *field* of mountinfo means."""
+    for character, code in reversed(_ESCAPES):
+        field = field.replace(code, character)
+    return field
+
+
+def is_mounted(path: str) -> bool:
+    """Whether *path* is a mount point of this mount namespace; a directory that is mounted on itself is one, too."""
+    place = escape(os.path.realpath(path))
+    return any(line.split(" ", 5)[4] == place for line in files.read_text("/proc/self/mountinfo").splitlines())

@@ -13,9 +13,9 @@ import contextlib
 import os
 
 from ..kernel import constants as c
-from ..kernel import idmap, syscalls
+from ..kernel import idmap, procfs, syscalls
 from ..kernel.beside import beside
-from ..kernel.files import locked, read_text
+from ..kernel.files import locked
 from ..kernel.rtnetlink import Rtnetlink
 from .errors import NetworkError
 
@@ -91,7 +91,7 @@ def remove(state: StateDir, path: str) -> None:
                 os.unlink(kept)
         with contextlib.suppress(FileNotFoundError):
             if not os.listdir(directory):
-                if _is_mounted(directory):
+                if procfs.is_mounted(directory):
                     syscalls.umount2(directory, c.MNT_DETACH)
                 os.rmdir(directory)
 
@@ -104,7 +104,7 @@ def _keep(state: StateDir, path: str, mount: Callable[[str], None]) -> None:
     with locked(_lock(state)):
         state.ensure(state.netns)
         try:
-            if not _is_mounted(state.netns):
+            if not procfs.is_mounted(state.netns):
                 syscalls.mount(state.netns, state.netns, None, c.MS_BIND)
                 syscalls.mount(None, state.netns, None, c.MS_SHARED)
             _unmount(path)  # what a container had of which the record is lost
@@ -120,9 +120,3 @@ def _unmount(path: str) -> None:
     with contextlib.suppress(OSError):  # nothing is mounted there, or nothing is there
         while True:
             syscalls.umount2(path, c.MNT_DETACH)
-
-
-def _is_mounted(path: str) -> bool:
-    """Whether *path* is a mount point; a directory that is mounted on itself is one, too."""
-    real = os.path.realpath(path).replace("\\", "\\134").replace(" ", "\\040")
-    return any(line.split(" ", 5)[4] == real for line in read_text("/proc/self/mountinfo").splitlines())

@@ -13,10 +13,10 @@ from __future__ import annotations
 import errno
 import os
 
-from ..cgroup.hierarchy import unescape
 from ..kernel import constants as c
 from ..kernel import syscalls
 from ..kernel.files import read_text
+from ..kernel.procfs import unescape
 from .errors import RuntimeFault
 
 _WHOLE = ("proc", "sysfs")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ..kernel.procfs import is_mounted
 from .errors import VolumeError
 
 TYPE_CHECKING = False
@@ -118,16 +119,6 @@ def _resolved(word: str) -> str:
         raise VolumeError(
             f"cannot find the address of {value}: {error.strerror}", step="mount", obj=value, hint="Correct addr in o"
         ) from error
-
-
-def is_mounted(target: str) -> bool:
-    """Whether something is mounted on *target*, in this mount namespace (proc_pid_mountinfo(5))."""
-    from ..kernel.files import read_text
-
-    real = os.path.realpath(target)
-    for old, new in (("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012")):
-        real = real.replace(old, new)
-    return any(line.split(" ", 5)[4] == real for line in read_text("/proc/self/mountinfo").splitlines())
 
 
 def unmount(target: str) -> None:

@@ -20,6 +20,7 @@ import os
 import time
 
 from ..kernel.files import fsync_directory, locked, read_bytes, write_atomic
+from ..kernel.procfs import is_mounted
 from . import driver, names
 from .errors import VolumeError
 
@@ -167,7 +168,7 @@ def attach(state: StateDir, record: Mapping[str, Any]) -> None:
     if not record["driver_options"]:
         return
     place = names.data(state, record["name"])
-    if driver.is_mounted(place):
+    if is_mounted(place):
         return
     try:
         driver.mount(record["driver_options"], place)
