@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..kernel.errors import answer
 from ..statedir import StateDir
-from . import pressure, usage
+from . import usage
 from .api import normal_path
 from .errors import CgroupError
 from .hierarchy import HYBRID, LEGACY, UNIFIED, detect
@@ -132,7 +132,7 @@ def describe(group: Snapshot, parts: Collection[str], members: Members | None) -
         entry["usage"] = used(group)
     if "pressure" in parts:
         counted = members is not None and members.counted(group.path)
-        entry["pressure"] = _pressure(group) if counted else {}
+        entry["pressure"] = group.pressure() if counted else {}
     if "events" in parts:
         entry["events"] = usage.collect(usage.EVENTS, group.text)
     if "processes" in parts and members is not None:
@@ -157,13 +157,4 @@ def used(group: Snapshot) -> dict[str, Any]:
     sizes = group.huge_pages()
     if sizes:
         found["hugetlb"] = sizes
-    return found
-
-
-def _pressure(group: Snapshot) -> dict[str, Any]:
-    found = {}
-    for resource in pressure.RESOURCES:
-        text = group.pressure_text(resource)
-        if text:
-            found[resource] = pressure.parse(text)
     return found

@@ -12,7 +12,9 @@ from __future__ import annotations
 import errno
 import os
 
-from . import usage
+from ..kernel.descriptors import close_all
+from ..kernel.lean import suppress
+from . import pressure, usage
 from .api import Cgroup
 from .hierarchy import UNIFIED
 from .limits import LIMITS
@@ -20,6 +22,7 @@ from .vocabulary import limits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from .hierarchy import Hierarchy
@@ -30,37 +33,89 @@ _TOLD = frozenset((limit.section, limit.key) for limit in LIMITS)
 _GONE = (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP)
 POOLS = "/sys/kernel/mm/hugepages"
 """A folder for each size of huge pages that the kernel has."""
-_PAGE = 4096  # bytes: what most files have at the most; room for more costs more than another read
-_SHORT = 2048  # a read shorter than this was the whole: the kernel fills a page, and no line is longer
+_NO_LIMIT = 1 << 62  # bytes: v1 tells the largest number of whole pages
+_FEW = 448  # bytes: what most files have at the most, and Python has at hand without asking for memory
+_PAGE = 4096  # bytes
+_SHORT = 2048  # a read shorter than this was the last: the kernel fills a page, and no line is longer
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
 
-def content(path: str, directory: int | None = None) -> str | None:
-    """The text of a control file, None where there is none. Raises OSError for anything else.
+def _not_idle(most: int) -> Callable[[str], str | None]:
+    """What cpu.idle holds, by the weight beside it: the kernel gives an idle group one of *most* (WEIGHT_IDLEPRIO)."""
+    return lambda weight: "0\n" if int(weight) > most else None
 
-    *directory* is the descriptor from which *path* is meant.
+
+def _default(weights: str) -> str | None:
+    """The weight for all devices, from the first line of those for each."""
+    name, _space, weight = weights.splitlines()[0].partition(" ")
+    return f"{weight}\n" if name == "default" else None
+
+
+_IMPLIED: dict[str, tuple[tuple[str, Callable[[str], str | None]], ...]] = {
+    "cpu.idle": (("cpu.shares", _not_idle(3)), ("cpu.weight", _not_idle(1))),
+    # Never less than the limit of memory alone (cgroup-v1/memory.rst, 2.4)
+    "memory.memsw.limit_in_bytes": (("memory.limit_in_bytes", lambda text: text if int(text) >= _NO_LIMIT else None),),
+    # Who has had no time has had none in the kernel either; a line of names comes before that of each CPU
+    "cpuacct.usage_all": (("cpuacct.usage", lambda text: "cpu user system\n" if text == "0\n" else None),),
+    "blkio.bfq.weight": (("blkio.bfq.weight_device", _default),),
+}
+"""File → others of its controller that may say what is in it, None where they do not."""
+
+
+def content(path: str) -> str | None:
+    """The text of a control file, None where there is none. Raises OSError for anything else."""
+    opened: list[int] = []
+    try:
+        return take(path, None, opened)
+    finally:
+        close_all(opened)
+
+
+def take(path: str, directory: int | None, opened: list[int]) -> str | None:
+    """The text of a control file, its descriptor left to *opened*: many are closed by one call.
+
+    *directory* is the descriptor from which *path* is meant. Raises OSError for anything but a file that is not there.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
-    except OSError as error:
-        if error.errno in _GONE:
-            return None
-        raise
-    try:
-        data = os.read(fd, _PAGE)
-        if len(data) >= _SHORT:
+        fd = os.open(path, _FLAGS, dir_fd=directory)
+        opened.append(fd)
+        data = os.read(fd, _FEW)
+        if len(data) == _FEW:
             while True:
-                more = os.read(fd, 65536)
-                if not more:
-                    break
+                more = os.read(fd, _PAGE)
                 data += more
+                if len(more) < _SHORT:
+                    break
     except OSError as error:
         if error.errno in _GONE:
             return None
         error.filename = path
         raise
-    finally:
-        os.close(fd)
     return data.decode("utf-8", "surrogateescape")
+
+
+def _list(directory: str) -> tuple[list[str], list[str]]:
+    """The names of the files and of the groups in *directory*; none where it is not there."""
+    files: list[str] = []
+    groups: list[str] = []
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            (groups if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+    return files, groups
+
+
+class _Kind:
+    """Groups of one hierarchy that have the same files.
+
+    names   of the files
+    wanted  those of which every group of the kind is asked
+    """
+
+    __slots__ = ("names", "wanted")
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names = frozenset(names)
+        self.wanted: dict[str, None] = {}
 
 
 class Reader:
@@ -75,10 +130,12 @@ class Reader:
             if hierarchy.mode == UNIFIED:
                 self.places.setdefault("cpu", hierarchy.unified)  # cpu.stat tells times without the controller, too
         self.pressure = bool(hierarchy.unified) and os.path.exists(hierarchy.unified + "/cpu.pressure")
-        self._names: dict[str, frozenset[str]] = {}
+        self._kinds: dict[str, _Kind] = {}
+        self.listed: dict[str, list[str]] = {}  # directory → groups in it, where they have been seen already
         self._enabled: dict[str, str] = {}
         self._huge: dict[frozenset[str], tuple[str, ...]] = {}
         self._limits: dict[tuple[tuple[str, str], ...], dict[tuple[str | None, ...], dict[str, Any]]] = {}
+        self._waited: dict[str, dict[str, Any]] = {}
         self._blkio: bool | None = None
         self._any_huge: bool | None = None
         self.rows: tuple[Row, ...] | None = None
@@ -86,22 +143,21 @@ class Reader:
     def snapshot(self, path: str) -> Snapshot:
         return Snapshot(path, self.hierarchy, self)
 
-    def names(self, mount: str, path: str) -> frozenset[str]:
-        """The names of the files that the group *path* has in the hierarchy at *mount*; none where it is not there."""
+    def kind(self, mount: str, path: str) -> _Kind | None:
+        """The kind of the group *path* in the hierarchy at *mount*; None where it is not there."""
         if path == "/":
-            kind = f"{mount} root"
+            name = f"{mount} root"
         elif mount == self.hierarchy.unified:
-            kind = self._controllers(mount, path)
+            name = self._controllers(mount, path)
         else:
-            kind = mount  # on v1 all groups have the same files
-        names = self._names.get(kind)
-        if names is None:
-            try:
-                names = frozenset(os.listdir(mount + path))
-            except FileNotFoundError:
-                return frozenset()
-            self._names[kind] = names
-        return names
+            name = mount  # on v1 all groups have the same files
+        kind = self._kinds.get(name)
+        if kind is None:
+            files, self.listed[mount + path] = _list(mount + path)
+            if not files:
+                return None
+            kind = self._kinds[name] = _Kind(files)
+        return kind
 
     def _controllers(self, mount: str, path: str) -> str:
         """What the group above has switched on for those below it: that decides which files they have."""
@@ -136,6 +192,13 @@ class Reader:
             self._blkio = sums is None or ":" in sums
         return self._blkio
 
+    def waited(self, text: str) -> dict[str, Any]:
+        """What the *text* of a pressure file says: the same for all groups whose processes have never waited."""
+        found = self._waited.get(text)
+        if found is None:
+            found = self._waited[text] = pressure.parse(text)
+        return found
+
     def limits(self, group: Snapshot) -> dict[str, Any]:
         """The limits of *group* as the vocabulary has them.
 
@@ -159,72 +222,107 @@ class Snapshot(Cgroup):
     Its directories are opened, for the way to a file costs as much as the file.
     """
 
-    __slots__ = ("_opened", "_reader", "_texts", "asked")
+    __slots__ = ("_directories", "_opened", "_reader", "_texts", "asked")
 
     def __init__(self, path: str, hierarchy: Hierarchy, reader: Reader) -> None:
         super().__init__("" if path == "/" else path, hierarchy, "cgroup")
         self._reader = reader
         self._texts: dict[str, str | None] = {}
         self.asked: list[tuple[str, str]] = []
-        self._opened: dict[str, tuple[int, frozenset[str]]] = {}
+        self._directories: dict[str, tuple[int, _Kind]] = {}
+        self._opened: list[int] = []
 
     def __enter__(self) -> Snapshot:
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        for fd, _names in self._opened.values():
-            if fd >= 0:
-                os.close(fd)
-        self._opened = {}
+        self._directories = {}
+        close_all(self._opened)
 
-    def _at(self, mount: str) -> tuple[int, frozenset[str]]:
-        """(descriptor of its directory in the hierarchy at *mount*, names of its files); (-1, none) where it is not."""
-        found = self._opened.get(mount)
+    def _at(self, mount: str) -> tuple[int, _Kind]:
+        """(descriptor of its directory in the hierarchy at *mount*, its kind there); (-1, nothing) where it is not.
+
+        With the directory comes what all groups of the kind are asked for.
+        """
+        found = self._directories.get(mount)
         if found is None:
+            found = self._directories[mount] = self._open(mount)
+            directory, kind = found
+            opened, texts = self._opened, self._texts
             try:
-                fd = os.open(mount + self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-                found = (fd, self._reader.names(mount, self.path or "/"))
-            except FileNotFoundError:  # on v1 a group need not be in every hierarchy
-                found = (-1, frozenset())
-            self._opened[mount] = found
+                for file in kind.wanted:
+                    texts[file] = take(file, directory, opened)
+            except OSError as error:
+                raise self._named(error, mount) from None
         return found
 
-    def text(self, controller: str, file: str) -> str | None:
-        """The content of *file*, None where the group does not have it."""
+    def _open(self, mount: str) -> tuple[int, _Kind]:
+        try:
+            directory = os.open(mount + self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:  # on v1 a group need not be in every hierarchy
+            return -1, _Kind()
+        self._opened.append(directory)
+        return directory, self._reader.kind(mount, self.path or "/") or _Kind()
+
+    def _named(self, error: OSError, mount: str) -> OSError:
+        error.filename = f"{mount}{self.path}/{error.filename}"
+        return error
+
+    def text(self, controller: str, file: str, *, always: bool = True) -> str | None:
+        """The content of *file*, None where the group does not have it.
+
+        *always*: other groups will be asked for it, too, and may read it with the rest.
+        """
         if file in self._texts:
             return self._texts[file]
         mount = self._reader.places.get(controller)
+        if mount is None:
+            return None
+        _directory, kind = self._at(mount)
+        if file in self._texts:
+            return self._texts[file]
         found = None
-        if mount is not None:
-            directory, names = self._at(mount)
-            if file in names:
-                try:
-                    found = content(file, directory)
-                except OSError as error:
-                    error.filename = f"{mount}{self.path}/{file}"
-                    raise
+        if file in kind.names:
+            if file in _IMPLIED:
+                found = self._implied(controller, file)
+                always = False
+            if found is None:
+                found = self._read(mount, file)
+                if always:
+                    kind.wanted[file] = None
         self._texts[file] = found
         return found
+
+    def _read(self, mount: str, file: str) -> str | None:
+        try:
+            return take(file, self._at(mount)[0], self._opened)
+        except OSError as error:
+            raise self._named(error, mount) from None
+
+    def _implied(self, controller: str, file: str) -> str | None:
+        """The content of *file* as far as another says it."""
+        for other, say in _IMPLIED[file]:
+            text = self.text(controller, other)
+            if text:
+                return say(text)
+        return None
 
     def below(self) -> list[str]:
         """The paths of the groups directly below it, in any hierarchy, sorted."""
         names: set[str] = set()
         for mount in self.hierarchy.everywhere:
-            directory, _names = self._at(mount)
+            directory, _kind = self._at(mount)
             # Two links, its own and that from above: no groups below, and no need to look among the files.
             if directory < 0 or os.fstat(directory).st_nlink == 2:
                 continue
-            try:
-                with os.scandir(mount + self.path) as entries:
-                    names.update(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-            except FileNotFoundError:
-                continue
+            groups = self._reader.listed.pop(mount + (self.path or "/"), None)
+            names.update(_list(mount + self.path)[1] if groups is None else groups)
         return [f"{self.path}/{name}" for name in sorted(names)]
 
     def files(self, controller: str) -> frozenset[str]:
         """The names of the files where *controller*'s are; none without that controller."""
         mount = self._reader.places.get(controller)
-        return frozenset() if mount is None else self._at(mount)[1]
+        return frozenset() if mount is None else self._at(mount)[1].names
 
     def huge_pages(self) -> dict[str, int]:
         """How much is used of each size of huge pages, in bytes: ``{"2MB": 0}``."""
@@ -236,13 +334,25 @@ class Snapshot(Cgroup):
                 found[file.split(".")[1]] = int(text)
         return found
 
-    def pressure_text(self, resource: str) -> str | None:
-        """A pressure file: it may be hidden in one group and not in another (cgroup.pressure), so it is tried."""
-        if not self._reader.pressure:
-            return None
+    def pressure(self) -> dict[str, Any]:
+        """The pressure on its processes by resource, see pressure.py; not to be written to.
+
+        A file may be hidden in one group and not in another (cgroup.pressure), so each is tried.
+        """
+        found: dict[str, Any] = {}
         mount = self.hierarchy.unified
-        directory, _names = self._at(mount)
-        return content(f"{resource}.pressure", directory) if directory >= 0 else None
+        directory, kind = self._at(mount) if self._reader.pressure else (-1, _Kind())
+        if directory < 0:
+            return found
+        for resource in pressure.RESOURCES:
+            file = f"{resource}.pressure"
+            if file not in self._texts:
+                kind.wanted[file] = None
+                self._texts[file] = self._read(mount, file)
+            text = self._texts[file]
+            if text:
+                found[resource] = self._reader.waited(text)
+        return found
 
     def limits(self) -> dict[str, Any]:
         """The limits in force by option name, see vocabulary.py; not to be written to."""
@@ -260,7 +370,9 @@ class Snapshot(Cgroup):
         for suffix in ("_recursive", ""):  # the sums over the groups below came with Linux 5.2
             moved = self.text("blkio", f"blkio.throttle.io_service_bytes{suffix}")
             if moved is not None:
-                serviced = self.text("blkio", f"blkio.throttle.io_serviced{suffix}") if ":" in moved else ""
+                serviced: str | None = ""
+                if ":" in moved:
+                    serviced = self.text("blkio", f"blkio.throttle.io_serviced{suffix}", always=False)
                 return usage.parse_blkio(moved, serviced or "")
         return None
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _WORTH = 60  # groups: a process of its own costs as much as some dozens
 _MOST = 4
+_AHEAD = 5  # groups that our own share may have more: the others are begun, and their answers read, meanwhile
+_END = b"\0end"  # of an answer that is whole
 
 
 def spread(work: Callable[[list[str]], list[Any]], items: list[str], processes: int = 0) -> list[Any]:
@@ -28,8 +30,9 @@ def spread(work: Callable[[list[str]], list[Any]], items: list[str], processes: 
     count = processes or min(len(os.sched_getaffinity(0)), _MOST, len(items) // _WORTH)
     if count < 2:
         return work(items)
-    size = -(-len(items) // count)
-    shares = [items[start : start + size] for start in range(0, len(items), size)]
+    size = max(len(items) - _AHEAD, count) // count
+    first = len(items) - size * (count - 1)
+    shares = [items[:first], *(items[start : start + size] for start in range(first, len(items), size))]
     started = [_start(work, share) for share in shares[1:]]
     found = []
     try:
@@ -52,10 +55,10 @@ def _start(work: Callable[[list[str]], list[Any]], share: list[str]) -> tuple[in
     code = 1
     try:
         gc.disable()
-        data = marshal.dumps(work(share))
-        view = memoryview(data)
+        view = memoryview(marshal.dumps(work(share)) + _END)
         while view:
             view = view[os.write(writing, view) :]
+        os.close(writing)  # what we have to give back of memory takes its time
         code = 0
     finally:
         os._exit(code)
@@ -64,13 +67,17 @@ def _start(work: Callable[[list[str]], list[Any]], share: list[str]) -> tuple[in
 def _answer(pid: int, pipe: int) -> list[Any] | None:
     """What the child found, None where it failed."""
     chunks = []
+    found = None
     try:
         while True:
             chunk = os.read(pipe, 1 << 20)
             if not chunk:
                 break
             chunks.append(chunk)
+        data = b"".join(chunks)
+        if data.endswith(_END):
+            found = marshal.loads(data)
     finally:
         os.close(pipe)
-    _pid, status = os.waitpid(pid, 0)
-    return marshal.loads(b"".join(chunks)) if status == 0 else None
+        os.waitpid(pid, 0)
+    return found

@@ -10,7 +10,6 @@ pids.rst and hugetlb.rst; Documentation/scheduler/sched-bwc.rst.
 from __future__ import annotations
 
 from ..kernel.lean import namedtuple
-from .control import flat_keyed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +32,19 @@ def number(name: str, divisor: int = 1) -> Callable[[str], dict[str, int]]:
 def picked(names: dict[str, str], divisor: int = 1) -> Callable[[str], dict[str, int]]:
     """For a flat keyed file: kernel's key → our name; what this kernel lacks is left out."""
 
+    marks = [(f"\n{key} ", ours) for key, ours in names.items()]
+
     def parse(text: str) -> dict[str, int]:
-        found = flat_keyed(text)
-        return {ours: found[key] // divisor for key, ours in names.items() if key in found}
+        found = {}
+        text = f"\n{text}\n"
+        for mark, ours in marks:  # a few of what may be dozens of lines
+            start = text.find(mark)
+            if start >= 0:
+                start += len(mark)
+                value = text[start : text.find("\n", start)]
+                if value.isdigit():
+                    found[ours] = int(value) // divisor
+        return found
 
     return parse
 

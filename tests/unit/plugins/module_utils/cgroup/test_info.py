@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -113,8 +114,8 @@ def test_pressure_is_told_where_it_is_counted(v1, v2):
 def test_where_there_is_no_huge_page_nobody_uses_one(v2, monkeypatch):
     write(f"{snapshot.POOLS}/hugepages-2048kB", nr_hugepages="0\n")
     opened = []
-    real = snapshot.content
-    monkeypatch.setattr(snapshot, "content", lambda path, *at: opened.append(path) or real(path, *at))
+    real = snapshot.take
+    monkeypatch.setattr(snapshot, "take", lambda path, *rest: opened.append(path) or real(path, *rest))
     assert look(v2, "/a")[0]["usage"]["hugetlb"] == {"2MB": 0}
     assert not [path for path in opened if path.startswith("hugetlb.")]
 
@@ -142,25 +143,65 @@ def test_a_tree_and_its_depth(v1, v2):
 
 def test_only_files_that_are_there_are_opened(v2, monkeypatch):
     missed = []
-    real = snapshot.content
+    real = snapshot.take
 
-    def content(path, directory=None):
-        found = real(path, directory)
+    def take(path, *rest):
+        found = real(path, *rest)
         if found is None:
             missed.append(path)
         return found
 
-    monkeypatch.setattr(snapshot, "content", content)
+    monkeypatch.setattr(snapshot, "take", take)
     look(v2, "/a", ("limits", "usage", "events"), None)
     assert missed == []
 
 
 def test_each_file_is_read_once(v2, monkeypatch):
     opened = []
-    real = snapshot.content
-    monkeypatch.setattr(snapshot, "content", lambda path, *at: opened.append(path) or real(path, *at))
+    real = snapshot.take
+    monkeypatch.setattr(snapshot, "take", lambda path, *rest: opened.append(path) or real(path, *rest))
     look(v2, "/a", info.PARTS)
     assert len(opened) == len(set(opened))
+
+
+@pytest.mark.parametrize("size", [0, 1, 447, 448, 449, 2047, 2048, 4095, 4096, 4544, 70000])
+def test_files_of_any_length_are_read_whole(tmp_path, size):
+    text = "".join(chr(97 + place % 26) for place in range(size))
+    (tmp_path / "file").write_text(text, encoding="ascii")
+    assert snapshot.content(str(tmp_path / "file")) == text
+
+
+@pytest.mark.parametrize("path", ["/proc/self/mountinfo", "/proc/crypto", "/proc/devices"])
+def test_files_that_the_kernel_writes_line_by_line_are_read_whole(path):
+    with open(path, encoding="utf-8") as file:
+        assert snapshot.content(path) == file.read()
+
+
+@pytest.mark.parametrize("first", ["/a", "/a/b"])
+def test_a_file_that_cannot_be_read_is_named(v1, monkeypatch, first):
+    """Also where it is read because groups before were asked for it."""
+    real = os.read
+    reader = snapshot.Reader(v1)
+    with reader.snapshot("/a") as group:
+        assert group.text("memory", "memory.failcnt") == "1\n"
+
+    def fails(fd, size):
+        if os.readlink(f"/proc/self/fd/{fd}").endswith(f"{first}/memory.failcnt"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(fd, size)
+
+    monkeypatch.setattr(os, "read", fails)
+    with pytest.raises(OSError, match="Input/output error") as raised, reader.snapshot(first) as group:
+        group.text("memory", "memory.usage_in_bytes")
+    assert raised.value.filename == f"{v1.v1['memory']}{first}/memory.failcnt"
+
+
+def test_a_file_that_one_group_hides_is_told_of_the_others(v2):
+    for number in range(3):
+        write(f"{v2.unified}/a/n{number}", cpu__pressure=PSI, cgroup__subtree_control="")
+    os.unlink(f"{v2.unified}/a/n1/cpu.pressure")
+    found = {entry["path"]: entry["pressure"] for entry in look(v2, "/a", ("pressure",), None)}
+    assert [list(found[f"/a/n{number}"]) for number in range(3)] == [["cpu"], [], ["cpu"]]
 
 
 def test_limits_of_groups_that_say_the_same_are_told_apart_from_others(v2):

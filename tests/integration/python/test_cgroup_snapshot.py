@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Groups read fast say what their files say, on this machine's kernel, whatever its cgroup version."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import info, snapshot
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup.api import open_cgroup
+from cgroup_tasks import HIERARCHY, V1, made_task, shell_in
+
+IMPLIED = [(file, file.partition(".")[0]) for file in snapshot._IMPLIED]
+STATES = {
+    "new": {},
+    "idle": {"cpu_idle": True},
+    "no longer idle": {"cpu_idle": False},
+    "the least weight": {"cpu_shares": 2},
+    "the weight of an idle group": {"cpu_shares": 3},
+    "another weight": {"cpu_shares": 2048},
+    "limited": {"memory": "32m"},
+    "limited with swap": {"memory": "32m", "memory_swap": "64m"},
+}
+
+
+@pytest.fixture
+def task():
+    with made_task() as made:
+        yield made
+
+
+def texts(path, files, reader=None):
+    with (reader or snapshot.Reader(HIERARCHY)).snapshot(path) as group:
+        return {file: group.text(controller, file) for file, controller in files}
+
+
+def plain(task, files):
+    return {file: task.text(file) + "\n" if task.has(file) else None for file, _controller in files}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_one_file_implies_is_what_the_other_holds(task, state):
+    task.group.create()
+    if state == "no longer idle":
+        task(cpu_idle=True)
+    task(**STATES[state])
+    found = {file: text for file, text in texts(task.path, IMPLIED).items() if text}
+    expected = plain(task, IMPLIED)
+    if "cpuacct.usage_all" in found:  # its line for each CPU is left out where all are zero
+        assert expected["cpuacct.usage_all"].startswith(found.pop("cpuacct.usage_all"))
+    assert found
+    assert found == {file: expected[file] for file in found}
+
+
+@V1
+def test_time_that_was_used_is_told(task):
+    with shell_in(task) as run:
+        assert run("i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done") == "0"
+        found = texts(task.path, [("cpuacct.usage_all", "cpuacct")])["cpuacct.usage_all"]
+        cpus = [line.split() for line in found.splitlines()[1:]]
+        assert sum(int(user) + int(system) for _cpu, user, system in cpus) > 0
+
+
+def test_files_of_many_lines_are_read_whole(task):
+    """More of them than the kernel gives at once."""
+    with shell_in(task) as run:
+        assert run("i=0; while [ $i -lt 1500 ]; do (exec sleep 1000) & i=$((i+1)); done") == "0"
+        controller = "memory" if "memory" in HIERARCHY.v1 else "cgroup"
+        pids = texts(task.path, [("cgroup.procs", controller)])["cgroup.procs"].split()
+        assert len(pids) == 1501
+        assert sorted(map(int, pids)) == sorted(task.group.pids())
+
+
+def test_a_group_that_differs_from_those_before_it_says_so(task):
+    """The files of the first are read of all others, too, before anybody asks."""
+    for number in range(4):
+        open_cgroup(f"{task.path}/{number}").create()
+    changed = open_cgroup(f"{task.path}/2")
+    changed.set({"pids": {"limit": 77}, "memory": {"limit": 16 << 20}})
+    found = info.read(snapshot.Reader(HIERARCHY), task.path, info.PARTS, None)
+    limits = {os.path.basename(entry["path"]): entry["limits"] for entry in found[1:]}
+    assert [limits[str(number)]["pids_limit"] for number in range(4)] == [-1, -1, 77, -1]
+    assert [limits[str(number)]["memory"] for number in range(4)] == [-1, -1, 16 << 20, -1]
