@@ -131,6 +131,7 @@ from .container import (
     journalsink,
     launch,
     limitvalues,
+    linger,
     loglink,
     logoptions,
     logs,

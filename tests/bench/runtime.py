@@ -105,7 +105,7 @@ def in_a_task(work: str, rootfs: str, rounds: int) -> None:
         task(name, memory="64m", pids_limit=64)
     again = (time.perf_counter() - begin) / len(names)
     print(f"the same task again, nothing to change: {again * 1000:.1f} ms a container")
-    time.sleep(1)
+    time.sleep(4)  # until the last of them is the light one
     weights = [proportional(pid) for pid in monitors]
     print(f"memory of a monitor, {len(weights)} of them: {statistics.mean(weights) / 1024:.2f} MB PSS")
     for name in names:

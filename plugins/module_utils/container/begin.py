@@ -102,7 +102,8 @@ def become_monitor(
             # The parent's own end of our conversation, and its locks, must not live on in us.
             os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
             gc.disable()  # as in init.py; it is not for long
-            run(["monitor-start", order.path, str(REPORT), order.kind], order.root, record, config)
+            argv = ["monitor-start", order.path, str(REPORT), order.kind]
+            run(argv, order.root, record, config, of_many=detached)
         else:
             syscalls.close_on_exec(REPORT + 1)
             arguments = ["-I", "-S", order.entry, "--root", order.root, "monitor-start", order.path, str(REPORT)]

@@ -143,7 +143,7 @@ def _load() -> None:
 
     from ..cgroup import devices, plan, write  # noqa: F401
     from ..runtime import init, libseccomp, outside  # noqa: F401
-    from . import stamps, start  # noqa: F401
+    from . import linger, stamps, start  # noqa: F401
 
     with suppress(Error):  # who needs it and lacks it will hear of it
         libseccomp.load()

@@ -32,12 +32,13 @@ import time
 if __package__:
     from . import restart
     from .logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists
-    from .monitorhost import count_oom_kills, notify, prepare, read, read_config, replace
+    from .monitorhost import HEEDED, count_oom_kills, notify, prepare, read, read_config, replace
     from .stamps import NEVER, timestamp
 else:  # started by container/start.py: this file's folder is on the path, its package is not loaded
     import restart  # type: ignore[import-not-found, no-redef, unused-ignore]
     from logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists  # type: ignore[import-not-found, no-redef, unused-ignore]
     from monitorhost import (  # type: ignore[import-not-found, no-redef, unused-ignore]
+        HEEDED,
         count_oom_kills,
         notify,
         prepare,
@@ -93,7 +94,7 @@ class Monitor:
         for fd in (self.wake_read, wake_write):
             posix.set_blocking(fd, False)
         _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        for number in (_signal.SIGCHLD, _signal.SIGHUP, _signal.SIGTERM):
+        for number in HEEDED:
             _signal.signal(number, self._on_signal)
         # What happened before there were handlers: changed settings are in the file, an end is to be waited for.
         posix.write(wake_write, b"\0")
@@ -104,6 +105,7 @@ class Monitor:
         self.configure()
         if self.tty:
             self._take_terminal(out_read)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, HEEDED)
 
     def configure(self) -> None:
         """Read the settings, if they may have changed."""

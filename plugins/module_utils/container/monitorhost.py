@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import _signal
 import errno
 import posix
 
@@ -13,6 +14,8 @@ if __package__:
 else:  # as in monitor.py
     from logsink import write  # type: ignore[import-not-found, no-redef, unused-ignore]
 
+HEEDED = (_signal.SIGCHLD, _signal.SIGHUP, _signal.SIGTERM)
+"""The signals that a monitor acts on; blocked where it is not there yet."""
 _MOST = 65536  # bytes of a small file
 
 

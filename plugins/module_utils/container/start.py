@@ -23,12 +23,13 @@ from ..kernel import constants as c
 from ..kernel import syscalls
 from ..kernel.errors import Error
 from ..kernel.files import locked
-from ..kernel.lean import signal
+from ..kernel.lean import namedtuple, signal
 from ..runtime.errors import RuntimeFault
 from ..statedir import StateDir
 from . import begin, bundle, bundlefile, records, rootmount, runtimes
 from . import spec as specs
 from .errors import ContainerError
+from .monitorhost import HEEDED, read, read_config
 from .stamps import NEVER
 
 TYPE_CHECKING = False
@@ -44,14 +45,32 @@ _OTHERS_TIME = 10.0  # seconds
 _BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(sys.argv[2:])"
 
 
-def run(argv: list[str], root: str | None, record: records.Record | None = None, config: Config | None = None) -> int:
+Light = namedtuple("Light", "arguments streams")
+Light.__doc__ = """The light monitor's command line, and the reading ends of the container's output."""
+
+
+def run(
+    argv: list[str],
+    root: str | None,
+    record: records.Record | None = None,
+    config: Config | None = None,
+    *,
+    of_many: bool = False,
+) -> int:
     """Carry out ``["monitor-start", DIRECTORY, FD, KIND]`` (begin.py). Comes back only where it could not be made.
 
-    *record* and *config* are what the task that forked us has in its memory already.
+    *record* and *config* are what the task that forked us has in its memory already; *of_many*, there are others to be
+    made after this one.
     """
-    arguments = make(argv, root, record, config)
-    if arguments is not None:
-        os.execve(sys.executable, arguments, dict(os.environ))
+    light = make(argv, root, record, config)
+    if light is not None:
+        if of_many:
+            from . import linger
+
+            checked = "health" in read_config(read(os.path.join(argv[1], "monitor.conf")))
+            if not checked and linger.has_room():
+                linger.wait(light.streams, linger.TIME)
+        os.execve(sys.executable, light.arguments, dict(os.environ))
     return 1
 
 
@@ -61,8 +80,8 @@ def make(
     record: records.Record | None = None,
     config: Config | None = None,
     before: Mapping[str, Any] | None = None,
-) -> list[str] | None:
-    """Make the container and talk about it on FD; the light monitor's command line, None where it could not be made.
+) -> Light | None:
+    """Make the container and talk about it on FD; what becomes of us, None where it could not be made.
 
     Beside :func:`run`'s arguments *before* is the status of a monitor before us, whose counts go on.
     """
@@ -90,8 +109,8 @@ def _recorded(path: str) -> records.Record:
 
 def _make(
     state: StateDir, record: records.Record, report: int, config: Config | None, kind: str, before: Mapping[str, Any]
-) -> list[str] | None:
-    """Create and start the container; the light monitor's command line. None when the task has gone away."""
+) -> Light | None:
+    """Create and start the container; what becomes of us. None when the task has gone away."""
     new = kind != begin.AGAIN  # of which nothing can be there: its id is of this moment
     syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
     lock = _lock(record)
@@ -166,9 +185,11 @@ def _make(
     ]
     numbers = [str(number) for number in (created.pid, started, *descriptors)]
     records.write_status(record, "running", created.pid, started, before=before)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # from now on a task may send it; the light monitor needs a moment
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, HEEDED
+    )  # from now on a task may send them: they wait for the light monitor
     begin.tell(report, {"started": created.pid})
-    return [sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers]
+    return Light([sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers], (out_read, err_read))
 
 
 def _last_line(pipe: int) -> str:

@@ -68,12 +68,12 @@ def run(argv: list[str], root: str | None) -> int:
     return 0  # what went wrong has been told to the task
 
 
-def _become_monitor(record: Record, arguments: list[str] | None) -> None:
+def _become_monitor(record: Record, light: start.Light | None) -> None:
     """Comes back only where there is no container to supervise."""
-    if arguments is not None:
+    if light is not None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(record.path, SOCKET))  # from now on systemd may start us again
-        os.execve(sys.executable, arguments, dict(os.environ))
+        os.execve(sys.executable, light.arguments, dict(os.environ))
 
 
 def _enter_group() -> None:
