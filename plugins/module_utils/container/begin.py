@@ -80,6 +80,7 @@ def become_monitor(
     *,
     here: bool,
     detached: bool = False,
+    of_many: bool = False,
     record: Record | None = None,
     config: Config | None = None,
 ) -> NoReturn:
@@ -88,6 +89,7 @@ def become_monitor(
     report    the descriptor of our end of the conversation with the task
     here      this process may create the container; without it another interpreter is started first (kernel/selfexe.py)
     detached  the parent is already
+    of_many   the task makes others as well
     record, config  what the parent has in its memory
     """
     try:
@@ -103,7 +105,7 @@ def become_monitor(
             os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
             gc.disable()  # as in init.py; it is not for long
             argv = ["monitor-start", order.path, str(REPORT), order.kind]
-            run(argv, order.root, record, config, of_many=detached)
+            run(argv, order.root, record, config, of_many=of_many)
         else:
             syscalls.close_on_exec(REPORT + 1)
             arguments = ["-I", "-S", order.entry, "--root", order.root, "monitor-start", order.path, str(REPORT)]

@@ -51,10 +51,13 @@ class ForkServer:
             theirs.close()
 
     def ready(self) -> bool:
-        """Whether it takes requests; False while it starts, and when it is gone."""
+        """Whether it takes requests; False while it starts, and when it is gone.
+
+        What it says stays there for the task's other processes.
+        """
         if not self._ready:
             try:
-                self._ready = bool(self._channel.recv(_LIMIT, _socket.MSG_DONTWAIT))
+                self._ready = bool(self._channel.recv(_LIMIT, _socket.MSG_DONTWAIT | _socket.MSG_PEEK))
             except BlockingIOError:
                 return False
             except ConnectionResetError:
@@ -94,6 +97,11 @@ def ready() -> ForkServer | None:
     return server if server is not None and server.ready() else None
 
 
+def begun() -> bool:
+    """Whether this process makes several containers: it has a server, be it ready or not."""
+    return _Process.server is not None
+
+
 def forked_here(entry: str) -> None:
     """Say that this process has forked a monitor: after a second one, a third is not far."""
     _Process.forked += 1
@@ -110,7 +118,10 @@ def run(argv: list[str], _root: str | None) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
     channel.send(dumps({"ready": True}).encode())
     while True:
-        raw, report = descriptors.receive(channel, _LIMIT)
+        try:
+            raw, report = descriptors.receive(channel, _LIMIT)
+        except ConnectionResetError:  # the end, too: what we have said is never taken away there
+            return 0
         if not raw:
             return 0
         _fork(begin.Order(**loads(raw)), report)
@@ -134,7 +145,7 @@ def _fork(order: begin.Order, report: int) -> None:
         begin.tell_failure(report, Error.of(error, "cannot fork the monitor", step="monitor"))
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    begin.become_monitor(order, report, here=True, detached=True, record=record, config=config)
+    begin.become_monitor(order, report, here=True, detached=True, of_many=True, record=record, config=config)
 
 
 def _load() -> None:

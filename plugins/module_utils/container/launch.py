@@ -88,7 +88,8 @@ class Launch:
                 config = begin.prepare(record.path, run_dir)
         self.child = os.fork()
         if self.child == 0:
-            begin.become_monitor(order, report, here=here, record=record, config=config)
+            many = forkserver.begun()
+            begin.become_monitor(order, report, here=here, of_many=many, record=record, config=config)
         forkserver.forked_here(order.entry)
 
     def wait_created(self) -> None:

@@ -9,9 +9,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import records
+from ansible_collections.agentless.oci.plugins.module_utils import entry
+from ansible_collections.agentless.oci.plugins.module_utils.container import forkserver, records
 
 from .conftest import IMAGE, WAIT, alive
 
@@ -118,3 +120,18 @@ def test_a_failed_replacement_leaves_the_old_one_running(host):
     old, failed = tasks(host, ("serving", {"name": "a"}), ("", {"name": "a", "command": ["/etc/passwd"]}))
     assert "/etc/passwd in the image is not executable" in failed["error"]
     assert host.status("a")["Pid"] == old["pid"]
+
+
+def test_all_processes_of_a_task_find_it_ready():
+    server = forkserver.ForkServer(entry.__file__)
+    children = []
+    for _number in range(3):
+        pid = os.fork()
+        if pid == 0:
+            end = time.monotonic() + 60
+            while not server.ready() and time.monotonic() < end:
+                time.sleep(0.01)
+            os._exit(0 if server.ready() else 1)
+        children.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0, 0, 0]
+    assert server.ready()

@@ -10,7 +10,7 @@ import signal
 import time
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import begin, forkserver, linger
+from ansible_collections.agentless.oci.plugins.module_utils.container import forkserver, linger
 
 SPEAKS = ["sh", "-c", 'trap "echo word" USR1; trap "exit 7" TERM; while :; do sleep 0.05; done']
 
@@ -18,13 +18,7 @@ SPEAKS = ["sh", "-c", 'trap "echo word" USR1; trap "exit 7" TERM; while :; do sl
 @pytest.fixture
 def many(host, monkeypatch):
     """A host whose monitors are all of many, and come out of their waiting by an event alone."""
-    real = begin.become_monitor
-
-    def become(order, report, **given):
-        begin.detach()
-        real(order, report, **{**given, "detached": True})
-
-    monkeypatch.setattr(begin, "become_monitor", become)
+    monkeypatch.setattr(forkserver, "begun", lambda: True)
     monkeypatch.setattr(forkserver, "ready", lambda: None)  # it would have a mind of its own
     monkeypatch.setattr(linger, "TIME", 3600)
     return host
