@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import time
 
 from ..kernel import procfs
@@ -172,6 +173,7 @@ class OtherRuntime(OwnRuntime):
                 lost = "cgroup" in error.message and "no such file or directory" in error.message
                 if not lost or attempt == _CREATIONS - 1:
                     raise
+            _take_back(stdio[2])
             if os.path.lexists(self._their_state(arguments[-1])):
                 self._run(["delete", "--force", arguments[-1]])
 
@@ -200,6 +202,19 @@ class OtherRuntime(OwnRuntime):
             os.close(null)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(log)
+
+
+def _take_back(stderr: int) -> None:
+    """Empty the pipe *stderr* of what a failed attempt has said: it is none of the container's words."""
+    if not stat.S_ISFIFO(os.fstat(stderr).st_mode):
+        return
+    reading = os.open(f"/proc/self/fd/{stderr}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(reading, 65536):
+                pass
+    finally:
+        os.close(reading)
 
 
 def of(options: Mapping[str, Any], run_dir: str) -> OwnRuntime:

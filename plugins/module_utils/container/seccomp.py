@@ -29,8 +29,19 @@ _TOP_KEYS = ("defaultAction", "defaultErrnoRet", "flags", "listenerPath", "liste
 def default_profile(capabilities: Collection[str], machine: str) -> dict[str, Any]:
     """Our own profile for a container with the *capabilities* (``CAP_*``, bounding) on a *machine* (uname(2)).
 
-    For Linux 4.8 and later. Raises ContainerError for a machine that the tables do not have.
+    For Linux 4.8 and later; made once, and not to be written to. Raises ContainerError for a machine that the tables do
+    not have.
     """
+    key = (frozenset(capabilities), machine)
+    if key not in _made:
+        _made[key] = _profile(*key)
+    return _made[key]
+
+
+_made: dict[tuple[frozenset[str], str], dict[str, Any]] = {}
+
+
+def _profile(capabilities: frozenset[str], machine: str) -> dict[str, Any]:
     allowed = set(" ".join(tables.ALWAYS).split())
     allowed.update(tables.BY_MACHINE.get(machine, "").split())
     for capability in capabilities:

@@ -59,6 +59,28 @@ def test_output_exit_code_and_end(host, other):
     assert not int(seen[1], 16) & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)  # which Python ignores
 
 
+STUMBLES = """#!/bin/sh
+# The first creation fails, as where the group above has just gone; the arguments begin with --root DIR --log FILE.
+case " $* " in *" create "*)
+    if mkdir {mark} 2>/dev/null; then
+        echo '{{"level": "error", "msg": "cgroup: no such file or directory"}}' >"$4"
+        echo "the words of {program}" >&2
+        exit 1
+    fi
+esac
+exec {program} "$@"
+"""
+
+
+def test_what_a_failed_attempt_says_is_no_output_of_the_container(host, usable_runtime, tmp_path):
+    program = tmp_path / "runc"
+    program.write_text(STUMBLES.format(mark=tmp_path / "mark", program=shutil.which(usable_runtime("runc"))))
+    program.chmod(0o755)
+    command = ["sh", "-c", "echo err >&2"]
+    assert host.run(command=command, detach=False, runtime=str(program))["stderr"] == "err\n"
+    assert (tmp_path / "mark").exists()
+
+
 def test_no_memory_left(host, other):
     host.run(command=["awk", 'BEGIN { text = "x"; while (1) text = text text }'], memory="20m", memory_swap="20m")
     host.ended()
