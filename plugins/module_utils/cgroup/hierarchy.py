@@ -74,8 +74,21 @@ def parse_mountinfo(text: str) -> tuple[dict[str, str], str]:
     return {controller: mount for controller, (_whole, mount) in v1.items()}, unified[1]
 
 
+_kept: list[Hierarchy] = []
+
+
+def keep() -> None:
+    """Look for the hierarchies now and take them for those of whatever is forked later, in its mount namespaces too.
+
+    For a process that lives as long as a task at the most. Raises as :func:`detect`.
+    """
+    _kept[:] = [detect()]
+
+
 def detect() -> Hierarchy:
     """The hierarchies of this process's mount namespace. Raises CgroupError where none is mounted."""
+    if _kept:
+        return _kept[0]
     v1, unified = parse_mountinfo(read_text("/proc/self/mountinfo"))
     if not v1 and not unified:
         raise CgroupError(

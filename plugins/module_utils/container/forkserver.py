@@ -152,11 +152,12 @@ def _load() -> None:
     """What a monitor needs until it becomes the light one: loaded once for all."""
     import gc
 
-    from ..cgroup import devices, plan, write  # noqa: F401
+    from ..cgroup import devices, hierarchy, plan, write  # noqa: F401
     from ..runtime import init, libseccomp, outside  # noqa: F401
     from . import linger, stamps, start  # noqa: F401
 
-    with suppress(Error):  # who needs it and lacks it will hear of it
-        libseccomp.load()
+    for load in (libseccomp.load, hierarchy.keep):
+        with suppress(Error):  # who needs it and lacks it will hear of it
+            load()
     gc.collect()
     gc.freeze()  # no child looks at it all, which would copy every page

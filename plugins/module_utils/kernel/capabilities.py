@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 
 from . import constants as c
-from . import syscalls
+from . import procfs, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,17 +40,8 @@ def names(bits: int) -> list[str]:
 
 
 def bounding() -> int:
-    """The calling thread's bounding set, as far as this kernel knows capabilities."""
-    bits = 0
-    for number in range(64):
-        try:
-            if syscalls.prctl(c.PR_CAPBSET_READ, number):
-                bits |= 1 << number
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            break  # past the last one this kernel has
-    return bits
+    """The calling process's bounding set, as far as this kernel knows capabilities."""
+    return procfs.mask("CapBnd")
 
 
 def permitted() -> int:

@@ -77,11 +77,16 @@ def alive(pid: int, started: int) -> bool:
         return False
 
 
-def ignored_signals() -> list[int]:
-    """The signals that the calling process ignores (proc_pid_status(5), SigIgn)."""
+def mask(field: str) -> int:
+    """A set of bits of the calling process: its *field* in proc_pid_status(5)."""
     status = files.read_bytes("/proc/self/status")
-    mask = int(status.partition(b"\nSigIgn:")[2].split(None, 1)[0], 16)
-    return [number for number in range(1, mask.bit_length() + 1) if mask >> (number - 1) & 1]
+    return int(status.partition(f"\n{field}:".encode())[2].split(None, 1)[0], 16)
+
+
+def ignored_signals() -> list[int]:
+    """The signals that the calling process ignores."""
+    ignored = mask("SigIgn")
+    return [number for number in range(1, ignored.bit_length() + 1) if ignored >> (number - 1) & 1]
 
 
 def boot_id() -> str:
