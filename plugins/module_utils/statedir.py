@@ -11,6 +11,7 @@ itself, so that two state directories on one host never meet.
 from __future__ import annotations
 
 import os
+import stat
 
 DEFAULT_ROOT = "/var/lib/agentless-oci"
 DEFAULT_RUN = "/run/agentless-oci"
@@ -43,8 +44,14 @@ class StateDir:
         (CVE-2021-41091, CVE-2024-25621).
         """
         for path in (self.root, self.run, *directories):
-            os.makedirs(path, mode=0o700, exist_ok=True)
-            if os.stat(path).st_mode & 0o077:
+            try:
+                mode = os.stat(path).st_mode
+            except FileNotFoundError:
+                mode = 0
+            if not stat.S_ISDIR(mode):
+                os.makedirs(path, mode=0o700, exist_ok=True)
+                mode = os.stat(path).st_mode
+            if mode & 0o077:
                 os.chmod(path, 0o700)
 
     def lock_path(self, kind: str, name: str) -> str:
