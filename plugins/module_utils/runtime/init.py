@@ -187,7 +187,7 @@ def _inner(given: Inheritance, trees: mounting.Trees, told: child.Told | None, s
     if given.no_pivot:
         from . import nopivot
     step.name = "ready"
-    channel.send({"ready": True})  # sync 6: the parent sets limits and rlimits and writes the state
+    channel.send({"ready": True})  # sync 6: the parent sets limits and rlimits
     step.name = "pivot_root"
     child.load_nothing_more()
     if config.own_mounts:

@@ -119,9 +119,9 @@ class Outside:
                 # It does not wait here, and may have failed meanwhile: then its last message says why.
                 with suppress(BrokenPipeError, ProcessLookupError):
                     _limit(config, created, cgroup, limits)
-                    created.status = "created"
-                    state.save(run_dir, created)
                     channel.send({})
+                    created.status = "created"  # as which nobody starts it before we say that it is
+                    state.save(run_dir, created)
             elif "armed" in message:  # sync 7
                 return
 
