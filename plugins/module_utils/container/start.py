@@ -18,6 +18,7 @@ import sys
 import time
 
 from ..cgroup.api import open_cgroup
+from ..cgroup.errors import CgroupError
 from ..corelock import hold
 from ..kernel import constants as c
 from ..kernel import syscalls
@@ -215,13 +216,18 @@ def _create(
     while True:
         try:
             return runtime.create(os.path.join(record.path, "bundle"), record.id, stdio, config)
-        except RuntimeFault as error:
-            others = error.step == "cgroup" or error.errno == errno.EEXIST
-            if new or not others or time.monotonic() > end:
+        except (RuntimeFault, CgroupError) as error:
+            if new or not is_anothers(error) or time.monotonic() > end:
                 raise
         time.sleep(0.05)
         runtime.delete(record.id)
         _remove_cgroup(record)
+
+
+def is_anothers(error: Error) -> bool:
+    """Whether somebody else is at the same container: its id or its group is in use, or the group has just gone."""
+    taken_away = error.step == "path" and error.errno in (errno.ENOENT, errno.ENODEV)
+    return error.step == "cgroup" or error.errno == errno.EEXIST or taken_away
 
 
 def _remove_cgroup(record: records.Record) -> None:
