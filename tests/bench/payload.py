@@ -78,7 +78,11 @@ def sent(work: str, root: str, module: str, options: dict[str, object], *argumen
 def is_finished(job: str) -> bool:
     """Whether the file *job* has the result of a task in the background."""
     with open(job, encoding="utf-8") as file:
-        return not json.load(file).get("started")
+        text = file.read()
+    try:
+        return not json.loads(text).get("started")
+    except ValueError:  # it is just being written
+        return False
 
 
 def payloads(work: str, rootfs: str, *, pipelining: bool) -> tuple[str, list[tuple[str, int]]]:
