@@ -257,16 +257,20 @@ def unpublish(state: StateDir, record: Record) -> None:
             fsync_directory(state.containers)
 
 
+def owner(path: str) -> str:
+    """The name that the container's directory *path* belongs to; "" where that is not said yet, or not any more."""
+    try:
+        return os.readlink(os.path.join(path, "name"))
+    except FileNotFoundError:
+        return ""
+
+
 def remove_half(path: str, name: str) -> None:
     """Remove one of the :func:`leftovers` of *name* that has no record. Needs the name's lock.
 
     One that was empty may be another's by now, who is just making it: it goes only if it still is.
     """
-    try:
-        owner = os.readlink(os.path.join(path, "name"))
-    except FileNotFoundError:
-        owner = ""
-    if owner == name:
+    if owner(path) == name:
         remove_directory(path)
         return
     try:

@@ -129,12 +129,12 @@ def clear_leftovers(state: StateDir, name: str, *, forget: bool) -> None:
     """
     for path in records.leftovers(state, name):
         record = records.load_directory(path)
-        if record is not None:
+        if record is None:
+            records.remove_half(path, name)
+        elif records.owner(path) == name:  # else it was empty when we looked, and another task has gone on with it
             if forget:
                 records.forget_volumes(record)
             destroy(state, record)
-        else:
-            records.remove_half(path, name)
 
 
 def destroy(state: StateDir, record: Record) -> None:

@@ -16,7 +16,7 @@ import sys
 import time
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import module
+from ansible_collections.agentless.oci.plugins.module_utils.container import module, records
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
 
 WAIT = ["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done']
@@ -279,3 +279,13 @@ def test_check_mode_writes_nothing(host, state_dir):
         assert host.run(check=True, **given)["changed"]
     assert files() == before
     assert host.run(command=WAIT)["actions"] == []
+
+
+def test_a_directory_that_was_empty_and_is_another_containers_by_now_is_left_to_it(host, monkeypatch):
+    """As where two tasks make containers at once: one looks while the other has made no more than the directory."""
+    host.run(name="a", command=WAIT)
+    made = records.load(host.state, "a")
+    monkeypatch.setattr(records, "leftovers", lambda _state, _name: [made.path])
+    host.run(name="b", command=WAIT)
+    assert [host.status(name)["Status"] for name in "ab"] == ["running"] * 2
+    assert records.load(host.state, "a").path == made.path
