@@ -20,33 +20,25 @@ def make(mount: str, path: str, *, cpuset: bool = False) -> None:
     """mkdir(2) group *path* and its parents below *mount*; with *cpuset* give each its parent's CPUs and memory."""
     directory = mount + path
     try:
-        _mkdir_with_parents(directory, make_parent=_make_seeding if cpuset else make_parent)
+        _mkdir_with_parents(directory)
         if cpuset:
             _seed(directory, mount)
     except OSError as error:
         raise CgroupError.of(error, f"cannot create cgroup {directory}", step="path") from error
 
 
-def _mkdir_with_parents(
-    directory: str, make: Callable[[str], None] = make_group, *, make_parent: Callable[[str], None]
-) -> None:
+def _mkdir_with_parents(directory: str, make: Callable[[str], None] = make_group) -> None:
     try:
         make(directory)
     except FileExistsError:
         return
     except FileNotFoundError:
-        _mkdir_with_parents(os.path.dirname(directory), make_parent, make_parent=make_parent)
-        _mkdir_with_parents(directory, make, make_parent=make_parent)
-
-
-def _make_seeding(directory: str) -> None:
-    """Make a cpuset that fills those made below it: of hundreds the kernel would compare each write with all others."""
-    make_parent(directory)
-    write_control(directory + "/cgroup.clone_children", "1")
+        _mkdir_with_parents(os.path.dirname(directory), make_parent)
+        _mkdir_with_parents(directory, make)
 
 
 def _seed(directory: str, mount: str) -> None:
-    """A v1 cpuset that is new may be empty, and takes no process: fill it, its parents first (cpusets.rst, 1.6)."""
+    """A new v1 cpuset is empty and takes no process: fill it, and its parents first (cpusets.rst, 1.6)."""
     parent = os.path.dirname(directory)
     for name in ("/cpuset.cpus", "/cpuset.mems"):
         if read_text(directory + name).strip():

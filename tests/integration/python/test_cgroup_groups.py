@@ -238,23 +238,6 @@ def test_cpuset_pins_and_spells_freely(group):
     assert wait(child(group, lambda: len(os.sched_getaffinity(0)) == 1 and min(os.sched_getaffinity(0)) + 40)) == 40
 
 
-@pytest.mark.skipif("cpuset" not in hierarchy.detect().v1, reason="needs cgroup v1's cpuset controller")
-def test_cpusets_of_v1_are_filled_whoever_makes_them(group):
-    """The first group by us, its parents too; those beside it by the kernel, which then has nothing to compare."""
-    beside = open_cgroup(f"{os.path.dirname(group.path)}/{uuid.uuid4().hex[:12]}")
-    beside.create()
-    try:
-        for one in (group, beside):
-            directory = one.directory("cpuset")
-            for file in ("cpuset.cpus", "cpuset.mems"):
-                with open(f"{directory}/{file}") as ours, open(f"{hierarchy.detect().v1['cpuset']}/{file}") as whole:
-                    assert ours.read() == whole.read() != "\n"
-        with open(f"{os.path.dirname(directory)}/cgroup.clone_children") as file:
-            assert file.read() == "1\n"
-    finally:
-        beside.remove()
-
-
 @pytest.mark.skipif(bool(HAS_CPUSET), reason="this kernel has a cpuset controller")
 def test_controller_that_is_not_there_is_named(group):
     with pytest.raises(CgroupError, match=r"cpuset_cpus.*no cpuset controller on cgroup v2.*Leave cpuset_cpus out"):
