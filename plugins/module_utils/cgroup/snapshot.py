@@ -283,25 +283,25 @@ class Snapshot(Cgroup):
             return self._texts[file]
         found = None
         if file in kind.names:
-            if file in _IMPLIED:
-                found = self._implied(controller, file)
-                always = False
+            found = self._implied(controller, file)
             if found is None:
-                found = self._read(mount, file)
-                if always:
-                    kind.wanted[file] = None
+                return self._read(mount, file, always=always and file not in _IMPLIED)
         self._texts[file] = found
         return found
 
-    def _read(self, mount: str, file: str) -> str | None:
+    def _read(self, mount: str, file: str, *, always: bool) -> str | None:
+        directory, kind = self._at(mount)
         try:
-            return take(file, self._at(mount)[0], self._opened)
+            found = self._texts[file] = take(file, directory, self._opened)
         except OSError as error:
             raise self._named(error, mount) from None
+        if always:
+            kind.wanted[file] = None
+        return found
 
     def _implied(self, controller: str, file: str) -> str | None:
         """The content of *file* as far as another says it."""
-        for other, say in _IMPLIED[file]:
+        for other, say in _IMPLIED.get(file, ()):
             text = self.text(controller, other)
             if text:
                 return say(text)
@@ -341,15 +341,11 @@ class Snapshot(Cgroup):
         """
         found: dict[str, Any] = {}
         mount = self.hierarchy.unified
-        directory, kind = self._at(mount) if self._reader.pressure else (-1, _Kind())
-        if directory < 0:
+        if not self._reader.pressure or self._at(mount)[0] < 0:
             return found
         for resource in pressure.RESOURCES:
             file = f"{resource}.pressure"
-            if file not in self._texts:
-                kind.wanted[file] = None
-                self._texts[file] = self._read(mount, file)
-            text = self._texts[file]
+            text = self._texts[file] if file in self._texts else self._read(mount, file, always=True)
             if text:
                 found[resource] = self._reader.waited(text)
         return found

@@ -152,10 +152,10 @@ def leftovers(state: StateDir, name: str) -> list[str]:
     for entry in entries:
         if entry.startswith(".") and entry != current:
             path = os.path.join(state.containers, entry)
-            try:
-                if os.readlink(os.path.join(path, "name")) == name:
-                    found.append(path)
-            except FileNotFoundError:
+            whose = owner(path)
+            if whose == name:
+                found.append(path)
+            elif not whose:
                 with contextlib.suppress(FileNotFoundError):  # somebody removes it
                     if not os.listdir(path):
                         found.append(path)
@@ -171,8 +171,9 @@ def all_leftovers(state: StateDir) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in directories(state):
         if os.path.basename(path) not in current:
-            with contextlib.suppress(FileNotFoundError):
-                found.setdefault(os.readlink(os.path.join(path, "name")), []).append(path)
+            whose = owner(path)
+            if whose:
+                found.setdefault(whose, []).append(path)
     return found
 
 

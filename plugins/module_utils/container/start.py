@@ -186,9 +186,8 @@ def _make(
     ]
     numbers = [str(number) for number in (created.pid, started, *descriptors)]
     records.write_status(record, "running", created.pid, started, before=before)
-    signal.pthread_sigmask(
-        signal.SIG_BLOCK, HEEDED
-    )  # from now on a task may send them: they wait for the light monitor
+    # From now on a task may send them: they wait for the light monitor.
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
     begin.tell(report, {"started": created.pid})
     return Light([sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers], (out_read, err_read))
 
