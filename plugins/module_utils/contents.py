@@ -303,6 +303,7 @@ from .network import (
     package,
     ports,
     record,
+    rules,
     sandbox,
     subnets,
 )

@@ -15,6 +15,10 @@ description:
   - Makes a network that O(agentless.oci.oci_container#module:networks) can name, changes it or removes it. A network is
     a CNI configuration list on disk, the plugins of the host's package C(containernetworking-plugins) do the rest.
   - A network is made when the first container is connected to it. Until then it is a file, and nothing runs.
+  - The packet filter's rules for a bridge are made with it, once for all containers, in the chains of CNI's firewall
+    plugin. What the administrator puts into the chain C(CNI-ADMIN) comes before them. They let containers out, and in
+    only what they have asked for and their published ports, also on a host that forwards nothing else. Other networks'
+    containers are kept apart. On a host with firewalld, that plugin is told of each container instead.
   - A task describes the whole network. Only what this collection chooses by itself, the subnet and the name of the
     bridge, stays as it is when a task leaves it out.
 extends_documentation_fragment:

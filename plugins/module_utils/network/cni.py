@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 import os
 
+from .conflist import FIREWALL
 from .errors import NetworkError
+from .rules import PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 
 DIRECTORIES = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
 ENVIRONMENT = "AGENTLESS_OCI_CNI_PATH"  # further directories, before those, separated by colons
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_FIREWALL, _RULES = "firewall", "iptables"
+_RULES = "iptables"
 _TIMEOUT = 90.0  # seconds: the dhcp plugin may wait for its server
 _TRY_AGAIN = 11  # the specification's code for what passes by itself
 _ATTEMPTS = 3
@@ -91,13 +92,13 @@ def check_plugins(conflist: Mapping[str, Any], places: Sequence[str]) -> None:
         ipam = plugin.get("ipam")
         if isinstance(ipam, dict) and ipam.get("type"):
             find(ipam["type"], places)
-    rules = any(
-        plugin["type"] == _FIREWALL and plugin.get("backend", _RULES) == _RULES for plugin in conflist["plugins"]
+    needed = any(
+        plugin["type"] == FIREWALL and plugin.get("backend", _RULES) == _RULES for plugin in conflist["plugins"]
     )
-    if rules and not any(os.access(f"{place}/{_RULES}", os.X_OK) for place in _PATH.split(":")):
+    if needed and not any(os.access(f"{place}/{_RULES}", os.X_OK) for place in PATH.split(":")):
         raise NetworkError(
-            f"the program {_RULES} is not on this host (looked in {_PATH.replace(':', ', ')}), and the CNI plugin"
-            f" {_FIREWALL} needs it",
+            f"the program {_RULES} is not on this host (looked in {PATH.replace(':', ', ')}), and the CNI plugin"
+            f" {FIREWALL} needs it",
             step="plugins",
             obj=_RULES,
             hint=f"Install the package {_RULES}, as the role agentless.oci.host does",
@@ -124,14 +125,6 @@ def delete(conflist: Mapping[str, Any], call: Call, result: Mapping[str, Any]) -
     """Disconnect: DEL of every plugin in reverse order; *result* is ADD's, empty if unknown. Raises NetworkError."""
     for plugin in reversed(conflist["plugins"]):
         _execute("DEL", plugin, _configuration(conflist, plugin, call, result), call)
-
-
-def check(conflist: Mapping[str, Any], call: Call, result: Mapping[str, Any]) -> None:
-    """CHECK of every plugin. Raises NetworkError with what is not as ADD left it."""
-    if conflist.get("disableCheck"):
-        return
-    for plugin in conflist["plugins"]:
-        _execute("CHECK", plugin, _configuration(conflist, plugin, call, result), call)
 
 
 def versions(kind: str, places: Sequence[str]) -> list[str]:
@@ -163,7 +156,7 @@ def _execute(command: str, plugin: Mapping[str, Any], document: dict[str, Any], 
     kind = str(plugin["type"])
     path = find(kind, call.directories)
     environment = {
-        "PATH": _PATH,
+        "PATH": PATH,
         "CNI_COMMAND": command,
         "CNI_CONTAINERID": call.container_id,
         "CNI_NETNS": call.namespace,

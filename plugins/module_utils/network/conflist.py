@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OURS = "agentless.oci"
 BRIDGE, MACVLAN, IPVLAN = "bridge", "macvlan", "ipvlan"
+FIREWALL = "firewall"  # the plugin that makes rules
 MODES = {
     MACVLAN: ("bridge", "private", "vepa", "passthru"),
     IPVLAN: ("l2", "l3", "l3s"),
@@ -68,7 +69,7 @@ def make(
             first["vlan"] = vlan
         if not internal:
             plugins.append({"type": "portmap", "capabilities": {"portMappings": True}, "snat": True})
-        plugins.append({"type": "firewall", "ingressPolicy": "same-bridge"})
+        plugins.append({"type": FIREWALL, "ingressPolicy": "same-bridge"})
         plugins.append({"type": "tuning"})
     else:
         first["master"] = parent
@@ -157,16 +158,21 @@ def without_default_route(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "plugins": plugins}
 
 
-def without_idle_plugins(document: Mapping[str, Any], *, ports: bool) -> dict[str, Any]:
-    """A network of ours less the plugins that have nothing to do for one container; *ports* says it publishes some.
+def for_container(document: Mapping[str, Any], *, ports: bool, ruled: bool) -> dict[str, Any]:
+    """A network of ours less what its plugins need not do for one container.
 
-    Each is a program to be started, twice in a container's life, and portmap looks for rules that were never made.
+    ports  it publishes some
+    ruled  the rules of the network are made once, for all (rules.py)
+    Each plugin is a program to be started, twice in a container's life, and portmap looks for rules that were never
+    made.
     """
     if not ours(document) or ours(document).get("raw"):
         return dict(document)
     kept = []
     for plugin in document["plugins"]:
         named = set(plugin) - {"type", "capabilities", "snat"}
+        if plugin["type"] == FIREWALL and ruled:
+            continue
         if plugin["type"] not in ("portmap", "tuning") or named or (plugin["type"] == "portmap" and ports):
-            kept.append(plugin)
+            kept.append({**plugin, "ipMasq": False} if ruled and plugin.get("ipMasq") else plugin)
     return {**document, "plugins": kept}

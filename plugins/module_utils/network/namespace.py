@@ -52,6 +52,8 @@ def make(state: StateDir, path: str, maps: Maps | None = None) -> None:
         Rtnetlink().set_up(_LOOPBACK)
 
     try:
+        if maps is None and _made_here(state, path, enter):
+            return
         with beside(enter) as pid:
             if maps is not None:
                 idmap.write_maps(pid, *maps)
@@ -59,6 +61,27 @@ def make(state: StateDir, path: str, maps: Maps | None = None) -> None:
             _keep(state, path, lambda place: _bind(f"/proc/{pid}/ns/net", place))
     except OSError as error:
         raise NetworkError.of(error, "a network namespace cannot be made", step="namespace", obj=path) from error
+
+
+def _made_here(state: StateDir, path: str, enter: Callable[[], None]) -> bool:
+    """Whether it could be made by this process, there and back: a process beside it costs more than all the rest.
+
+    It could not where we have no power over the namespace that we are in: there is no way back into that.
+    """
+    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            syscalls.setns(here, c.CLONE_NEWNET)
+        except PermissionError:
+            return False
+        try:
+            enter()
+            _keep(state, path, lambda place: _bind("/proc/thread-self/ns/net", place))
+        finally:
+            syscalls.setns(here, c.CLONE_NEWNET)
+        return True
+    finally:
+        os.close(here)
 
 
 def _bind(source: str, place: str) -> None:

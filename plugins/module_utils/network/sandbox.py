@@ -12,7 +12,7 @@ import contextlib
 import os
 
 from ..kernel.files import locked
-from . import addresses, bridge, cni, conflist, hosts, namespace, networks, ports, record
+from . import addresses, bridge, cni, conflist, hosts, namespace, networks, ports, record, rules
 from .errors import NetworkError
 from .look import is_alive, missing
 
@@ -152,11 +152,14 @@ class Sandbox:
             if not want["default"]:
                 network = conflist.without_default_route(network)
             cni.check_plugins(network, places)
-            entry["conflist"] = conflist.without_idle_plugins(network, ports=bool(want["ports"]))
+            ruled = rules.are_made_once(network)
+            entry["conflist"] = conflist.for_container(network, ports=bool(want["ports"]), ruled=ruled)
             self.document["directories"] = places
             with self._ports_chosen(entry, kept):
                 self.document["attachments"].append(entry)
                 record.save(self.directory, self.document)
+            if ruled:
+                rules.ensure(self.state, network)
         fixed = want["ips"] or addresses.usable_addresses(network, kept.get("ips", []))
         try:
             self._add(entry, fixed, lock)

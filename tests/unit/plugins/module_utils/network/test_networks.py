@@ -184,19 +184,24 @@ def test_what_a_task_leaves_open_stays_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("document", "ports", "left"),
+    ("document", "given", "left"),
     [
-        (made(), False, ["bridge", "firewall"]),
-        (made(), True, ["bridge", "portmap", "firewall"]),
-        (made(internal=True), False, ["bridge", "firewall"]),
-        (conflist.of_raw("x", {"plugins": made()["plugins"]}), False, ["bridge", "portmap", "firewall", "tuning"]),
-        ({**made(), conflist.OURS: None}, False, ["bridge", "portmap", "firewall", "tuning"]),
+        (made(), {}, ["bridge", "firewall"]),
+        (made(), {"ports": True}, ["bridge", "portmap", "firewall"]),
+        (made(), {"ruled": True}, ["bridge"]),
+        (made(), {"ports": True, "ruled": True}, ["bridge", "portmap"]),
+        (made(internal=True), {}, ["bridge", "firewall"]),
+        (made(internal=True), {"ruled": True}, ["bridge"]),
+        (conflist.of_raw("x", {"plugins": made()["plugins"]}), {}, ["bridge", "portmap", "firewall", "tuning"]),
+        ({**made(), conflist.OURS: None}, {}, ["bridge", "portmap", "firewall", "tuning"]),
     ],
 )
-def test_only_plugins_of_ours_that_do_nothing_are_left_out(document, ports, left):
-    found = conflist.without_idle_plugins(document, ports=ports)
+def test_only_what_plugins_of_ours_need_not_do_is_left_out(document, given, left):
+    found = conflist.for_container(document, **{"ports": False, "ruled": False, **given})
     assert [plugin["type"] for plugin in found["plugins"]] == left
     assert {**found, "plugins": 0} == {**document, "plugins": 0}
+    masked = bool(document["plugins"][0]["ipMasq"]) and not given.get("ruled")
+    assert found["plugins"][0] == {**document["plugins"][0], "ipMasq": masked}
 
 
 @pytest.mark.parametrize(
@@ -225,7 +230,7 @@ def test_what_is_missing_is_named_with_its_package(tmp_path, monkeypatch):
     assert "Install the package cni-plugins, as the role agentless.oci.host does" in str(caught.value)
     for name in ("bridge", "host-local", "portmap", "firewall", "tuning"):
         (tmp_path / "cni" / name).touch(mode=0o755)
-    monkeypatch.setattr(cni, "_PATH", str(tmp_path))
+    monkeypatch.setattr(cni, "PATH", str(tmp_path))
     with pytest.raises(NetworkError, match="program iptables is not on this host") as caught:
         cni.check_plugins(made(), places)
     assert "Install the package iptables" in str(caught.value)
