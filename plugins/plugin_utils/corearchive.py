@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The core on its way to a host: as one archive, and the command that unpacks it there.
 
-The text of all files is one stream, prepared to be packed to a tenth less: string literals apart from code, capitals as
-a mark and a small letter, and the commonest words as characters of their own. The program below decodes it on the host
-and imports the core from it (arrival.py).
+The text of all files is one stream, prepared to be packed to an eighth less: what all begin with said once, string
+literals apart from code, indentation as what changes from line to line, capitals as a mark and a small letter, and the
+commonest words as characters of their own. The program below decodes it on the host and imports the core from it
+(arrival.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shlex
 import zlib
 from collections import Counter
 from importlib import import_module
+from itertools import takewhile
 
 from ansible import constants as C
 from ansible_collections.agentless.oci.plugins.module_utils import fingerprint
@@ -29,10 +31,13 @@ if TYPE_CHECKING:
 CORE = os.path.dirname(os.path.abspath(fingerprint.__file__))
 # What unpacks a stream on the host, the smallest first. Some builds of Python lack one or both of the first two; none
 # that runs Ansible's modules lacks zlib.
-PACKERS = ("bz2.BZ2Decompressor", "lzma.LZMADecompressor", "zlib.decompressobj")
+PACKERS = ("lzma.LZMADecompressor", "bz2.BZ2Decompressor", "zlib.decompressobj")
 NO_PACKER = "AOCI-NO-PACKER"  # the host's answer where it lacks the one
 # Where a literal is, what makes the next letter a capital, and what is between two literals.
 _LITERAL, _CAPITAL, _NEXT = "\x01\x02\x03"
+# What stands before a line that is indented deeper than the one above it, for each level, and before one that is less.
+_DEEPER, _BACK = "\t\v"
+_LEVEL = 4  # blanks
 # The characters that stand for words: a byte each for the commonest, two for the others. What is neither a line feed
 # nor printable ASCII is a word, too.
 _SHORT, _LONG = (*range(4, 9), *range(14, 32)), range(0x80, 0x800)
@@ -48,11 +53,18 @@ try:
     unpacker = getattr(__import__(module), name)()
 except ImportError:
     sys.exit(print("{NO_PACKER}"))
-words, names, *texts = unpacker.decompress(sys.stdin.buffer.read()).decode().split("\\0")
+words, names, head, *texts = unpacker.decompress(sys.stdin.buffer.read()).decode().split("\\0")
 words = dict(zip(({",".join(map(str, _SHORT))}, *range({_LONG.start}, {_LONG.stop})), words.split(" ")))
 literals, *texts = [re.sub("\\2(.)", lambda found: found[1].upper(), text.translate(words)) for text in texts]
 literals = iter(literals.split("\\3"))
-texts = [re.sub("\\1", lambda found: next(literals), text) for text in texts]
+def indented(text):
+    depth = 0
+    for line in text.split("\\n"):
+        code = line.lstrip("\\t\\v")
+        marks = line[: len(line) - len(code)]
+        depth += marks.count("\\t") - marks.count("\\v")
+        yield code and " " * {_LEVEL} * depth + code
+texts = [head + re.sub("\\1", lambda found: next(literals), "\\n".join(indented(text))) for text in texts]
 files = dict(zip(names.split(" "), texts))
 class Files:
     def find_spec(self, name, path=None, target=None):
@@ -126,16 +138,38 @@ def read(version: str) -> dict[str, str]:
 def pack(files: dict[str, str], packer: str, *, quick: bool = False) -> bytes:
     """*files* (path → text) for the unpacker *packer*."""
     words: list[str] = []
-    literals, texts = "", "\0".join(files.values())
+    head = "" if quick else _notice(files)
+    literals, texts = "", "\0".join(text[len(head) :] for text in files.values())
     if not quick:
         literals, texts = _NEXT.join(_STRING.findall(texts)), _STRING.sub(_LITERAL, texts)
+        texts = "\0".join(map(_marked, texts.split("\0")))
     text = f"{literals}\0{texts}"
     if not quick:
         text = re.sub(r"[A-Z](?=[a-z])", lambda found: _CAPITAL + found[0].lower(), text)
         words = _words(text)
         codes = dict(zip(words, map(chr, (*_SHORT, *_LONG))))
         text = _WORD.sub(lambda found: codes.get(found[0], found[0]), text)
-    return _packed("\0".join((" ".join(words), " ".join(files), text)).encode(), packer, quick=quick)
+    return _packed("\0".join((" ".join(words), " ".join(files), head, text)).encode(), packer, quick=quick)
+
+
+def _notice(files: dict[str, str]) -> str:
+    """The lines that all *files* begin with."""
+    at_once = zip(*(text.splitlines(keepends=True) for text in files.values()))
+    return "".join(lines[0] for lines in takewhile(lambda lines: len(set(lines)) == 1, at_once))
+
+
+def _marked(text: str) -> str:
+    """*text* with marks instead of indentation. Raises ValueError where it has some of its own."""
+    if _DEEPER in text or _BACK in text:
+        raise ValueError("a file of the core has tabs between its words")
+    lines, above = [], 0
+    for line in text.split("\n"):
+        code = line.lstrip(" ")
+        depth = (len(line) - len(code)) // _LEVEL if code else above
+        marks = _DEEPER * (depth - above) or _BACK * (above - depth)
+        lines.append(marks + line[_LEVEL * depth :] if code else line)
+        above = depth
+    return "\n".join(lines)
 
 
 def _words(text: str) -> list[str]:
@@ -156,7 +190,8 @@ def _packed(stream: bytes, packer: str, *, quick: bool) -> bytes:
     if packer.startswith("lzma."):
         import lzma
 
-        # Text has no alignment, and the high bits of the byte before tell much about the next.
+        # Text has no alignment, and the high bits of the byte before tell much about the next. The host sets aside a
+        # dictionary of that size.
         best = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}
-        return lzma.compress(stream, check=lzma.CHECK_CRC32, filters=[best])
+        return lzma.compress(stream, check=lzma.CHECK_CRC32, filters=[{**best, "dict_size": 1 << 21}])
     return zlib.compress(stream, 1 if quick else 9)
