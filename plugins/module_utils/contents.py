@@ -30,6 +30,7 @@ from .cgroup import (
     freezer,
     group_steps,
     hierarchy,
+    implied,
     info,
     killed,
     kinds,

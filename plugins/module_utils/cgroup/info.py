@@ -134,7 +134,7 @@ def describe(group: Snapshot, parts: Collection[str], members: Members | None) -
         counted = members is not None and members.counted(group.path)
         entry["pressure"] = group.pressure() if counted else {}
     if "events" in parts:
-        entry["events"] = usage.collect(usage.EVENTS, group.text)
+        entry["events"] = group.events()
     if "processes" in parts and members is not None:
         entry["processes"] = members.of(group)
     return entry

@@ -17,81 +17,71 @@ from ..kernel.lean import suppress
 from . import pressure, usage
 from .api import Cgroup
 from .hierarchy import UNIFIED
+from .implied import DEAR, IMPLIED, MOVED
 from .limits import LIMITS
 from .vocabulary import limits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
 
     from .hierarchy import Hierarchy
     from .resources import Row
 
 _TOLD = frozenset((limit.section, limit.key) for limit in LIMITS)
+_EVENTS = tuple(dict.fromkeys((source.controller, source.file) for source in usage.EVENTS))
 # What a file gives whose group has gone, or that is there while its feature is off (PSI after psi=0).
 _GONE = (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP)
 POOLS = "/sys/kernel/mm/hugepages"
 """A folder for each size of huge pages that the kernel has."""
-_NO_LIMIT = 1 << 62  # bytes: v1 tells the largest number of whole pages
 _FEW = 448  # bytes: what most files have at the most, and Python has at hand without asking for memory
 _PAGE = 4096  # bytes
 _SHORT = 2048  # a read shorter than this was the last: the kernel fills a page, and no line is longer
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC
-
-
-def _not_idle(most: int) -> Callable[[str], str | None]:
-    """What cpu.idle holds, by the weight beside it: the kernel gives an idle group one of *most* (WEIGHT_IDLEPRIO)."""
-    return lambda weight: "0\n" if int(weight) > most else None
-
-
-def _default(weights: str) -> str | None:
-    """The weight for all devices, from the first line of those for each."""
-    name, _space, weight = weights.splitlines()[0].partition(" ")
-    return f"{weight}\n" if name == "default" else None
-
-
-_IMPLIED: dict[str, tuple[tuple[str, Callable[[str], str | None]], ...]] = {
-    "cpu.idle": (("cpu.shares", _not_idle(3)), ("cpu.weight", _not_idle(1))),
-    # Never less than the limit of memory alone (cgroup-v1/memory.rst, 2.4)
-    "memory.memsw.limit_in_bytes": (("memory.limit_in_bytes", lambda text: text if int(text) >= _NO_LIMIT else None),),
-    # Who has had no time has had none in the kernel either; a line of names comes before that of each CPU
-    "cpuacct.usage_all": (("cpuacct.usage", lambda text: "cpu user system\n" if text == "0\n" else None),),
-    "blkio.bfq.weight": (("blkio.bfq.weight_device", _default),),
-}
-"""File → others of its controller that may say what is in it, None where they do not."""
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def content(path: str) -> str | None:
     """The text of a control file, None where there is none. Raises OSError for anything else."""
     opened: list[int] = []
+    texts: dict[str, str | None] = {}
     try:
-        return take(path, None, opened)
+        take((path,), None, opened, texts)
     finally:
         close_all(opened)
+    return texts[path]
 
 
-def take(path: str, directory: int | None, opened: list[int]) -> str | None:
-    """The text of a control file, its descriptor left to *opened*: many are closed by one call.
+def take(paths: Iterable[str], directory: int | None, opened: list[int], texts: dict[str, str | None]) -> None:
+    """Put the texts of the control files *paths* into *texts*, None for one that is not there.
 
-    *directory* is the descriptor from which *path* is meant. Raises OSError for anything but a file that is not there.
+    Their descriptors are left to *opened*: many are closed by one call. *directory* is the descriptor from which paths
+    are meant. Raises OSError, with its path.
     """
-    try:
-        fd = os.open(path, _FLAGS, dir_fd=directory)
-        opened.append(fd)
-        data = os.read(fd, _FEW)
-        if len(data) == _FEW:
-            while True:
-                more = os.read(fd, _PAGE)
-                data += more
-                if len(more) < _SHORT:
-                    break
-    except OSError as error:
-        if error.errno in _GONE:
-            return None
-        error.filename = path
-        raise
-    return data.decode("utf-8", "surrogateescape")
+    for path in paths:
+        try:
+            fd = os.open(path, _FLAGS, dir_fd=directory)
+            opened.append(fd)
+            data = os.read(fd, _FEW)
+            if len(data) == _FEW:
+                data += _rest(fd)
+        except OSError as error:
+            if error.errno not in _GONE:
+                error.filename = path
+                raise
+            texts[path] = None
+        else:
+            texts[path] = data.decode("utf-8", "surrogateescape")
+
+
+def _rest(fd: int) -> bytes:
+    data = b""
+    while True:
+        more = os.read(fd, _PAGE)
+        data += more
+        if len(more) < _SHORT:
+            return data
 
 
 def _list(directory: str) -> tuple[list[str], list[str]]:
@@ -107,15 +97,17 @@ def _list(directory: str) -> tuple[list[str], list[str]]:
 class _Kind:
     """Groups of one hierarchy that have the same files.
 
-    names   of the files
-    wanted  those of which every group of the kind is asked
+    names    of the files
+    wanted   those of which every group of the kind is asked
+    lacking  those of which it is asked as well, and that it does not have
     """
 
-    __slots__ = ("names", "wanted")
+    __slots__ = ("lacking", "names", "wanted")
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.names = frozenset(names)
         self.wanted: dict[str, None] = {}
+        self.lacking: dict[str, None] = {}
 
 
 class Reader:
@@ -131,10 +123,13 @@ class Reader:
                 self.places.setdefault("cpu", hierarchy.unified)  # cpu.stat tells times without the controller, too
         self.pressure = bool(hierarchy.unified) and os.path.exists(hierarchy.unified + "/cpu.pressure")
         self._kinds: dict[str, _Kind] = {}
+        self.nothing = _Kind()  # what a group that is not there is
+        self.mounts: dict[str, None] = {}  # where something is asked of groups
         self.listed: dict[str, list[str]] = {}  # directory → groups in it, where they have been seen already
         self._enabled: dict[str, str] = {}
         self._huge: dict[frozenset[str], tuple[str, ...]] = {}
         self._limits: dict[tuple[tuple[str, str], ...], dict[tuple[str | None, ...], dict[str, Any]]] = {}
+        self._events: dict[tuple[str | None, ...], dict[str, Any]] = {}
         self._waited: dict[str, dict[str, Any]] = {}
         self._blkio: bool | None = None
         self._any_huge: bool | None = None
@@ -145,12 +140,14 @@ class Reader:
 
     def kind(self, mount: str, path: str) -> _Kind | None:
         """The kind of the group *path* in the hierarchy at *mount*; None where it is not there."""
+        if mount in self._kinds and path != "/":  # on v1 all groups have the same files
+            return self._kinds[mount]
         if path == "/":
             name = f"{mount} root"
         elif mount == self.hierarchy.unified:
             name = self._controllers(mount, path)
         else:
-            name = mount  # on v1 all groups have the same files
+            name = mount
         kind = self._kinds.get(name)
         if kind is None:
             files, self.listed[mount + path] = _list(mount + path)
@@ -205,15 +202,22 @@ class Reader:
         Most groups of a tree have the same: what files say is put into words once, for all groups where they say it.
         """
         for asked, known in self._limits.items():
-            found = known.get(tuple(group.text(controller, file) for controller, file in asked))
+            found = known.get(group.texts(asked))
             if found is not None:
                 return found
         group.asked = []
         limits = limits_of(group, ())
         asked = tuple(dict.fromkeys(group.asked))
-        texts = tuple(group.text(controller, file) for controller, file in asked)
-        self._limits.setdefault(asked, {})[texts] = limits
+        self._limits.setdefault(asked, {})[group.texts(asked)] = limits
         return limits
+
+    def events(self, group: Snapshot) -> dict[str, Any]:
+        """What has happened to *group*; said once for all to which the same has, as mostly nothing has."""
+        texts = group.texts(_EVENTS)
+        found = self._events.get(texts)
+        if found is None:
+            found = self._events[texts] = usage.collect(usage.EVENTS, group.text)
+        return found
 
 
 class Snapshot(Cgroup):
@@ -242,31 +246,36 @@ class Snapshot(Cgroup):
     def _at(self, mount: str) -> tuple[int, _Kind]:
         """(descriptor of its directory in the hierarchy at *mount*, its kind there); (-1, nothing) where it is not.
 
-        With the directory comes what all groups of the kind are asked for.
+        With the directory comes what all groups of the kind are asked for, and with the first what others were asked
+        for in other hierarchies.
         """
         found = self._directories.get(mount)
         if found is None:
-            found = self._directories[mount] = self._open(mount)
-            directory, kind = found
-            opened, texts = self._opened, self._texts
-            try:
-                for file in kind.wanted:
-                    texts[file] = take(file, directory, opened)
-            except OSError as error:
-                raise self._named(error, mount) from None
+            self._reader.mounts[mount] = None
+            self._open([one for one in self._reader.mounts if one not in self._directories])
+            found = self._directories[mount]
         return found
 
-    def _open(self, mount: str) -> tuple[int, _Kind]:
-        try:
-            directory = os.open(mount + self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:  # on v1 a group need not be in every hierarchy
-            return -1, _Kind()
-        self._opened.append(directory)
-        return directory, self._reader.kind(mount, self.path or "/") or _Kind()
+    def _open(self, mounts: Iterable[str]) -> None:
+        path, opened, reader = self.path, self._opened, self._reader
+        for mount in mounts:
+            try:
+                directory = os.open(mount + path, _DIRECTORY)
+            except FileNotFoundError:  # on v1 a group need not be in every hierarchy
+                self._directories[mount] = (-1, reader.nothing)
+                continue
+            opened.append(directory)
+            kind = reader.kind(mount, path or "/") or reader.nothing
+            self._directories[mount] = (directory, kind)
+            self._texts.update(kind.lacking)
+            self._take(kind.wanted, directory, mount)
 
-    def _named(self, error: OSError, mount: str) -> OSError:
-        error.filename = f"{mount}{self.path}/{error.filename}"
-        return error
+    def _take(self, files: Iterable[str], directory: int, mount: str) -> None:
+        try:
+            take(files, directory, self._opened, self._texts)
+        except OSError as error:
+            error.filename = f"{mount}{self.path}/{error.filename}"
+            raise
 
     def text(self, controller: str, file: str, *, always: bool = True) -> str | None:
         """The content of *file*, None where the group does not have it.
@@ -281,28 +290,31 @@ class Snapshot(Cgroup):
         _directory, kind = self._at(mount)
         if file in self._texts:
             return self._texts[file]
-        found = None
-        if file in kind.names:
-            found = self._implied(controller, file)
-            if found is None:
-                return self._read(mount, file, always=always and file not in _IMPLIED)
+        if file not in kind.names:
+            self._texts[file] = kind.lacking[file] = None
+            return None
+        found = self._implied(controller, file)
+        if found is None:
+            return self._read(mount, file, always=always and file not in IMPLIED)
         self._texts[file] = found
         return found
 
+    def texts(self, asked: Iterable[tuple[str, str]]) -> tuple[str | None, ...]:
+        """The contents of the files *asked*, each by its controller and name."""
+        known = self._texts
+        return tuple([known[file] if file in known else self.text(controller, file) for controller, file in asked])
+
     def _read(self, mount: str, file: str, *, always: bool) -> str | None:
         directory, kind = self._at(mount)
-        try:
-            found = self._texts[file] = take(file, directory, self._opened)
-        except OSError as error:
-            raise self._named(error, mount) from None
+        self._take((file,), directory, mount)
         if always:
             kind.wanted[file] = None
-        return found
+        return self._texts[file]
 
     def _implied(self, controller: str, file: str) -> str | None:
         """The content of *file* as far as another says it."""
-        for other, say in _IMPLIED.get(file, ()):
-            text = self.text(controller, other)
+        for other, say in IMPLIED.get(file, ()):
+            text = self._texts.get(other) if other in DEAR else self.text(controller, other)
             if text:
                 return say(text)
         return None
@@ -311,7 +323,7 @@ class Snapshot(Cgroup):
         """The paths of the groups directly below it, in any hierarchy, sorted."""
         names: set[str] = set()
         for mount in self.hierarchy.everywhere:
-            directory, _kind = self._at(mount)
+            directory = (self._directories.get(mount) or self._at(mount))[0]
             # Two links, its own and that from above: no groups below, and no need to look among the files.
             if directory < 0 or os.fstat(directory).st_nlink == 2:
                 continue
@@ -354,6 +366,10 @@ class Snapshot(Cgroup):
         """The limits in force by option name, see vocabulary.py; not to be written to."""
         return self._reader.limits(self)
 
+    def events(self) -> dict[str, Any]:
+        """What has happened to it, see usage.py; not to be written to."""
+        return self._reader.events(self)
+
     def io(self) -> list[dict[str, Any]] | None:
         """What it has moved from and to each device; None where that is not counted."""
         text = self.text("io", "io.stat")
@@ -363,12 +379,12 @@ class Snapshot(Cgroup):
             return None
         if not self._reader.counts_blkio():
             return []
-        for suffix in ("_recursive", ""):  # the sums over the groups below came with Linux 5.2
-            moved = self.text("blkio", f"blkio.throttle.io_service_bytes{suffix}")
+        for file in MOVED:  # the sums over the groups below came with Linux 5.2
+            moved = self.text("blkio", file)
             if moved is not None:
-                serviced: str | None = ""
-                if ":" in moved:
-                    serviced = self.text("blkio", f"blkio.throttle.io_serviced{suffix}", always=False)
+                if ":" not in moved:
+                    return []
+                serviced = self.text("blkio", file.replace("service_bytes", "serviced"), always=False)
                 return usage.parse_blkio(moved, serviced or "")
         return None
 

@@ -126,10 +126,10 @@ EVENTS = (
 def collect(sources: Iterable[Source], text: Callable[[str, str], str | None]) -> dict[str, Any]:
     """The values of all *sources*; ``text(controller, file)`` is None for what is not there."""
     found: dict[str, Any] = {}
-    for source in sources:
-        content = text(source.controller, source.file)
+    for controller, file, parse in sources:
+        content = text(controller, file)
         if content:
-            found.update(source.parse(content))
+            found.update(parse(content))
     return found
 
 

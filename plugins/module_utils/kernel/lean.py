@@ -21,6 +21,7 @@ else:
     import _json
     import _signal as signal
     import _struct as struct
+    from _collections import _tuplegetter as _field
 
     class suppress:
         """End the block at one of these exceptions."""
@@ -52,8 +53,7 @@ else:
             "_asdict": lambda self: dict(zip(names, self)),
             "__getnewargs__": tuple,
         }
-        for position, field in enumerate(names):
-            space[field] = property(lambda self, position=position: self[position])
+        space.update((field, _field(position, "")) for position, field in enumerate(names))
         return type(name, (tuple,), space)
 
     class _Decoding:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import uuid
@@ -31,9 +32,12 @@ class Task:
         given = {**dict.fromkeys(NAMES), "path": self.path, "state": "present", "kill": False, **options}
         return module.result(given, check_mode)
 
-    def text(self, file):
+    def raw(self, file):
         with open(f"{self.group.directory(file.partition('.')[0])}/{file}", encoding="utf-8") as control:
-            return control.read().strip()
+            return control.read()
+
+    def text(self, file):
+        return self.raw(file).strip()
 
     def write(self, file, text):
         with open(f"{self.group.directory(file.partition('.')[0])}/{file}", "w", encoding="utf-8") as control:
@@ -41,6 +45,15 @@ class Task:
 
     def has(self, file):
         return self.group.has(file.partition(".")[0], file)
+
+
+def disk_number():
+    """MAJOR:MINOR of a whole block device of this machine."""
+    for name in sorted(os.listdir("/sys/block")):
+        if not name.startswith(("zram", "ram")):
+            with open(f"/sys/block/{name}/dev", encoding="ascii") as file:
+                return file.read().strip()
+    pytest.skip("needs a block device")
 
 
 @contextlib.contextmanager

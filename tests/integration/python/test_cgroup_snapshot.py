@@ -9,12 +9,14 @@ import os
 import signal
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.cgroup import info, snapshot
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import implied, info, snapshot
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.api import open_cgroup
-from cgroup_tasks import HIERARCHY, V1, made_task, shell_in
+from cgroup_tasks import HIERARCHY, V1, disk_number, made_task, shell_in
 from waiting import until
 
-IMPLIED = [(file, file.partition(".")[0]) for file in snapshot._IMPLIED]
+IMPLIED = [(file, file.partition(".")[0]) for file in implied.IMPLIED]
+DEAR = [(file, file.partition(".")[0]) for file in sorted(implied.DEAR)]  # at hand when others are asked for
+V1_MEMORY = "memory" in HIERARCHY.v1
 STATES = {
     "new": {},
     "idle": {"cpu_idle": True},
@@ -39,7 +41,7 @@ def texts(path, files, reader=None):
 
 
 def plain(task, files):
-    return {file: task.text(file) + "\n" if task.has(file) else None for file, _controller in files}
+    return {file: task.raw(file) if task.has(file) else None for file, _controller in files}
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -48,12 +50,54 @@ def test_what_one_file_implies_is_what_the_other_holds(task, state):
     if state == "no longer idle":
         task(cpu_idle=True)
     task(**STATES[state])
-    found = {file: text for file, text in texts(task.path, IMPLIED).items() if text}
+    assert_implied(task)
+
+
+def assert_implied(task):
+    """Gives the texts of the files that others may imply."""
+    found = texts(task.path, [*DEAR, *IMPLIED])
     expected = plain(task, IMPLIED)
-    if "cpuacct.usage_all" in found:  # its line for each CPU is left out where all are zero
-        assert expected["cpuacct.usage_all"].startswith(found.pop("cpuacct.usage_all"))
-    assert found
-    assert found == {file: expected[file] for file in found}
+    if found["cpuacct.usage_all"]:  # its line for each CPU is left out where all are zero
+        assert expected["cpuacct.usage_all"].startswith(found["cpuacct.usage_all"])
+        expected["cpuacct.usage_all"] = found["cpuacct.usage_all"]
+    assert any(expected.values())
+    assert {file: found[file] for file in expected} == expected
+    return expected
+
+
+def test_a_limit_of_the_group_above_is_not_its_own(task):
+    task.group.create()
+    above = open_cgroup(os.path.dirname(task.path))
+    above.set({"memory": {"limit": 64 << 20}})
+    try:
+        found = assert_implied(task)
+        assert not V1_MEMORY or int(found["memory.limit_in_bytes"]) > 1 << 62
+    finally:
+        above.set({"memory": {"limit": -1}})
+
+
+def test_processes_that_were_there_and_forks_that_failed_are_told(task):
+    with shell_in(task) as run:
+        task(pids_limit="3")
+        assert run("sleep 1000 >/dev/null & sleep 1000 >/dev/null & sleep 0") != "0"  # it ends with the fork that fails
+        found = assert_implied(task)
+        assert int(found["pids.current"]) >= 3
+        task.group.kill(signal.SIGKILL)
+    until(lambda: task.text("pids.current") == "0")  # those that nobody has waited for yet count, too
+    found = assert_implied(task)
+    assert found["pids.current"] == "0\n"
+    assert found["pids.events"].startswith("max ")
+    assert "max 0" not in found["pids.events"].splitlines()
+
+
+@V1
+@pytest.mark.parametrize("option", ["device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops"])
+def test_a_rate_for_a_disk_is_told_and_that_it_has_gone(task, option):
+    disk = disk_number()
+    task(**{option: [f"{disk}:1234567"]})
+    assert any("1234567" in (text or "") for text in assert_implied(task).values())
+    task(**{option: [f"{disk}:max"]})
+    assert_implied(task)
 
 
 @V1

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.errors import Error
+from cgroup_tasks import disk_number
 from conftest import IMAGE, WAIT
 
 FAST = {"command": WAIT, "force_kill": True}
@@ -32,11 +33,7 @@ def read(path):
 
 @pytest.fixture
 def disk():
-    """MAJOR:MINOR of a whole block device of this machine."""
-    for name in sorted(os.listdir("/sys/block")):
-        if not name.startswith(("zram", "ram")):
-            return read(f"/sys/block/{name}/dev").strip()
-    pytest.skip("needs a block device")
+    return disk_number()
 
 
 def test_rates_of_a_device_come_change_and_go_in_place(host, disk):

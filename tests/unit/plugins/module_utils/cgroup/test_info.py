@@ -115,7 +115,7 @@ def test_where_there_is_no_huge_page_nobody_uses_one(v2, monkeypatch):
     write(f"{snapshot.POOLS}/hugepages-2048kB", nr_hugepages="0\n")
     opened = []
     real = snapshot.take
-    monkeypatch.setattr(snapshot, "take", lambda path, *rest: opened.append(path) or real(path, *rest))
+    monkeypatch.setattr(snapshot, "take", lambda paths, *rest: opened.extend(paths) or real(paths, *rest))
     assert look(v2, "/a")[0]["usage"]["hugetlb"] == {"2MB": 0}
     assert not [path for path in opened if path.startswith("hugetlb.")]
 
@@ -145,11 +145,9 @@ def test_only_files_that_are_there_are_opened(v2, monkeypatch):
     missed = []
     real = snapshot.take
 
-    def take(path, *rest):
-        found = real(path, *rest)
-        if found is None:
-            missed.append(path)
-        return found
+    def take(paths, directory, opened, texts):
+        real(paths, directory, opened, texts)
+        missed.extend(path for path in paths if texts[path] is None)
 
     monkeypatch.setattr(snapshot, "take", take)
     look(v2, "/a", ("limits", "usage", "events"), None)
@@ -159,7 +157,7 @@ def test_only_files_that_are_there_are_opened(v2, monkeypatch):
 def test_each_file_is_read_once(v2, monkeypatch):
     opened = []
     real = snapshot.take
-    monkeypatch.setattr(snapshot, "take", lambda path, *rest: opened.append(path) or real(path, *rest))
+    monkeypatch.setattr(snapshot, "take", lambda paths, *rest: opened.extend(paths) or real(paths, *rest))
     look(v2, "/a", info.PARTS)
     assert len(opened) == len(set(opened))
 
