@@ -339,6 +339,7 @@ from .runtime import (
     netdevices,
     nopivot,
     outside,
+    packing,
     process,
     programfile,
     reaper,

@@ -16,6 +16,7 @@ from .bundle import PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
     from typing import Any, NoReturn
 
     from ..runtime.config import Config
@@ -27,8 +28,10 @@ REPORT = 3
 TRACE = "log/monitor.log"
 ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
 
-# What is known of a container: nothing of it can be there; the same, but for its bundle; it has run before.
-NEW, WRITTEN, AGAIN = "new", "written", "again"
+# What is known of a container: nothing of it can be there; the same, and the task says over the conversation what its
+# configuration is, or that it is not known yet (hand_over()); it has run before.
+NEW, HANDED, AGAIN = "new", "handed", "again"
+_SIZE = 4  # bytes that tell how many follow
 
 Order = namedtuple("Order", "root path entry kind")
 Order.__doc__ = """A monitor that is wanted: of the container in *path*, in the state directory *root*, by the core's
@@ -57,6 +60,40 @@ def prepare(path: str, run_dir: str) -> Config:
     config = Config.load(os.path.join(path, "bundle"))
     seccomp.prepare(config, run_dir)
     return config
+
+
+def hand_over(end: _socket.socket, config: Config | None) -> None:
+    """Say to the monitor at the other *end* what its container's configuration is; None, that it has to find out."""
+    from ..runtime import packing
+
+    data = packing.pack(config) if config is not None else b""
+    with suppress(BrokenPipeError, ConnectionResetError):  # it has said why by then
+        end.sendall(len(data).to_bytes(_SIZE, "big") + data)
+
+
+def handed(report: int) -> tuple[bool, Config | None]:
+    """(whether the task is there still, what it has handed over)."""
+    head = _exactly(report, _SIZE)
+    size = int.from_bytes(head, "big")
+    data = _exactly(report, size)
+    if len(head) < _SIZE or len(data) < size:
+        return False, None
+    if not data:
+        return True, None
+    from ..runtime import packing
+
+    return True, packing.unpack(data)
+
+
+def _exactly(report: int, size: int) -> bytes:
+    """The next *size* bytes; less where there are no more."""
+    data = b""
+    while len(data) < size:
+        piece = os.read(report, size - len(data))
+        if not piece:
+            break
+        data += piece
+    return data
 
 
 def detach() -> None:

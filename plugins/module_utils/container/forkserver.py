@@ -12,6 +12,8 @@ core's alone, and has the monitors of the others forked there. It ends with the 
                                                 {"ready": true}
     what is wanted (begin.Order) and the        forks the monitor, which goes on as one that the task has forked
     monitor's end of their conversation         (container/launch.py)
+    the container's configuration, for the
+    monitor
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ import sys
 from ..kernel import descriptors
 from ..kernel.errors import Error
 from ..kernel.lean import dumps, loads, signal, suppress
-from ..statedir import StateDir
 from . import begin, records
 
 VERB = "monitor-server"
@@ -129,13 +130,10 @@ def run(argv: list[str], _root: str | None) -> int:
 
 
 def _fork(order: begin.Order, report: int) -> None:
-    """Fork the monitor of *order*; what is wrong with its bundle is said as the monitor would."""
-    record = config = None
+    """Fork the monitor of *order*; what is wrong with its record is said as the monitor would."""
     try:
-        if order.kind == begin.WRITTEN:
-            # What the child has not to read, it has not to copy pages for.
-            record = records.load_directory(order.path)
-            config = begin.prepare(order.path, StateDir(order.root).runtime)
+        # What the child has not to read, it has not to copy pages for.
+        record = records.load_directory(order.path) if order.kind == begin.HANDED else None
         if os.fork():
             return
     except Error as error:
@@ -145,7 +143,7 @@ def _fork(order: begin.Order, report: int) -> None:
         begin.tell_failure(report, Error.of(error, "cannot fork the monitor", step="monitor"))
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    begin.become_monitor(order, report, here=True, detached=True, of_many=True, record=record, config=config)
+    begin.become_monitor(order, report, here=True, detached=True, of_many=True, record=record)
 
 
 def _load() -> None:
@@ -153,7 +151,7 @@ def _load() -> None:
     import gc
 
     from ..cgroup import devices, hierarchy, plan, write  # noqa: F401
-    from ..runtime import init, libseccomp, outside  # noqa: F401
+    from ..runtime import init, libseccomp, outside, packing  # noqa: F401
     from . import linger, stamps, start  # noqa: F401
 
     for load in (libseccomp.load, hierarchy.keep):

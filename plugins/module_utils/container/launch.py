@@ -63,16 +63,26 @@ class Launch:
         self.trace = os.path.join(record.path, begin.TRACE)
         self.child = 0
         kind = begin.NEW if new else begin.AGAIN
-        server = forkserver.ready()
-        if server is not None and new and _write_bundle(record):
-            kind = begin.WRITTEN
         order = begin.Order(state.root, record.path, entry, kind)
+        server = forkserver.ready()
         self.channel, theirs = socket.socketpair()
         try:
-            if server is None or not server.fork(order, theirs.fileno()):
+            handing = begin.HANDED if new else kind
+            served = server is not None and server.fork(order._replace(kind=handing), theirs.fileno())
+            if not served:
                 self._fork(order, theirs.fileno(), record, state.runtime)
         finally:
             theirs.close()
+        if served and new:
+            self._hand_over(record, state.runtime)
+
+    def _hand_over(self, record: Record, run_dir: str) -> None:
+        """Write the bundle while the monitor begins, and say to it what it does not have to read."""
+        try:
+            begin.hand_over(self.channel, begin.prepare(record.path, run_dir) if _write_bundle(record) else None)
+        except BaseException:
+            self.abandon()
+            raise
 
     def _fork(self, order: begin.Order, report: int, record: Record, run_dir: str) -> None:
         """Fork the monitor from this process."""
@@ -84,7 +94,7 @@ class Launch:
             from ..runtime import init, outside  # noqa: F401
             from . import stamps, start  # noqa: F401
 
-            if order.kind == begin.WRITTEN or (order.kind == begin.NEW and _write_bundle(record)):
+            if order.kind == begin.NEW and _write_bundle(record):
                 config = begin.prepare(record.path, run_dir)
         self.child = os.fork()
         if self.child == 0:

@@ -132,7 +132,11 @@ def _make(
 
         volumes.fill(state, record)
     stdin, keep = _stdin(record)
-    if config is None and kind != begin.WRITTEN:
+    if kind == begin.HANDED:
+        there, config = begin.handed(report)
+        if not there:
+            return None
+    if config is None:
         joined = {}
         if specs.joined(record.spec["options"]):
             from . import joining

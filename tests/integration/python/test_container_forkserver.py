@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 
+import leftovers
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils import entry
 from ansible_collections.agentless.oci.plugins.module_utils.container import forkserver, records
@@ -43,8 +45,14 @@ def killed():
     os.kill(server, signal.SIGKILL)
     os.waitpid(server, 0)
 
+def dies():
+    # Between the word to the server and that to the monitor.
+    serving()
+    from aoci.container import begin
+    begin.prepare = lambda *_given: os.kill(os.getpid(), signal.SIGKILL)
+
 for before, parameters in json.load(sys.stdin):
-    {"": lambda: None, "serving": serving, "killed": killed}[before]()
+    {"": lambda: None, "serving": serving, "killed": killed, "dies": dies}[before]()
     try:
         state = Task(parameters, entry.__file__).run()["container"]["State"]
     except Error as error:
@@ -56,13 +64,13 @@ for before, parameters in json.load(sys.stdin):
 """
 
 
-def tasks(host, *turns):
-    """Have the tasks (what happens before, options) done in one process; what became of each."""
+def tasks(host, *turns, code=0):
+    """Have the tasks (what happens before, options) done in one process; what became of each. It ends with *code*."""
     core = os.path.dirname(os.path.dirname(os.path.abspath(records.__file__)))
     whole = [(before, host.parameters(**{"image": IMAGE, "command": WAIT, **given})) for before, given in turns]
     argv = [sys.executable, "-I", "-S", "-c", TASKS, core]
-    done = subprocess.run(argv, input=json.dumps(whole), check=True, capture_output=True, text=True, timeout=120)
-    assert done.stderr == ""
+    done = subprocess.run(argv, input=json.dumps(whole), check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (code, "")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -102,6 +110,17 @@ def test_what_cannot_be_made_is_said_and_leaves_nothing(host, given, words):
     assert sorted(os.listdir(os.path.join(host.root, "images/pins"))) == sorted(
         records.load(host.state, name).id for name in "ac"
     )
+
+
+def test_a_task_that_is_killed_before_the_monitor_knows_what_to_make(host):
+    """It ends by itself, and the next task takes away what there was."""
+    tasks(host, ("dies", {"name": "a"}), code=-signal.SIGKILL)
+    host.until(lambda: not leftovers.processes(host.root))
+    assert records.load(host.state, "a") is None
+    (path,) = records.all_leftovers(host.state)["a"]
+    made = host.run(name="a", command=WAIT)
+    assert made["actions"] == ["created container a", "started"]
+    assert not os.path.exists(path)
 
 
 def test_another_runtime_and_a_user_namespace(host, usable_runtime):

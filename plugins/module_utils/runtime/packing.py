@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, agentless.oci contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A checked configuration on its way to a process that was forked before it was there.
+
+Checking takes as long as many of the steps that need no configuration, and whoever was just forked pays twice for
+each page that it writes to. What arrives is as :meth:`Config.load` had it, and is not checked again.
+"""
+
+from __future__ import annotations
+
+import marshal
+
+from ..kernel.mounts import MountOptions
+from .config import Config, Mount
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    Slotted = TypeVar("Slotted")
+
+
+def pack(config: Config) -> bytes:
+    """*config* for :func:`unpack` in a process of the same program; b"" for one with parts that few have.
+
+    Those are hooks, what Config keeps in objects of their own, and all that asks for the document once more.
+    """
+    if not config.own_mounts:
+        return b""
+    mounts = [(*_values(entry, "options"), _values(entry.options)) for entry in config.mounts]
+    try:
+        return marshal.dumps({**vars(config), "document": {}, "mounts": mounts})
+    except ValueError:
+        return b""
+
+
+def unpack(data: bytes) -> Config:
+    """What :func:`pack` was given."""
+    config = Config.__new__(Config)
+    vars(config).update(marshal.loads(data))
+    config.mounts = [_mount(values) for values in vars(config)["mounts"]]
+    return config
+
+
+def _mount(values: tuple[Any, ...]) -> Mount:
+    found = _restored(Mount, values[:-1], "options")
+    found.options = _restored(MountOptions, values[-1])
+    return found
+
+
+def _values(thing: Any, but: str = "") -> tuple[Any, ...]:
+    """The values of the slots of *thing*, in their order, less that of the slot *but*."""
+    return tuple([getattr(thing, name) for name in thing.__slots__ if name != but])
+
+
+def _restored(kind: type[Slotted], values: tuple[Any, ...], but: str = "") -> Slotted:
+    found = kind.__new__(kind)
+    names: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
+    for name, value in zip([name for name in names if name != but], values):
+        setattr(found, name, value)
+    return found
