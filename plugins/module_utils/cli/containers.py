@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ..container import inside, records
+from ..container import inside, records, turns
 from ..container.errors import ContainerError
 from ..container.observe import observe
 from ..statedir import StateDir
@@ -167,7 +167,7 @@ def _remove_ended(directory: str, state: StateDir) -> int:
     for place in (*places.everything(record), os.path.join(record.path, "bundle/rootfs"), userns.directory(record)):
         while os.path.ismount(place):  # we are still in the monitor's mount namespace
             syscalls.umount2(place, constants.MNT_DETACH)
-    with records.container_lock(state, record.name):
+    with turns.container_lock(state, record.name):
         # While we waited for the lock, a task may have removed it, or started it again.
         if os.path.isdir(record.path) and observe(state, record).status == "stopped":
             records.forget_volumes(record)

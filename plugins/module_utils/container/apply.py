@@ -40,6 +40,7 @@ class Apply:
     keep_volumes the anonymous volumes of a container that goes stay
     secrets      the contents of the secrets that the task declares
     relabelled   paths of the host that SELinux is to let containers use
+    meanwhile    is called with a new container's record while that starts: what can be done without its answer
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Apply:
         keep_volumes: bool = True,
         secrets: Mapping[str, bytes] | None = None,
         relabelled: Sequence[str] = (),
+        meanwhile: Callable[[Record], None] = lambda _record: None,
     ) -> None:
         self.state = state
         self.request = request
@@ -74,6 +76,7 @@ class Apply:
         self.keep_volumes = keep_volumes
         self.secrets = secrets or {}
         self.relabelled = relabelled
+        self.meanwhile = meanwhile
         self.warnings: list[str] = []
         self.created: Launch | None = None
         self.running = False  # what "start" has to do is done already
@@ -121,7 +124,7 @@ class Apply:
     def _make(self, plan: Plan) -> tuple[Record, Launch]:
         """A new container of the planned options, created but not started, and without the name."""
         from ..image.store import Store
-        from . import userns
+        from . import idranges
         from .launch import launched
         from .spec import new_spec
         from .stamps import timestamp
@@ -141,7 +144,7 @@ class Apply:
             layers = store.layer_paths(image)
             old = self.record.spec if self.record else None
             volumes = provide.chosen_volumes(self.state, plan.options, description["config"], old)
-            with userns.reserved(self.state, plan.options) as first_id:
+            with idranges.reserved(self.state, plan.options) as first_id:
                 spec = new_spec(
                     container_id, self.request.name, created, description, layers, plan.options, first_id, volumes
                 )
@@ -333,12 +336,16 @@ class Apply:
         launch, self.created = self.created, None
         try:
             self._connect(record)
-            launch.start(meanwhile=lambda: records.persist(self.state))
+            launch.start(meanwhile=lambda: self._begins(record))
         except Error:
             launch.abandon()
             self._destroy(record)
             self.record = None
             raise
+
+    def _begins(self, record: Record) -> None:
+        records.persist(self.state)
+        self.meanwhile(record)
 
     def _stop(self, record: Record | None = None) -> None:
         from .stop import stop

@@ -12,7 +12,8 @@ import sys
 from ..kernel import selfexe, syscalls
 from ..kernel.errors import Error
 from ..kernel.lean import dumps, namedtuple, suppress
-from .bundle import PATH
+from .spec import PATH, joined
+from .userns import is_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ def prepare(path: str, run_dir: str) -> Config:
     config = Config.load(os.path.join(path, "bundle"))
     seccomp.prepare(config, run_dir)
     return config
+
+
+def is_plain(record: Record) -> bool:
+    """Whether the task can say what the configuration is: it needs nothing that only the monitor will hold."""
+    options = record.spec["options"]
+    return not joined(options) and not is_private(options)
 
 
 def hand_over(end: _socket.socket, config: Config | None) -> None:

@@ -42,7 +42,6 @@ Host = namedtuple(
 )
 
 SLICE = "system.slice"
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # Docker's default set.
 CAPABILITIES = (
@@ -184,7 +183,7 @@ def _check_ids(user: User) -> None:
 
 def _process(spec: Mapping[str, Any], args: list[str], user: User, capabilities: list[str]) -> dict[str, Any]:
     options, image = spec["options"], spec["image"]["config"]
-    environment = {"PATH": PATH, "HOSTNAME": specs.hostname(spec), "HOME": user.home}
+    environment = {"PATH": specs.PATH, "HOSTNAME": specs.hostname(spec), "HOME": user.home}
     if options.get("uts") == "host":
         del environment["HOSTNAME"]
     environment.update(specs.environment(options, image))

@@ -22,8 +22,8 @@ import sys
 from ..kernel.errors import Error, told
 from ..statedir import StateDir
 from . import inside
-from .bundle import PATH
 from .errors import ContainerError
+from .spec import PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

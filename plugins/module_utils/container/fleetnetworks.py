@@ -12,7 +12,6 @@ import os
 
 from . import netmode
 from .fleetplan import PROJECT
-from .netvalues import DEFAULT_MODE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
 
 def named(wanted: Iterable[Mapping[str, Any]]) -> set[str]:
     """The networks that containers with these canonical options are on, but for the default one."""
-    return {entry["network"] for options in wanted for entry in netmode.wanted({"options": options})} - {DEFAULT_MODE}
+    return {entry["network"] for options in wanted for entry in netmode.wanted({"options": options})} - {
+        netmode.DEFAULT_MODE
+    }
 
 
 def new(state: StateDir, project: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:

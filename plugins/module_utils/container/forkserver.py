@@ -134,6 +134,9 @@ def _fork(order: begin.Order, report: int) -> None:
     try:
         # What the child has not to read, it has not to copy pages for.
         record = records.load_directory(order.path) if order.kind == begin.HANDED else None
+        if record is None or not begin.is_plain(record):
+            from ..runtime import libseccomp  # noqa: F401
+            from . import bundlefile  # noqa: F401
         if os.fork():
             return
     except Error as error:
@@ -147,15 +150,17 @@ def _fork(order: begin.Order, report: int) -> None:
 
 
 def _load() -> None:
-    """What a monitor needs until it becomes the light one: loaded once for all."""
+    """What a monitor needs until it becomes the light one: loaded once for all.
+
+    No more than that: each child gets the pages of all of it, and a megabyte costs a container half a millisecond.
+    """
     import gc
 
     from ..cgroup import devices, hierarchy, plan, write  # noqa: F401
-    from ..runtime import init, libseccomp, outside, packing  # noqa: F401
+    from ..runtime import init, outside, packing, seccomp  # noqa: F401
     from . import linger, stamps, start  # noqa: F401
 
-    for load in (libseccomp.load, hierarchy.keep):
-        with suppress(Error):  # who needs it and lacks it will hear of it
-            load()
+    with suppress(Error):  # who needs it and lacks it will hear of it
+        hierarchy.keep()
     gc.collect()
     gc.freeze()  # no child looks at it all, which would copy every page

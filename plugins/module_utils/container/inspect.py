@@ -22,11 +22,26 @@ if TYPE_CHECKING:
 _STATUS = {"created": "created", "stopped": "exited"}
 
 
-def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[str, Any]:
-    """The dictionary of one container; with *mask* values of environment variables are not shown."""
+def inspect(
+    record: Record, observed: Observed, *, mask: bool = False, settled: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The dictionary of one container; with *mask* values of environment variables are not shown.
+
+    *settled* is what :func:`settle` has said of it already.
+    """
     status = records.read_status(record)
+    found = dict(settled or settle(record, mask=mask))
+    found["RestartCount"] = status.get("restart_count", 0)
+    found["State"] = _state(observed, status, _health(record, observed))
+    found["NetworkSettings"] = network_settings(
+        record, found["Config"]["ExposedPorts"], observed.status in ("running", "paused", "restarting")
+    )
+    return found
+
+
+def settle(record: Record, *, mask: bool) -> dict[str, Any]:
+    """What of :func:`inspect` is so whether the container runs or not; the places of the rest are kept."""
     options, image = record.spec["options"], record.spec["image"]
-    config = _config(record.spec, mask)
     return {
         "Id": record.id,
         "Name": record.name,
@@ -36,14 +51,12 @@ def inspect(record: Record, observed: Observed, *, mask: bool = False) -> dict[s
         "LogPath": os.path.join(record.path, "log/container.log")
         if spec.setting(options, "log_driver") in logoptions.FILES
         else "",
-        "RestartCount": status.get("restart_count", 0),
-        "State": _state(observed, status, _health(record, observed)),
-        "Config": config,
+        "RestartCount": 0,
+        "State": {},
+        "Config": _config(record.spec, mask),
         "HostConfig": _host_config(options),
         "Mounts": mountinspect.mounts(record),
-        "NetworkSettings": network_settings(
-            record, config["ExposedPorts"], observed.status in ("running", "paused", "restarting")
-        ),
+        "NetworkSettings": {},
     }
 
 

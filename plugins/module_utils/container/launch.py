@@ -174,12 +174,10 @@ def directly(options: Mapping[str, Any]) -> bool:
 
 def _write_bundle(record: Record) -> bool:
     """Write a new container's bundle; False where the monitor must, with all mounted."""
-    from . import bundlefile, userns
+    from . import bundlefile
 
-    if specs.joined(record.spec["options"]):
-        return False  # of which the monitor holds the namespaces
-    users = bundlefile.users_in_layers(record.spec["layers"])
-    if users is None or userns.is_private(record.spec["options"]):
+    users = bundlefile.users_in_layers(record.spec["layers"]) if begin.is_plain(record) else None
+    if users is None:
         return False
     try:
         bundlefile.write(record, users)

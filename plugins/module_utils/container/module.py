@@ -22,6 +22,7 @@ from . import (
     records,
     secretvalues,
     spellings,
+    turns,
 )
 from . import spec as specs
 from .errors import ContainerError
@@ -111,6 +112,7 @@ class Task:
             checks.check_options(options.without_defaults(self.request.declared), detach=parameters.get("detach", True))
         self.state = StateDir(parameters.get("root"))
         self.record: Record | None = None
+        self.settled: dict[str, dict[str, Any]] = {}  # by id, what _settle() has put together
 
     def run(self) -> dict[str, Any]:
         """Plan and, unless in check mode, apply; the module's result. Raises Error."""
@@ -123,7 +125,7 @@ class Task:
             result["warnings"] += self._kill_news(made).warnings
             return result
         with contextlib.ExitStack() as waiting:
-            with records.container_lock(self.state, self.name):
+            with turns.container_lock(self.state, self.name):
                 self._clear_leftovers()
                 self.record = records.load(self.state, self.name)
                 made, observed, image = self._plan()
@@ -141,7 +143,7 @@ class Task:
                 news.told()
                 waits = self.parameters.get("detach", True) is False
                 if waits and self.record is not None:
-                    waiting.enter_context(records.awaited(self.record))
+                    waiting.enter_context(turns.awaited(self.record))
             if waits:
                 result.update(self._wait())
                 result["container"]["Output"] = result["stdout"] + result["stderr"]
@@ -303,9 +305,16 @@ class Task:
             keep_volumes=self.request.keep_volumes,
             secrets=self.secrets,
             relabelled=mountvalues.relabelled(self.parameters.get("volumes") or ()),
+            meanwhile=self._settle,
         )
         self.record = applying.run(made)
         self.warnings += applying.warnings
+
+    def _settle(self, record: Record) -> None:
+        """Put together what can be said of the new container while it starts."""
+        from .inspect import settle
+
+        self.settled = {record.id: settle(record, mask=True)}
 
     def _result(self, made: Plan, observed: Observed, image: WantedImage | None = None) -> dict[str, Any]:
         container: dict[str, Any] = {}
@@ -314,7 +323,7 @@ class Task:
 
             if made.actions and not self.check_mode:
                 observed = observe(self.state, self.record, drift=False)
-            container = inspect(self.record, observed, mask=True)
+            container = inspect(self.record, observed, mask=True, settled=self.settled.get(self.record.id))
         timings = image.progress.timings() if image and image.progress else []
         return {
             "changed": bool(made.actions),
@@ -357,7 +366,7 @@ class Task:
             )
         if record.spec["options"].get("auto_remove"):
             records.forget_volumes(record)
-            with records.container_lock(self.state, self.name):
+            with turns.container_lock(self.state, self.name):
                 destroy(self.state, record)
         limit = record.spec["options"].get("memory", 0)
         why = f", {killed.reason(limit)}" if status.get("oom_killed") else ""

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from .netvalues import DEFAULT_MODE, split_port
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+# What a container without network_mode has. Nowhere else is this decided.
+DEFAULT_MODE = "bridge"
 NONE, HOST, JOINED, NETWORKS = "none", "host", "joined", "networks"
 CONNECTING = ("networks", "published_ports", "publish_all_ports", "mac_address")  # of no use without a network
 _NONE_BY_DEFAULT = 1  # the version of specs (spec.py) in which a container that named none had none
@@ -88,6 +88,8 @@ def wanted(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def ports(options: Mapping[str, Any]) -> list[dict[str, str]]:
     """The ports to publish, as network/ports.py has them."""
+    from .netvalues import split_port
+
     return [split_port(port) for port in options.get("published_ports", ())]
 
 

@@ -9,15 +9,13 @@ all addresses; HOST a number, a range to choose from, or nothing for any.
 
 from __future__ import annotations
 
+from .netmode import DEFAULT_MODE
 from .values import hostname, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
-
-# What a container without network_mode has. Nowhere else is this decided.
-DEFAULT_MODE = "bridge"
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _SYNONYMS = {"default": "bridge", "private": "bridge"}  # Docker's and podman's words for the network by default

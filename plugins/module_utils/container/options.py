@@ -20,6 +20,7 @@ from . import (
     limitvalues,
     logoptions,
     mountvalues,
+    netmode,
     netvalues,
     secretvalues,
     securityvalues,
@@ -69,7 +70,7 @@ _ROWS = (
     _option("init", "bool", bool, default=False),
     _option("runtime", "str", values.runtime, default=""),
     # namespaces
-    _option("network_mode", "raw", netvalues.network_mode, aliases=("network", "net"), default=netvalues.DEFAULT_MODE),
+    _option("network_mode", "raw", netvalues.network_mode, aliases=("network", "net"), default=netmode.DEFAULT_MODE),
     _option("pid_mode", "str", values.pid_namespace, aliases=("pid",), default="private"),
     _option("ipc_mode", "str", values.ipc_namespace, aliases=("ipc",), default="shareable"),
     _option("uts", "str", values.namespace, default="private"),

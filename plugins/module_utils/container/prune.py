@@ -11,7 +11,7 @@ import time
 from ..image.filters import Filter, seconds_of
 from ..kernel.errors import answer
 from ..statedir import StateDir
-from . import records, spec
+from . import records, spec, turns
 from .observe import observe
 
 TYPE_CHECKING = False
@@ -100,7 +100,7 @@ def _prune_container(state: StateDir, name: str, chosen: Filter, *, check_mode: 
         return None
     if check_mode:
         return record, _size(state, record)
-    with records.container_lock(state, name):
+    with turns.container_lock(state, name):
         record = records.load(state, name)
         if record is None or not _goes(state, record, chosen):  # somebody else has had it meanwhile
             return None
@@ -131,6 +131,6 @@ def _goes(state: StateDir, record: Record, chosen: Filter) -> bool:
     if records.read_status(record).get("status") != "exited" or observe(state, record).status != "stopped":
         return False
     try:
-        return not records.is_awaited(record)
+        return not turns.is_awaited(record)
     except FileNotFoundError:  # somebody has just removed it
         return False

@@ -13,14 +13,12 @@ but that the link does not name is what a killed task left behind; whoever next 
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
-import json
 import os
 import stat
 
-from ..kernel.files import fsync_directory, locked, read_bytes, write_atomic
+from ..kernel.files import fsync_directory, read_bytes, write_atomic
+from ..kernel.lean import dumps, loads, suppress
 from ..statedir import StateDir
 from . import netmode
 from .errors import ContainerError
@@ -28,7 +26,7 @@ from .spec import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 _FORGET = "forget-volumes"  # in a container's directory: its anonymous volumes are to go with it
@@ -56,41 +54,6 @@ def directory(state: StateDir, container_id: str) -> str:
     return os.path.join(state.containers, "." + container_id)
 
 
-@contextlib.contextmanager
-def container_lock(state: StateDir, name: str) -> Iterator[None]:
-    """Hold the lock of the container *name*: one task at a time changes it, the next waits."""
-    path = state.lock_path("container", name)
-    with locked(path):
-        try:
-            yield
-        finally:
-            if not os.path.lexists(os.path.join(state.containers, name)):
-                os.unlink(path)  # a waiter sees that, and takes a new one
-
-
-@contextlib.contextmanager
-def awaited(record: Record) -> Iterator[None]:
-    """Say that a task waits for the container's end and will read what it wrote: no prune takes it away until then."""
-    fd = os.open(record.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(fd)
-
-
-def is_awaited(record: Record) -> bool:
-    """Whether a task says so. Raises FileNotFoundError when the container is gone."""
-    fd = os.open(record.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-
-
 def load(state: StateDir, name: str) -> Record | None:
     """The container *name*, or None. Raises ContainerError for a record of a later version of this collection."""
     try:
@@ -103,7 +66,7 @@ def load(state: StateDir, name: str) -> Record | None:
 def load_directory(path: str) -> Record | None:
     """The container whose directory is *path*; None when there is no spec in it."""
     try:
-        spec = json.loads(read_bytes(os.path.join(path, "spec.json")))
+        spec = loads(read_bytes(os.path.join(path, "spec.json")))
     except FileNotFoundError:
         return None
     if spec["version"] > VERSION:
@@ -156,7 +119,7 @@ def leftovers(state: StateDir, name: str) -> list[str]:
             if whose == name:
                 found.append(path)
             elif not whose:
-                with contextlib.suppress(FileNotFoundError):  # somebody removes it
+                with suppress(FileNotFoundError):  # somebody removes it
                     if not os.listdir(path):
                         found.append(path)
     return found
@@ -166,7 +129,7 @@ def all_leftovers(state: StateDir) -> dict[str, list[str]]:
     """:func:`leftovers` of every name that has any."""
     current = set()
     for name in names(state):
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             current.add(os.readlink(os.path.join(state.containers, name)))
     found: dict[str, list[str]] = {}
     for path in directories(state):
@@ -195,9 +158,9 @@ def make(state: StateDir, spec: dict[str, Any]) -> Record:
 def _make_named(path: str, name: str) -> None:
     """Make the directory *path* that belongs to *name*, though others take it away as long as it is empty."""
     while True:
-        with contextlib.suppress(FileExistsError):
+        with suppress(FileExistsError):
             os.mkdir(path, 0o700)
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.symlink(name, os.path.join(path, "name"))
             return
 
@@ -219,7 +182,7 @@ def _make_upper(path: str, layers: list[str]) -> None:
     if layers:
         from ..image.lower import root_of
 
-        with contextlib.suppress(FileNotFoundError):  # a start will complain
+        with suppress(FileNotFoundError):  # a start will complain
             image = os.stat(root_of(layers))
             os.chown(path, image.st_uid, image.st_gid)
             os.chmod(path, stat.S_IMODE(image.st_mode))
@@ -231,14 +194,14 @@ def _spec_file(record: Record) -> str:
 
 def save(record: Record, *, durable: bool = True) -> None:
     """Write the record's spec."""
-    write_atomic(_spec_file(record), json.dumps(record.spec, sort_keys=True).encode() + b"\n", durable=durable)
+    write_atomic(_spec_file(record), dumps(record.spec, sort_keys=True).encode() + b"\n", durable=durable)
 
 
 def publish(state: StateDir, record: Record) -> None:
     """Give the record's name to it, in one step, whoever had it before; durable with the next :func:`persist`."""
     link = os.path.join(state.containers, record.name)
     temporary = os.path.join(record.path, "link")
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         os.unlink(temporary)
     os.symlink("." + record.id, temporary)
     os.rename(temporary, link)
@@ -252,7 +215,7 @@ def persist(state: StateDir) -> None:
 def unpublish(state: StateDir, record: Record) -> None:
     """Take the name away from *record*, if it has it."""
     link = os.path.join(state.containers, record.name)
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         if os.readlink(link) == "." + record.id:
             os.unlink(link)
             fsync_directory(state.containers)
@@ -292,9 +255,9 @@ def remove_directory(path: str) -> None:
             remove_tree(entry.path)
         else:
             os.unlink(entry.path)
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         os.unlink(os.path.join(path, "name"))
-    with contextlib.suppress(FileNotFoundError):  # somebody has seen it empty
+    with suppress(FileNotFoundError):  # somebody has seen it empty
         os.rmdir(path)
 
 
@@ -311,7 +274,7 @@ def forget_volumes(record: Record) -> None:
 def remember_volumes(record: Record) -> None:
     """Take :func:`forget_volumes` back."""
     if record.spec.get("anonymous"):
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(os.path.join(record.path, _FORGET))
 
 
@@ -323,7 +286,7 @@ def volumes_forgotten(record: Record) -> bool:
 def read_status(record: Record) -> dict[str, Any]:
     """The monitor's status.json; empty before the first start."""
     try:
-        status: dict[str, Any] = json.loads(read_bytes(os.path.join(record.path, "status.json")))
+        status: dict[str, Any] = loads(read_bytes(os.path.join(record.path, "status.json")))
     except FileNotFoundError:
         return {}
     return status
@@ -363,7 +326,7 @@ def write_status(
 def save_status(record: Record, document: Mapping[str, Any]) -> None:
     """Write the file; durable when the container has ended."""
     path = os.path.join(record.path, "status.json")
-    write_atomic(path, json.dumps(document).encode() + b"\n", durable=document["status"] == "exited")
+    write_atomic(path, dumps(document).encode() + b"\n", durable=document["status"] == "exited")
 
 
 def write_monitor_config(record: Record, *, remove_at_end: bool) -> None:
@@ -406,7 +369,7 @@ def stop_requested(record: Record) -> bool:
 
 
 def withdraw_stop(record: Record) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         os.unlink(os.path.join(record.path, "stop"))
 
 
@@ -424,5 +387,5 @@ def write_unit(record: Record, name: str) -> None:
     if name:
         write_atomic(path, name.encode(), durable=False)
     else:
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(path)

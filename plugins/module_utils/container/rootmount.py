@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 
@@ -13,7 +12,8 @@ from ..kernel import constants as c
 from ..kernel import mounts, safepath, syscalls
 from ..kernel.errors import KernelError
 from ..kernel.files import read_bytes
-from . import bundlefile, userns
+from ..kernel.lean import loads
+from . import userns
 from .errors import ContainerError
 
 TYPE_CHECKING = False
@@ -106,11 +106,13 @@ def mount_volumes(record: Record) -> None:
 
 def _mounts(record: Record) -> list[dict[str, Any]]:
     """The ``mounts`` of the container's configuration, sources as the host has them."""
+    from . import bundlefile
+
     kept = os.path.join(record.path, bundlefile.MOUNTS)
     if os.path.exists(kept):
-        found: list[dict[str, Any]] = json.loads(read_bytes(kept))
+        found: list[dict[str, Any]] = loads(read_bytes(kept))
     else:
-        found = json.loads(read_bytes(os.path.join(record.path, "bundle/config.json")))["mounts"]
+        found = loads(read_bytes(os.path.join(record.path, "bundle/config.json")))["mounts"]
     return found
 
 

@@ -19,7 +19,7 @@ from ..kernel.beside import beside
 from ..kernel.files import locked
 from ..runtime import lifecycle
 from ..runtime.errors import NoSuchContainer
-from . import inside, records
+from . import inside, records, turns
 from .errors import ContainerError
 from .observe import observe
 
@@ -63,7 +63,7 @@ def of_container(state: StateDir, record: Record, *, writes: bool) -> Iterator[R
             finally:
                 os.unlink(path)  # a waiter sees that, and takes a new one
         return
-    with records.container_lock(state, record.name):
+    with turns.container_lock(state, record.name):
         current = records.load(state, record.name)
         if current is None or current.id != record.id:
             raise ContainerError(f"there is no container {record.name} any more", step="find", obj=record.name)

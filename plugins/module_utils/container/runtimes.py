@@ -10,22 +10,20 @@ whoever made the container. The other's state lies beside ours, in ``RUN/runtime
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
 import stat
 import time
 
 from ..kernel import procfs
 from ..kernel.files import read_bytes
+from ..kernel.lean import loads, signal, suppress
 from ..runtime import lifecycle
 from ..runtime import state as states
 from ..runtime.channel import START_SOCKET
 from ..runtime.config import Config
 from ..runtime.state import State
-from .bundle import PATH
 from .errors import ContainerError
+from .spec import PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +83,7 @@ class OtherRuntime(OwnRuntime):
         bundle = os.path.abspath(bundle)
         os.makedirs(self.theirs, mode=0o700, exist_ok=True)
         text = read_bytes(os.path.join(bundle, "config.json"))
-        document: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = loads(text)
         created = State(container_id, bundle, document["linux"]["cgroupsPath"], _now())
         created.annotations = document.get("annotations", {})
         if document["linux"].get("uidMappings"):
@@ -108,7 +106,7 @@ class OtherRuntime(OwnRuntime):
             with open(os.path.join(directory, START_SOCKET), "wb"):
                 pass  # while it is there, the container counts as created
             created.pid = int(read_bytes(pid_file))
-            with contextlib.suppress(ProcessLookupError):  # dead already: start will say so
+            with suppress(ProcessLookupError):  # dead already: start will say so
                 created.start_time = procfs.start_time(created.pid)
             created.status = "created"
             states.save(self.run_dir, created)
@@ -121,7 +119,7 @@ class OtherRuntime(OwnRuntime):
         name = procfs.name(created.pid, created.start_time)
         self._run(["start", created.id])
         self._check_executed(created, name)
-        with contextlib.suppress(FileNotFoundError):  # it has ended, and is deleted, already
+        with suppress(FileNotFoundError):  # it has ended, and is deleted, already
             os.unlink(os.path.join(states.directory(self.run_dir, created.id), START_SOCKET))
 
     def _check_executed(self, started: State, before: bytes) -> None:
@@ -200,7 +198,7 @@ class OtherRuntime(OwnRuntime):
                 raise ContainerError(f"{name} cannot {arguments[0]} the container: {reason}", step="runtime", obj=name)
         finally:
             os.close(null)
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.unlink(log)
 
 
@@ -210,7 +208,7 @@ def _take_back(stderr: int) -> None:
         return
     reading = os.open(f"/proc/self/fd/{stderr}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        with contextlib.suppress(BlockingIOError):
+        with suppress(BlockingIOError):
             while os.read(reading, 65536):
                 pass
     finally:
@@ -256,7 +254,7 @@ def _last_error(path: str) -> str:
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
-                    entry = json.loads(line)
+                    entry = loads(line)
                 except ValueError:
                     continue  # cut short
                 if isinstance(entry, dict) and entry.get("level") in ("error", "fatal", "panic"):

@@ -20,13 +20,13 @@ Defaults are not recorded: a later version with other defaults must not see a di
 from __future__ import annotations
 
 from .errors import ContainerError
-from .options import TABLE, without_defaults
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of whoever says nothing else
 VERSION = 2  # in 1 a container without network_mode, networks and ports had no network (netmode.settle)
 
 
@@ -62,6 +62,8 @@ def desired_options(declared: Mapping[str, Any], recorded: Mapping[str, Any], *,
     A task that names an image describes the *whole* container: an option it leaves out goes back to its default.
     A task that names none (``name: x, memory: 200m``) changes what it names and leaves the rest as *recorded*.
     """
+    from .options import without_defaults
+
     return without_defaults(dict(declared) if whole else {**recorded, **declared})
 
 
@@ -120,4 +122,6 @@ def stop_signal(options: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 
 def setting(options: Mapping[str, Any], name: str) -> Any:
     """The value of option *name*, its default where it is left out."""
+    from .options import TABLE  # which a monitor, that asks for nothing of it, would have to carry
+
     return options.get(name, TABLE[name].default)

@@ -9,7 +9,6 @@ gone, whatever ended them, and the host never sees it.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -24,10 +23,10 @@ from ..kernel import constants as c
 from ..kernel import syscalls
 from ..kernel.errors import Error
 from ..kernel.files import locked
-from ..kernel.lean import namedtuple, signal
+from ..kernel.lean import namedtuple, signal, suppress
 from ..runtime.errors import RuntimeFault
 from ..statedir import StateDir
-from . import begin, bundle, bundlefile, records, rootmount, runtimes
+from . import begin, records, rootmount, runtimes
 from . import spec as specs
 from .errors import ContainerError
 from .monitorhost import HEEDED, read, read_config
@@ -137,6 +136,8 @@ def _make(
         if not there:
             return None
     if config is None:
+        from . import bundlefile
+
         joined = {}
         if specs.joined(record.spec["options"]):
             from . import joining
@@ -145,7 +146,7 @@ def _make(
         bundlefile.write(record, bundlefile.users_inside(record), joined)
     out_read, out = os.pipe()
     err_read, err = os.pipe()
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         os.unlink(os.path.join(record.path, "health.json"))  # whoever waits must not take what was for what is
     started = time.time_ns()
     console = _console(state, record)
@@ -235,6 +236,8 @@ def is_anothers(error: Error) -> bool:
 
 def _remove_cgroup(record: records.Record) -> None:
     """Remove a group that nobody accounts for any more: the runtime would take it for somebody else's, and leave it."""
+    from . import bundle
+
     for unit in dict.fromkeys(("", records.unit(record))):  # it may have been another supervisor's before
         group = open_cgroup(bundle.cgroups_path(record.spec, unit), owner="container")
         if group.exists():

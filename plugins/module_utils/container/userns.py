@@ -11,19 +11,15 @@ kernel or the file system has no such mounts, the container has layers of its ow
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 
-from ..kernel.files import locked, read_bytes
 from .errors import ContainerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
-    from ..statedir import StateDir
     from .records import Record
 
 SIZE = 0x10000  # ids of one container
@@ -34,40 +30,6 @@ _EXPOSED = "/run/agentless-oci-userns"
 def is_private(options: Mapping[str, Any]) -> bool:
     """Whether a container of canonical *options* has a user namespace of its own."""
     return options.get("userns_mode") == "private"
-
-
-@contextlib.contextmanager
-def reserved(state: StateDir, options: Mapping[str, Any]) -> Iterator[int]:
-    """The first host id of a new container with *options*, nobody else's until the block ends: it is recorded then.
-
-    0 for a container in the host's user namespace. Raises ContainerError when none is free.
-    """
-    if not is_private(options):
-        yield 0
-        return
-    with locked(state.lock_path("userns", "ranges")):
-        from . import subids
-
-        yield subids.choose(taken(state), subids.pool(*(_text(f"/etc/{name}") for name in ("subuid", "subgid"))))
-
-
-def _text(path: str) -> str:
-    try:
-        return read_bytes(path).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-
-
-def taken(state: StateDir) -> set[int]:
-    """The first host ids of all containers, of those being removed too."""
-    found = set()
-    for entry in os.listdir(state.containers) if os.path.isdir(state.containers) else ():
-        if entry.startswith("."):
-            with contextlib.suppress(FileNotFoundError):
-                first = json.loads(read_bytes(os.path.join(state.containers, entry, "spec.json"))).get("first_host_id")
-                if first:
-                    found.add(int(first))
-    return found
 
 
 def mapping(spec: Mapping[str, Any]) -> list[tuple[int, int, int]]:

@@ -4,7 +4,8 @@
 """A checked configuration on its way to a process that was forked before it was there.
 
 Checking takes as long as many of the steps that need no configuration, and whoever was just forked pays twice for
-each page that it writes to. What arrives is as :meth:`Config.load` had it, and is not checked again.
+each page that it writes to. What arrives is as :meth:`Config.load` had it, and is not checked again; of a filter that
+has been compiled what is left to be asked.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import marshal
 
 from ..kernel.mounts import MountOptions
+from . import seccomp
 from .config import Config, Mount
 
 TYPE_CHECKING = False
@@ -28,9 +30,12 @@ def pack(config: Config) -> bytes:
     """
     if not config.own_mounts:
         return b""
-    mounts = [(*_values(entry, "options"), _values(entry.options)) for entry in config.mounts]
+    given = {**vars(config), "document": {}}
+    given["mounts"] = [(*_values(entry, "options"), _values(entry.options)) for entry in config.mounts]
+    if config.seccomp is not None and config.seccomp_program:
+        given["seccomp"] = seccomp.summary(config.seccomp)
     try:
-        return marshal.dumps({**vars(config), "document": {}, "mounts": mounts})
+        return marshal.dumps(given)
     except ValueError:
         return b""
 

@@ -154,3 +154,24 @@ def test_all_processes_of_a_task_find_it_ready():
         children.append(pid)
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0, 0, 0]
     assert server.ready()
+
+
+LOADED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import entry
+entry.register()
+from aoci.container import forkserver
+forkserver._load()
+print(*sorted(sys.modules))
+"""
+
+
+def test_it_carries_nothing_that_monitors_do_not_need():
+    """Each of them gets a copy of the page tables for all of it."""
+    core = os.path.dirname(os.path.dirname(os.path.abspath(records.__file__)))
+    argv = [sys.executable, "-I", "-S", "-c", LOADED, core]
+    loaded = set(subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout.split())
+    assert {"aoci.runtime.init", "aoci.runtime.outside", "aoci.container.start"} <= loaded
+    heavy = {"collections", "contextlib", "ctypes", "enum", "functools", "json", "re", "socket", "subprocess"}
+    assert loaded & {*heavy, "aoci.container.options", "aoci.container.bundle"} == set()

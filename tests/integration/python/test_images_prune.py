@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import records, stop
+from ansible_collections.agentless.oci.plugins.module_utils.container import records, stop, turns
 from ansible_collections.agentless.oci.plugins.module_utils.container.prune import prune
 from ansible_collections.agentless.oci.plugins.module_utils.image import info
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
@@ -282,7 +282,7 @@ def test_a_container_whose_task_waits_to_read_what_it_wrote_stays(host):
     host.run(name="job", command=["true"])
     host.ended("job")
     images = Images(host.root, None)
-    with records.awaited(records.load(host.state, "job")):
+    with turns.awaited(records.load(host.state, "job")):
         assert images.prune(containers=True)["containers"] == []
     assert images.prune(containers=True)["containers"] == ["job"]
 

@@ -7,7 +7,14 @@ import json
 import os
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import inspect, monitor, records, spec, userns
+from ansible_collections.agentless.oci.plugins.module_utils.container import (
+    idranges,
+    inspect,
+    monitor,
+    records,
+    spec,
+    turns,
+)
 from ansible_collections.agentless.oci.plugins.module_utils.container.errors import ContainerError
 from ansible_collections.agentless.oci.plugins.module_utils.container.observe import Observed
 from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
@@ -109,21 +116,21 @@ def test_the_root_directory_is_as_the_images(state, tmp_path):
 
 
 def test_a_user_namespace_gets_ids_that_nobody_has(state, monkeypatch):
-    monkeypatch.setattr(userns, "_text", lambda _path: "containers:200000:196608\n")
-    with userns.reserved(state, {}) as first:
+    monkeypatch.setattr(idranges, "_text", lambda _path: "containers:200000:196608\n")
+    with idranges.reserved(state, {}) as first:
         assert first == 0
     given = []
     for number in range(3):
-        with userns.reserved(state, {"userns_mode": "private"}) as first:
+        with idranges.reserved(state, {"userns_mode": "private"}) as first:
             given.append(first)
             records.make(state, spec.new_spec(f"{number:064x}", "web", "", {}, ["/layers/1"], {}, first))
     assert given == [200000, 265536, 331072]
     records.remove_directory(records.directory(state, f"{1:064x}"))
-    with userns.reserved(state, {"userns_mode": "private"}) as first:
+    with idranges.reserved(state, {"userns_mode": "private"}) as first:
         assert first == 265536
         records.make(state, spec.new_spec(f"{9:064x}", "web", "", {}, ["/layers/1"], {}, first))
     with pytest.raises(ContainerError, match="no range of 65536 ids is free"):
-        with userns.reserved(state, {"userns_mode": "private"}):
+        with idranges.reserved(state, {"userns_mode": "private"}):
             pass
 
 
@@ -174,10 +181,10 @@ def test_the_monitor_reads_what_is_written_for_it(state):
 
 def test_the_lock_goes_with_the_container(state):
     state.ensure(state.containers)
-    with records.container_lock(state, "web"):
+    with turns.container_lock(state, "web"):
         records.publish(state, made(state))
     assert os.listdir(state.locks) == ["container-web"]
-    with records.container_lock(state, "web"):
+    with turns.container_lock(state, "web"):
         records.unpublish(state, records.load(state, "web"))
     assert os.listdir(state.locks) == []
 

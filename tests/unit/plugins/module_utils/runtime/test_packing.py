@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.container import begin
 from ansible_collections.agentless.oci.plugins.module_utils.kernel.mounts import MountOptions
-from ansible_collections.agentless.oci.plugins.module_utils.runtime import packing
+from ansible_collections.agentless.oci.plugins.module_utils.runtime import packing, seccomp
 from ansible_collections.agentless.oci.plugins.module_utils.runtime.config import Config, Mount
 
 NAMESPACES = [{"type": kind} for kind in ("mount", "pid", "uts", "ipc", "network", "user")]
@@ -75,10 +75,43 @@ def made(**changes):
 
 def test_all_of_it_arrives():
     config = made()
+    config.seccomp_program = b""
     found = packing.unpack(packing.pack(config))
     assert plain(found) == plain(config)
     assert len(plain(config)) > 40
     assert found.mounts[2].options.is_bind
+
+
+PROFILES = [
+    {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "syscalls": [{"names": ["read", "execve", "close"], "action": "SCMP_ACT_ALLOW"}],
+    },
+    {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["close"], "action": "SCMP_ACT_ERRNO", "args": [{}]}]},
+    {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]},
+    {"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"], "syscalls": []},
+    {
+        "defaultAction": "SCMP_ACT_KILL",
+        "syscalls": [
+            {"names": ["execve", "write"], "action": "SCMP_ACT_ALLOW"},
+            {"names": ["execve", "execveat"], "action": "SCMP_ACT_TRACE"},
+        ],
+    },
+]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_is_left_of_a_compiled_filter_says_the_same(profile):
+    config = made()
+    config.seccomp = profile
+    found = packing.unpack(packing.pack(config))
+    assert found.seccomp_program == config.seccomp_program
+    assert all("read" not in entry["names"] for entry in found.seccomp["syscalls"])
+    for name in ("execve", "execveat", "close"):
+        assert seccomp.allows(found.seccomp, name) is seccomp.allows(profile, name)
+        assert seccomp.refuses(found.seccomp, name) is seccomp.refuses(profile, name)
+    assert seccomp.notifies(found.seccomp) is seccomp.notifies(profile)
+    assert seccomp.filter_flags(found.seccomp) == seccomp.filter_flags(profile)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +139,7 @@ def test_the_conversation_carries_it():
     with task, monitor:
         begin.hand_over(task, made())
         there, config = begin.handed(monitor.fileno())
-        assert (there, plain(config)) == (True, plain(made()))
+        assert (there, plain(config)) == (True, plain(packing.unpack(packing.pack(made()))))
         begin.hand_over(task, None)
         assert begin.handed(monitor.fileno()) == (True, None)
 
