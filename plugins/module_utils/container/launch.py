@@ -7,7 +7,9 @@ The monitor prepares everything (mounts, user, cgroup, the waiting process) and 
 decide to let the program run. Until that moment the container that has the name now is untouched.
 
     task                     monitor (container/start.py)
-    spawns it                mounts, builds the bundle, creates
+    spawns it                mounts
+    builds the bundle,       (or builds it, where only the monitor can)
+    hands it over            creates
                              {"created": pid} or {"error": …, "hint": …}
     "start"                  starts
                              {"started": pid} or {"error": …, "hint": …}

@@ -126,6 +126,12 @@ def bridge_of(document: Mapping[str, Any]) -> str:
     return str(first.get("bridge", "cni0")) if first.get("type") == BRIDGE else ""
 
 
+def gateway_of(document: Mapping[str, Any]) -> str:
+    """The interface by which the host is on its bridge: in a VLAN the bridge plugin gives it one of its own."""
+    vlan = document["plugins"][0].get("vlan")
+    return f"{bridge_of(document)}.{vlan}" if vlan else bridge_of(document)
+
+
 def ranges_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The address ranges of host-local in it."""
     ipam = document["plugins"][0].get("ipam")

@@ -108,7 +108,7 @@ def versions(document: Mapping[str, Any]) -> list[int]:
 
 def wanted(document: Mapping[str, Any], version: int) -> list[Rule]:
     """The rules for the network of *document* and IP *version*, those that others share with it among them."""
-    bridge = conflist.bridge_of(document)
+    bridge = conflist.gateway_of(document)
     ours = ("-m", "comment", "--comment", comment(document))
     rules = [
         Rule(_FILTER, "FORWARD", *_PLUGINS, "-j", _FORWARD, first=True),
@@ -155,11 +155,16 @@ def changes(saved: str, rules: Iterable[Rule], document: Mapping[str, Any]) -> s
 
 def removal(saved: str, document: Mapping[str, Any]) -> str:
     """What iptables-restore has to read for the tables *saved* to have nothing of the network; "" if they have not."""
-    bridge, mark = conflist.bridge_of(document), f'"{comment(document)}"'
+    mark = f'"{comment(document)}"'
+    bridges = {f" {name} " for name in (conflist.bridge_of(document), conflist.gateway_of(document))}
     apart = tuple(f"-A {chain} " for chain in (_APART, _FROM_OTHERS))
     script = ""
     for table, lines in _lines(saved).items():
-        gone = [line for line in lines if mark in line or (line.startswith(apart) and f" {bridge} " in line)]
+        gone = [
+            line
+            for line in lines
+            if mark in line or (line.startswith(apart) and any(bridge in line for bridge in bridges))
+        ]
         script += _section(table, [f"-D{line[2:]}" for line in gone])
     return script
 

@@ -166,7 +166,7 @@ def enter(config: Config, last_capabilities: tuple[int, int, int] | None, starte
                 "init and a seccomp filter that asks an agent exclude each other", step="init", obj=ANNOTATION
             )
     reader, writer = os.pipe()
-    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid == 0:
         os.close(writer)

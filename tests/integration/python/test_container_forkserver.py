@@ -135,6 +135,15 @@ def test_another_runtime_and_a_user_namespace(host, usable_runtime):
         assert file.read().split()[:2] != ["0", "0"]
 
 
+@pytest.mark.parametrize("before", ["", "serving"])
+def test_nobody_but_the_program_writes_to_its_streams(host, before):
+    """Not the interpreter either, that becomes process 1: with pytest's own filters its warnings would not be seen."""
+    tasks(host, (before, {"name": "web", "command": ["sh", "-c", "echo out; echo err >&2"], "init": True}))
+    host.until(lambda: host.status()["Status"] == "exited")
+    said = [line.split(" ", 3)[1:] for line in host.log().splitlines()]
+    assert sorted(said) == [["stderr", "F", "err"], ["stdout", "F", "out"]]
+
+
 def test_a_failed_replacement_leaves_the_old_one_running(host):
     old, failed = tasks(host, ("serving", {"name": "a"}), ("", {"name": "a", "command": ["/etc/passwd"]}))
     assert "/etc/passwd in the image is not executable" in failed["error"]

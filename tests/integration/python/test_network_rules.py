@@ -107,6 +107,21 @@ def test_a_host_that_forwards_nothing_by_itself_forwards_what_is_ours(net):
         assert "policy DROP 1 packets" in dropped
 
 
+def test_a_network_in_a_vlan_is_let_out_by_the_interface_that_it_leaves_by(net):
+    """The bridge plugin gives the host another one beside the bridge for that."""
+    if not net.sh("ip link add br9 type bridge vlan_filtering 1 && ip link del br9 && echo it can", check=False):
+        pytest.skip("needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING")
+    net.sh("iptables -P FORWARD DROP")
+    net.network("tagged", vlan=100, subnet="10.91.7.0/24")
+    with machine_outside(net):
+        pid = net.run(command=WAIT, networks=[{"name": "tagged"}])["container"]["State"]["Pid"]
+        assert "aoci0.100" in net.sh("ip -o link")
+        assert "1 packets received" in net.inside(pid, "ping -c 1 -W 2 192.0.2.2")
+    net.task(state="absent")
+    net.network("tagged", state="absent")
+    assert "aoci0" not in net.sh("iptables-save")
+
+
 def test_where_firewalld_is_its_plugin_is_told_of_every_container(net):
     net.sh(OWN + "printf '#!/bin/sh\\n' > firewalld; chmod 755 firewalld")
     made = net.run(command=WAIT)["container"]

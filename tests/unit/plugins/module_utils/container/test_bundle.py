@@ -50,7 +50,7 @@ def test_the_default_container():
     assert "inheritable" not in process["capabilities"]
     assert process["noNewPrivileges"] is False
     assert process["oomScoreAdj"] == 0
-    assert process["env"] == [f"PATH={bundle.PATH}", "HOSTNAME=abababababab", "HOME=/root"]
+    assert process["env"] == [f"PATH={spec.PATH}", "HOSTNAME=abababababab", "HOME=/root"]
     assert document["hostname"] == "abababababab"
     assert document["root"] == {"path": "rootfs", "readonly": False}
     assert namespaces(document) == {"mount", "pid", "ipc", "uts", "network", "cgroup"}

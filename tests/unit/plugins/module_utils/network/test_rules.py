@@ -63,6 +63,14 @@ def test_only_the_network_s_own_are_taken_for_what_it_was():
     assert rules.removal(saved(made("back2")).replace("aoci1", "aoci12"), made()) == ""
 
 
+def test_a_vlan_has_an_interface_of_its_own():
+    tagged = made(vlan=100)
+    lines = [rule.line for rule in rules.wanted(tagged, 4)]
+    assert sum("-i aoci1.100 " in line or "-o aoci1.100 " in line for line in lines) == 5
+    assert not any(" aoci1 " in line for line in lines)
+    assert len(rules.removal(saved(tagged), tagged).splitlines()) == 9
+
+
 def test_all_of_a_network_is_removed_and_what_is_shared_stays():
     script = rules.removal(saved(made()), made())
     lines = [line for line in script.splitlines() if line.startswith("-D")]
