@@ -27,7 +27,7 @@ import entry  # noqa: E402
 
 entry.register()
 from aoci.cgroup.api import open_cgroup, remove_empty  # noqa: E402
-from aoci.kernel import selfexe  # noqa: E402
+from aoci.kernel import constants, selfexe, syscalls  # noqa: E402
 from aoci.runtime import lifecycle  # noqa: E402
 from aoci.runtime.config import Config  # noqa: E402
 
@@ -70,6 +70,9 @@ def main(arguments: list[str]) -> int:
     cycles = int(arguments[arguments.index("--cycles") + 1]) if "--cycles" in arguments else 1000
     if not selfexe.is_protected():
         selfexe.exec_protected(["-I", "-S", os.path.abspath(__file__), *arguments], dict(os.environ))
+    # What others mount on the machine meanwhile is not ours.
+    syscalls.unshare(constants.CLONE_NEWNS)
+    syscalls.mount(None, "/", None, constants.MS_REC | constants.MS_PRIVATE)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     directory = tempfile.mkdtemp(prefix="aoci-cycles-")
     group = f"/{os.path.basename(directory)}"
