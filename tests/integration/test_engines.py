@@ -53,7 +53,8 @@ def clear(base):
     """Unmount what is mounted below *base*, and remove it."""
     with open("/proc/self/mounts", encoding="utf-8") as file:
         for mount in reversed([line.split()[1] for line in file if base in line]):
-            subprocess.run(["umount", mount], check=False)
+            # What podman has begun may not have ended altogether: a mount that is busy would stay for good.
+            subprocess.run(["umount", "--lazy", mount], check=False)
     shutil.rmtree(base, ignore_errors=True)
 
 
