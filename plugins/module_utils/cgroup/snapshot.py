@@ -123,8 +123,6 @@ class Reader:
                 self.places.setdefault("cpu", hierarchy.unified)  # cpu.stat tells times without the controller, too
         self.pressure = bool(hierarchy.unified) and os.path.exists(hierarchy.unified + "/cpu.pressure")
         self._kinds: dict[str, _Kind] = {}
-        self.nothing = _Kind()  # what a group that is not there is
-        self.mounts: dict[str, None] = {}  # where something is asked of groups
         self.listed: dict[str, list[str]] = {}  # directory → groups in it, where they have been seen already
         self._enabled: dict[str, str] = {}
         self._huge: dict[frozenset[str], tuple[str, ...]] = {}
@@ -140,14 +138,12 @@ class Reader:
 
     def kind(self, mount: str, path: str) -> _Kind | None:
         """The kind of the group *path* in the hierarchy at *mount*; None where it is not there."""
-        if mount in self._kinds and path != "/":  # on v1 all groups have the same files
-            return self._kinds[mount]
         if path == "/":
             name = f"{mount} root"
         elif mount == self.hierarchy.unified:
             name = self._controllers(mount, path)
         else:
-            name = mount
+            name = mount  # on v1 all groups have the same files
         kind = self._kinds.get(name)
         if kind is None:
             files, self.listed[mount + path] = _list(mount + path)
@@ -246,29 +242,23 @@ class Snapshot(Cgroup):
     def _at(self, mount: str) -> tuple[int, _Kind]:
         """(descriptor of its directory in the hierarchy at *mount*, its kind there); (-1, nothing) where it is not.
 
-        With the directory comes what all groups of the kind are asked for, and with the first what others were asked
-        for in other hierarchies.
+        With the directory comes what all groups of the kind are asked for.
         """
         found = self._directories.get(mount)
         if found is None:
-            self._reader.mounts[mount] = None
-            self._open([one for one in self._reader.mounts if one not in self._directories])
-            found = self._directories[mount]
-        return found
-
-    def _open(self, mounts: Iterable[str]) -> None:
-        path, opened, reader = self.path, self._opened, self._reader
-        for mount in mounts:
-            try:
-                directory = os.open(mount + path, _DIRECTORY)
-            except FileNotFoundError:  # on v1 a group need not be in every hierarchy
-                self._directories[mount] = (-1, reader.nothing)
-                continue
-            opened.append(directory)
-            kind = reader.kind(mount, path or "/") or reader.nothing
-            self._directories[mount] = (directory, kind)
+            found = self._directories[mount] = self._open(mount)
+            directory, kind = found
             self._texts.update(kind.lacking)
             self._take(kind.wanted, directory, mount)
+        return found
+
+    def _open(self, mount: str) -> tuple[int, _Kind]:
+        try:
+            directory = os.open(mount + self.path, _DIRECTORY)
+        except FileNotFoundError:  # on v1 a group need not be in every hierarchy
+            return -1, _Kind()
+        self._opened.append(directory)
+        return directory, self._reader.kind(mount, self.path or "/") or _Kind()
 
     def _take(self, files: Iterable[str], directory: int, mount: str) -> None:
         try:
@@ -323,7 +313,7 @@ class Snapshot(Cgroup):
         """The paths of the groups directly below it, in any hierarchy, sorted."""
         names: set[str] = set()
         for mount in self.hierarchy.everywhere:
-            directory = (self._directories.get(mount) or self._at(mount))[0]
+            directory, _kind = self._at(mount)
             # Two links, its own and that from above: no groups below, and no need to look among the files.
             if directory < 0 or os.fstat(directory).st_nlink == 2:
                 continue

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 def named(wanted: Iterable[Mapping[str, Any]]) -> set[str]:
     """The networks that containers with these canonical options are on, but for the default one."""
-    return {entry["network"] for options in wanted for entry in netmode.wanted({"options": options})} - {
-        netmode.DEFAULT_MODE
-    }
+    found = {entry["network"] for options in wanted for entry in netmode.wanted({"options": options})}
+    return found - {netmode.DEFAULT_MODE}
 
 
 def new(state: StateDir, project: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ..runtime.config import Config
     from ..statedir import StateDir
     from .records import Record
 
@@ -81,7 +82,7 @@ class Launch:
     def _hand_over(self, record: Record, run_dir: str) -> None:
         """Write the bundle while the monitor begins, and say to it what it does not have to read."""
         try:
-            begin.hand_over(self.channel, begin.prepare(record.path, run_dir) if _write_bundle(record) else None)
+            begin.hand_over(self.channel, _configuration(record, run_dir))
         except BaseException:
             self.abandon()
             raise
@@ -96,8 +97,8 @@ class Launch:
             from ..runtime import init, outside  # noqa: F401
             from . import stamps, start  # noqa: F401
 
-            if order.kind == begin.NEW and _write_bundle(record):
-                config = begin.prepare(record.path, run_dir)
+            if order.kind == begin.NEW:
+                config = _configuration(record, run_dir)
         self.child = os.fork()
         if self.child == 0:
             many = forkserver.begun()
@@ -174,13 +175,13 @@ def directly(options: Mapping[str, Any]) -> bool:
     return not any(item.startswith("seccomp={") for item in options.get("security_opts", ()))
 
 
-def _write_bundle(record: Record) -> bool:
-    """Write a new container's bundle; False where the monitor must, with all mounted."""
+def _configuration(record: Record, run_dir: str) -> Config | None:
+    """Write a new container's bundle, and load it; None where the monitor must, with all mounted."""
     from . import bundlefile
 
     users = bundlefile.users_in_layers(record.spec["layers"]) if begin.is_plain(record) else None
     if users is None:
-        return False
+        return None
     try:
         bundlefile.write(record, users)
     except OSError as error:
@@ -188,4 +189,4 @@ def _write_bundle(record: Record) -> bool:
         raise ContainerError(
             f"cannot make the container:{where} {error.strerror}", step="bundle", obj=record.name
         ) from error
-    return True
+    return begin.prepare(record.path, run_dir)

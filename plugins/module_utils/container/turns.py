@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 
-from ..kernel.files import locked
+from ..kernel.files import locked_with
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,16 +19,9 @@ if TYPE_CHECKING:
     from .records import Record
 
 
-@contextlib.contextmanager
-def container_lock(state: StateDir, name: str) -> Iterator[None]:
+def container_lock(state: StateDir, name: str) -> locked_with:
     """Hold the lock of the container *name*: one task at a time changes it, the next waits."""
-    path = state.lock_path("container", name)
-    with locked(path):
-        try:
-            yield
-        finally:
-            if not os.path.lexists(os.path.join(state.containers, name)):
-                os.unlink(path)  # a waiter sees that, and takes a new one
+    return locked_with(state.lock_path("container", name), os.path.join(state.containers, name))
 
 
 @contextlib.contextmanager

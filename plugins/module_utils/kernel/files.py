@@ -123,6 +123,26 @@ class locked:
         os.close(self._fd)
 
 
+class locked_with(locked):
+    """As its base class, on a file that goes with *thing*, a path, when that is not there at the end.
+
+    Whoever waits for it sees that, and takes a new one.
+    """
+
+    __slots__ = ("_thing",)
+
+    def __init__(self, path: str, thing: str) -> None:
+        super().__init__(path)
+        self._thing = thing
+
+    def __exit__(self, *raised: object) -> None:
+        try:
+            if not os.path.lexists(self._thing):
+                os.unlink(self._path)
+        finally:
+            super().__exit__(*raised)
+
+
 def _still_there(fd: int, path: str) -> bool:
     """Whether *path* still names the file behind *fd*: its last holder may have removed it while we waited."""
     try:

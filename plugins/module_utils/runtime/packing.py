@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
-    Slotted = TypeVar("Slotted")
+    Kind = TypeVar("Kind")
 
 
 def pack(config: Config) -> bytes:
@@ -31,7 +31,7 @@ def pack(config: Config) -> bytes:
     if not config.own_mounts:
         return b""
     given = {**vars(config), "document": {}}
-    given["mounts"] = [(*_values(entry, "options"), _values(entry.options)) for entry in config.mounts]
+    given["mounts"] = [_values(entry) for entry in config.mounts]
     if config.seccomp is not None and config.seccomp_program:
         given["seccomp"] = seccomp.summary(config.seccomp)
     try:
@@ -44,24 +44,21 @@ def unpack(data: bytes) -> Config:
     """What :func:`pack` was given."""
     config = Config.__new__(Config)
     vars(config).update(marshal.loads(data))
-    config.mounts = [_mount(values) for values in vars(config)["mounts"]]
+    config.mounts = [_filled(Mount, values) for values in vars(config)["mounts"]]
+    for mount in config.mounts:
+        mount.options = _filled(MountOptions, mount.options)
     return config
 
 
-def _mount(values: tuple[Any, ...]) -> Mount:
-    found = _restored(Mount, values[:-1], "options")
-    found.options = _restored(MountOptions, values[-1])
-    return found
+def _values(thing: Mount | MountOptions) -> tuple[Any, ...]:
+    """The values of its slots, in their order."""
+    values = [getattr(thing, name) for name in thing.__slots__]
+    return tuple([_values(value) if isinstance(value, MountOptions) else value for value in values])
 
 
-def _values(thing: Any, but: str = "") -> tuple[Any, ...]:
-    """The values of the slots of *thing*, in their order, less that of the slot *but*."""
-    return tuple([getattr(thing, name) for name in thing.__slots__ if name != but])
-
-
-def _restored(kind: type[Slotted], values: tuple[Any, ...], but: str = "") -> Slotted:
+def _filled(kind: type[Kind], values: Any) -> Kind:
+    """The one of *kind* that had these."""
     found = kind.__new__(kind)
-    names: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
-    for name, value in zip([name for name in names if name != but], values):
+    for name, value in zip(kind.__slots__, values):  # type: ignore[attr-defined]
         setattr(found, name, value)
     return found

@@ -19,7 +19,7 @@ import json
 import os
 import time
 
-from ..kernel.files import fsync_directory, locked, read_bytes, write_atomic
+from ..kernel.files import fsync_directory, locked_with, read_bytes, write_atomic
 from ..kernel.procfs import is_mounted
 from . import driver, names
 from .errors import VolumeError
@@ -41,19 +41,8 @@ def lock(state: StateDir, wanted: Iterable[str]) -> Iterator[None]:
     """Hold the locks of the volumes *wanted*, taken in the order of their names."""
     with contextlib.ExitStack() as held:
         for name in sorted(set(wanted)):
-            held.enter_context(_one_lock(state, name))
+            held.enter_context(locked_with(state.lock_path("volume", name), names.directory(state, name)))
         yield
-
-
-@contextlib.contextmanager
-def _one_lock(state: StateDir, name: str) -> Iterator[None]:
-    path = state.lock_path("volume", name)
-    with locked(path):
-        try:
-            yield
-        finally:
-            if not os.path.lexists(names.directory(state, name)):
-                os.unlink(path)  # a waiter sees that, and takes a new one
 
 
 def all_names(state: StateDir) -> list[str]:
