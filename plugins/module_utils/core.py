@@ -7,7 +7,8 @@ The first task installs the core, compiled, under ``lib/<fingerprint>/`` of the 
 the action plugins and the connection plugin bring (arrival.py), or out of the module, which arrives as a zip archive
 that vanishes when it ends, and whose imports are compiled anew in every task. Later tasks with the same core import it
 from there, and the monitors, which outlive every task, run from there. A copy goes when another has taken its place and
-nothing runs from it: whatever does holds a shared lock on it.
+nothing runs from it, whatever does holds a shared lock on it, nor will: the service of a container was started from it
+(corelink.py).
 
 The fingerprint is that of the collection's files. The files of the copy are those, or what is left of them without
 comments and annotations (plugin_utils/compact.py): by name and behaviour they are the same, so either will do.
@@ -20,7 +21,7 @@ import os
 import shutil
 import sys
 
-from .corelink import point
+from .corelink import point, targets
 from .corelock import LOCK, hold
 from .fingerprint import LIST, described, fingerprint, python_files
 from .kernel.errors import Error
@@ -29,7 +30,7 @@ from .statedir import StateDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
     from typing import Any
 
     from . import contents  # noqa: F401  Ansible reads this, too, and sends along all that it names
@@ -84,7 +85,7 @@ def install(state: StateDir, copy: str, files: Mapping[str, Callable[[], bytes]]
     _install(files, copy)
     hold(copy)
     point(state, copy)
-    _remove_unused(state.lib, copy)
+    _remove_unused(state.lib, {copy, *targets(state)})
 
 
 class _Source:
@@ -192,11 +193,11 @@ def _replace(copy: str, new: str) -> None:
     shutil.rmtree(damaged, ignore_errors=True)
 
 
-def _remove_unused(lib: str, current: str) -> None:
-    """Remove every other copy that nothing runs from, and what killed installations left."""
+def _remove_unused(lib: str, kept: Container[str]) -> None:
+    """Remove every copy that is not *kept* and that nothing runs from, and what killed installations left."""
     for name in os.listdir(lib):
         path = os.path.join(lib, name)
-        if path == current:
+        if path in kept:
             continue
         if name.endswith(".tmp"):
             if not os.path.exists(f"/proc/{name.split('.')[-2]}"):

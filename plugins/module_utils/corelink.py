@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``core`` in the state directory: a link to the host's copy of the core that was installed last.
 
-What a host's init calls must not change its name; copies, named by their content, come and go.
+What a host's init calls must not change its name; copies, named by their content, come and go. In the directory of a
+container the link of this name leads to the copy that systemd has made it from, and calls again when it ends.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from .kernel.files import fsync_directory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .statedir import StateDir
+
+
+NAME = "core"
 
 
 def point(state: StateDir, copy: str) -> None:
@@ -31,3 +35,13 @@ def link(target: str, path: str) -> None:
     os.symlink(target, temporary)
     os.rename(temporary, path)
     fsync_directory(os.path.dirname(path))
+
+
+def targets(state: StateDir) -> set[str]:
+    """Where the links of the containers lead."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.listdir(state.containers):
+            with contextlib.suppress(OSError):  # none, or the link that is the container's name
+                found.add(os.readlink(os.path.join(state.containers, entry, NAME)))
+    return found

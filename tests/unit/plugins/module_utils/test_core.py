@@ -59,7 +59,7 @@ def test_check_mode_writes_nothing(tmp_path):
 
 
 @needs_root
-def test_an_old_copy_goes_unless_something_runs_from_it(tmp_path):
+def test_an_old_copy_goes_unless_something_runs_from_it_or_will(tmp_path):
     root = str(tmp_path / "state")
     old = os.path.dirname(activate_in_child(root)[0])
     newer = str(tmp_path / "tree")
@@ -77,6 +77,15 @@ def test_an_old_copy_goes_unless_something_runs_from_it(tmp_path):
     assert os.path.realpath(os.path.join(root, "core")) == new  # what the host's init calls
     assert os.path.isdir(old)  # its monitor lives on
     holder.communicate("\n")
+    # Nothing runs from it, and systemd will call it when the container ends whose service was started from it.
+    container = os.path.join(root, "containers", ".1")
+    os.makedirs(container)
+    os.symlink(old, os.path.join(container, "core"))
+    os.symlink(".1", os.path.join(root, "containers", "web"))
+    shutil.rmtree(new)
+    activate_in_child(root, top=newer)
+    assert os.path.isdir(old)
+    shutil.rmtree(container)
     shutil.rmtree(new)
     activate_in_child(root, top=newer)
     assert os.listdir(os.path.join(root, "lib")) == [os.path.basename(new)]
