@@ -31,7 +31,8 @@ options:
         C(CONTAINER_ID), C(CONTAINER_ID_FULL), C(CONTAINER_TAG), C(IMAGE_NAME), C(SYSLOG_IDENTIFIER) …). While journald
         is not there, it is lost.
       - V(local) is V(k8s-file).
-      - With V(none) it is not kept, and a task that waits for the container's end returns nothing of it.
+      - With V(none) it is not kept, and a task that waits for the container's end returns nothing of it. Under systemd
+        another driver in its place needs a restart of the container.
     type: str
     choices: [k8s-file, json-file, journald, none, local]
   log_options:

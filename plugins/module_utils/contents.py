@@ -97,6 +97,7 @@ from .cli import (
 )
 from .container import (
     apply,
+    attendant,
     begin,
     boot,
     bundle,
@@ -182,6 +183,8 @@ from .container import (
     subids,
     ttysocket,
     turns,
+    unit,
+    unitended,
     unitstart,
     update,
     updatevalues,

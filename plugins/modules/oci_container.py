@@ -14,10 +14,10 @@ author:
 description:
   - Makes a container what the task declares it to be, and keeps it so. It is created, changed in place where the
     kernel allows it, replaced where it does not, started, stopped or removed.
-  - No daemon and no container engine is needed on the managed host, only Python. A small monitor process per
-    container keeps its log, its exit code and its restart policy. Where systemd is process 1, it is the main process of
-    a transient service C(aoci-NAME-ID.service), which systemd starts again when it is killed, and stops in order before
-    the host goes down.
+  - No daemon and no container engine is needed on the managed host, only Python. Where systemd is process 1, a
+    container is the main process of a transient service C(aoci-NAME-ID.service), which systemd starts again as
+    O(restart_policy) has it, and stops in order before the host goes down. A small process beside it keeps its log and
+    checks its health, unless neither is wanted. Elsewhere that process, its monitor, does it all.
   - What a container was declared to be is recorded beside it, and the next task is compared with that record. Then
     the container as it runs is compared with the record too, so a container that was killed is started again, and a
     limit that was changed by hand is put back.

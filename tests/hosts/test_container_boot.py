@@ -8,86 +8,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from program import Program
+from steps import SLEEP, SLOW, Steps, begun, only
 
-# Does what each line lists, in order, and answers all: the parameters of a task, {"sh": command}, {"look": name},
-# {"await": name, …: what inspect says of it}, {"kill": name}, whose monitor is meant.
-STEPS = r"""
-import glob, json, os, signal, subprocess, sys, time, traceback
-sys.path.insert(0, "/root/oci/plugins/module_utils")
-import entry
-entry.register()
-from aoci import core
-own = core.activate(None, False)
-from aoci.container import launch, module, options, records
-from aoci.container.inspect import inspect
-from aoci.container.observe import observe
-from aoci.image import ensure
-from aoci.image.store import Store
-from aoci.statedir import StateDir
-state = StateDir()
-store = Store(state)
-request = ensure.ImageRequest("localhost/box:1", source={"rootfs": "/root/rootfs", "config": {"env": {"PATH": "/bin"}}})
-ensure.apply(ensure.plan(request, store), store)
-known = {name: spec.get("default") for name, spec in options.argument_spec().items()}
-shown = "ActiveState,MainPID,ControlGroup,Delegate,TimeoutStopUSec,MemoryCurrent"
-
-def sh(command):
-    own = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
-    return subprocess.run(["sh", "-c", command], check=True, text=True, **own).stdout
-
-def seen(name):
-    record = records.load(state, name)
-    return record, inspect(record, observe(state, record))
-
-def look(name):
-    record, found = seen(name)
-    found["Log"] = sh(f"cat {record.path}/log/container.log*") if glob.glob(f"{record.path}/log/container.log*") else ""
-    found["Unit"] = {}
-    for unit in sh(f"systemctl list-units --all --plain --no-legend 'aoci-{name}-*'").split()[:1]:
-        lines = sh(f"systemctl show {unit} -p {shown}").splitlines()
-        found["Unit"] = dict([("Id", unit), *(line.split("=", 1) for line in lines)])
-    for pid in ("Pid", "MonitorPid"):
-        if found["State"][pid]:
-            found[pid + "Group"] = sh(f"cat /proc/{found['State'][pid]}/cgroup").strip()
-    if found.get("PidGroup"):
-        found["Memory"] = sh(f"cat /sys/fs/cgroup{found['PidGroup'][3:]}/memory.max").strip()
-    return found
-
-def step(given):
-    if "sh" in given:
-        return sh(given["sh"])
-    if "look" in given:
-        return look(given["look"])
-    if "kill" in given:
-        return os.kill(seen(given["kill"])[1]["State"]["MonitorPid"], signal.SIGKILL)
-    if "await" in given:
-        name = given.pop("await")
-        end = time.monotonic() + 120
-        while time.monotonic() < end:
-            _record, found = seen(name)
-            if given.items() <= {**found, **found["State"]}.items():
-                return look(name)
-            time.sleep(0.1)
-        raise AssertionError(found)
-    launch.BOOTED = "/nonexistent" if given.pop("bare", False) else "/run/systemd/system"
-    parameters = {**known, "image": "localhost/box:1", "network_mode": "none", **given}
-    return module.Task(parameters, own).run()["actions"]
-
-for line in sys.stdin:
-    try:
-        answer = {"done": [step(given) for given in json.loads(line)]}
-    except Exception:
-        answer = {"failed": traceback.format_exc()}
-    print(json.dumps(answer))
-"""
-SLEEP = ["sh", "-c", "trap 'exit 0' TERM; echo begun; sleep 10000 & wait"]
-# Ends by its own stop signal alone, and takes a while for it.
-SLOW = [
-    "sh",
-    "-c",
-    "trap '' TERM; trap 'sleep 2; echo goodbye; exit 7' USR1; echo begun; sleep 10000 & while :; do wait; done",
-]
 CONTAINERS = [
     {"name": "always", "command": SLOW, "restart_policy": "always", "memory": "20m", "stop_signal": "USR1"},
     {
@@ -122,30 +44,6 @@ def booting(network):
     host.crash()
 
 
-class Steps(Program):
-    """What a task does on *host*, from the host's own copy, and looks at it."""
-
-    def __init__(self, host):
-        super().__init__(host, "steps", STEPS)
-
-    def __call__(self, *given):
-        self.tell(given)
-        answer = self.answer()
-        assert "failed" not in answer, answer["failed"]
-        return answer["done"]
-
-
-def only(name, **given):
-    """A task that says nothing else of container *name*."""
-    return {"name": name, "image": None, **given}
-
-
-def begun(name, times=1):
-    """Wait until the program of container *name* minds its signals, for the *times*-th time."""
-    logs = f"/var/lib/agentless-oci/containers/{name}/log/container.log*"
-    return {"sh": f"until [ $(cat {logs} | grep -c begun) -ge {times} ]; do sleep 0.1; done"}
-
-
 def running(host):
     host.run("systemctl is-system-running --wait", check=False)
     listed = json.loads(host.run("/root/oci/bin/aoci containers --format json").stdout)
@@ -155,14 +53,16 @@ def running(host):
 def test_systemd_supervises(booting):
     web = {"name": "web", "command": SLOW, "restart_policy": "on-failure", "stop_signal": "USR1", "memory": "20m"}
     changed = {**web, "memory": "24m", "stop_timeout": 100}
-    made, first, _killed, back, nothing, updated, then, _begun = booting(
-        web, {"look": "web"}, {"kill": "web"}, {"await": "web", "RestartCount": 1, "Status": "running"}, web,
-        changed, {"look": "web"}, begun("web", 2),
+    made, first, _begun, _killed, back, nothing, updated, then, _begun = booting(
+        web, {"look": "web"}, begun("web"), {"kill": "web", "of": "Pid"},
+        {"await": "web", "RestartCount": 1, "Status": "running"}, web, changed, {"look": "web"}, begun("web", 2),
     )  # fmt: skip
     assert made == ["created container web", "started"]
     state, unit = first["State"], first["Unit"]
     assert (unit["ActiveState"], unit["Delegate"], unit["TimeoutStopUSec"]) == ("active", "yes", "40s")
-    assert unit["MainPID"] == str(state["MonitorPid"])
+    # The container itself is what systemd supervises, and is its child.
+    assert unit["MainPID"] == str(state["Pid"])
+    assert first["Parent"] == 1
     assert int(unit["MemoryCurrent"]) > 100_000
     group = f"/system.slice/{unit['Id']}"
     assert unit["ControlGroup"] == group
@@ -170,7 +70,7 @@ def test_systemd_supervises(booting):
     assert (first["MonitorPidGroup"], first["PidGroup"]) == (f"0::{group}/supervisor", f"0::{group}/container")
     assert first["Memory"] == str(20 << 20)
 
-    # A supervisor that is killed comes back by itself, and the container with it; changes in place go on.
+    # A container that is killed comes back by itself; changes in place go on.
     assert back["State"]["MonitorPid"] not in (0, state["MonitorPid"])
     assert back["State"]["Pid"] not in (0, state["Pid"])
     assert (back["PidGroup"], back["Memory"]) == (first["PidGroup"], str(20 << 20))
@@ -181,7 +81,7 @@ def test_systemd_supervises(booting):
     _done, ended, started, again, _begun, done, stopped, _removed, left = booting(
         {"sh": f"systemctl stop {unit['Id']}"}, {"look": "web"}, changed, changed, begun("web", 3),
         only("web", state="stopped"), {"look": "web"}, only("web", state="absent"),
-        {"sh": "ls /sys/fs/cgroup/system.slice /run/agentless-oci/runtime"},
+        {"sh": "ls /sys/fs/cgroup/system.slice /run/agentless-oci /run/agentless-oci/runtime"},
     )  # fmt: skip
     assert "goodbye" in ended["Log"]
     assert (ended["State"]["Status"], ended["State"]["ExitCode"], ended["State"]["MonitorPid"]) == ("exited", 7, 0)
@@ -196,18 +96,13 @@ def test_what_has_no_policy_stays_down(booting):
     gone = (
         "for i in $(seq 600); do systemctl list-units --plain 'aoci-*' | grep aoci- || exit 0; sleep 0.1; done; exit 1"
     )
-    # A service whose task was killed before it had said "start" starts nothing.
-    lost = (
-        "cd $(readlink -f /var/lib/agentless-oci/containers/once) &&"
-        " python3 -c 'import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind(\"launch.sock\")' &&"
-        " systemd-run --quiet --wait -p Delegate=yes"
-        " /usr/bin/python3 -I -S /var/lib/agentless-oci/core/entry.py unit-start $PWD"
-    )
-    _once, _gone, _killed, ended, _none, left, _lost, still, removed = booting(
-        {"name": "once", "command": SLEEP}, job, {"kill": "once"},
+    _once, _gone, _killed, ended, _none, left, lost, _none, still, removed = booting(
+        {"name": "once", "command": SLEEP}, job, {"kill": "once", "of": "Pid"},
         {"await": "once", "Status": "exited", "ExitCode": 137}, {"sh": gone},
-        {"sh": "/root/oci/bin/aoci containers -q"}, {"sh": lost}, {"look": "once"}, only("once", state="absent"),
+        {"sh": "/root/oci/bin/aoci containers -q"}, {"lose": "once"}, {"sh": gone}, {"look": "once"},
+        only("once", state="absent"),
     )  # fmt: skip
+    assert lost == 9
     assert ended["State"]["FinishedAt"] > ended["State"]["StartedAt"]
     assert left.split() == ["once"]
     assert (still["State"]["Status"], still["Unit"]) == ("exited", {})

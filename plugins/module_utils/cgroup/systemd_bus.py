@@ -37,6 +37,7 @@ _JOB_REMOVED = "type='signal',interface='org.freedesktop.systemd1.Manager',membe
 _READ = "read systemd's answer"
 
 NO_SUCH_UNIT = "org.freedesktop.systemd1.NoSuchUnit"
+UNKNOWN_OBJECT = "org.freedesktop.DBus.Error.UnknownObject"
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
 UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists"
 
@@ -92,6 +93,10 @@ class Bus:
 
         A unit of this name that failed is forgotten first; of one that lives SystemdError says UNIT_EXISTS.
         """
+        self.finish_start(unit, self.begin_start(unit, properties))
+
+    def begin_start(self, unit: str, properties: Iterable[Property]) -> str:
+        """As :meth:`start`, not waiting: the job, for :meth:`finish_start`."""
         arguments: tuple[Any, ...] = (unit, "replace", _variants(properties), [])
         try:
             job = self._call("StartTransientUnit", "ssa(sv)a(sa(sv))", arguments, reply="o")
@@ -100,6 +105,10 @@ class Bus:
                 raise
             self.reset_failed(unit)
             job = self._call("StartTransientUnit", "ssa(sv)a(sa(sv))", arguments, reply="o")
+        return str(job)
+
+    def finish_start(self, unit: str, job: str) -> None:
+        """Wait until *unit* stands, which *job* starts."""
         result = self._job_result(job, unit)
         if result != "done":
             self.reset_failed(unit)
@@ -112,14 +121,19 @@ class Bus:
 
     def stop(self, unit: str) -> None:
         """Stop *unit* and let systemd forget it; one that is gone is fine."""
+        job = self.begin_stop(unit)
+        if job:
+            self._job_result(job, unit)  # whatever it says: what is left fails at the removal of the cgroup
+            self.reset_failed(unit)
+
+    def begin_stop(self, unit: str) -> str:
+        """Have systemd stop *unit*, not waiting: the job, ``""`` for a unit that is gone."""
         try:
-            job = self._call("StopUnit", "ss", (unit, "replace"), reply="o")
+            return str(self._call("StopUnit", "ss", (unit, "replace"), reply="o"))
         except SystemdError as error:
             if error.name != NO_SUCH_UNIT:
                 raise
-            return
-        self._job_result(job, unit)  # whatever it says: what is left fails at the removal of the cgroup
-        self.reset_failed(unit)
+            return ""
 
     def reset_failed(self, unit: str) -> None:
         """Forget that *unit* failed, so that nothing keeps it loaded; one that is gone is fine."""

@@ -106,7 +106,7 @@ def _logs(argv: list[str], state: StateDir) -> int:
     options.add_argument("name", metavar="NAME")
     chosen = options.parse_args(argv)
     from ..container import logs
-    from ..container.observe import monitor_pid
+    from ..container.observe import supervised
 
     record = inside.find(state, chosen.name)
     kept = os.path.join(record.path, "log", logs.NAME)
@@ -116,7 +116,7 @@ def _logs(argv: list[str], state: StateDir) -> int:
         )
     since = _since(chosen.since)
     if chosen.follow:
-        found = logs.follow(record, chosen.tail, lambda: not monitor_pid(record.path), since)
+        found = logs.follow(record, chosen.tail, lambda: not supervised(record), since)
     else:
         found = logs.later(logs.entries(record), since)
         if chosen.tail is not None:

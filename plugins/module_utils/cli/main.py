@@ -207,6 +207,14 @@ def _verb(verb: str) -> Callable[[list[str], str | None], int]:
         from ..container.unitstart import run as unit_start
 
         return unit_start
+    if verb == "unit-attend":
+        from ..container.unitstart import attend
+
+        return attend
+    if verb in ("unit-stop", "unit-ended"):
+        from ..container import unitended
+
+        return unitended.stop if verb == "unit-stop" else unitended.ended
     if verb == "network-release":
         from ..container.networking import run as network_release
 

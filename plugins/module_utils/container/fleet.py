@@ -16,7 +16,7 @@ from .errors import ContainerError
 from .fleetplan import COMPLETED, HEALTHY, Member
 from .fleetschedule import MET, NOT_YET, Job, Schedule
 from .module import MAKING, Task
-from .observe import monitor_pid
+from .observe import supervised
 from .options import argument_spec
 from .wanted import Images
 
@@ -319,7 +319,7 @@ class Fleet:
         record = records.load(self.state, name)
         if record is None:
             return "is not there any more"
-        alive = monitor_pid(record.path)  # asked first: what was written before the end is read after it
+        alive = supervised(record)  # asked first: what was written before the end is read after it
         if kind == COMPLETED:
             status = records.read_status(record)
             if alive or status.get("status") != "exited":

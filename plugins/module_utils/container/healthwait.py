@@ -9,7 +9,7 @@ import time
 
 from . import health, records
 from .errors import ContainerError
-from .observe import monitor_pid
+from .observe import supervised
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def wait_healthy(record: Record, seconds: float) -> None:
     require(record.name, record.spec["options"], record.spec["image"]["config"])
     end = time.monotonic() + seconds if seconds > 0 else None
     while True:
-        alive = monitor_pid(record.path)  # asked first: what was written before the end is read after it
+        alive = supervised(record)  # asked first: what was written before the end is read after it
         found = health.read(record)
         if alive and found.get("Status") == health.HEALTHY:
             return

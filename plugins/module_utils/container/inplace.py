@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
 
 def update(
-    state: StateDir, record: Record, observed: Observed, plan: Plan, *, image: str = "", remove_at_end: bool
+    state: StateDir,
+    record: Record,
+    observed: Observed,
+    plan: Plan,
+    *,
+    image: str = "",
+    remove_at_end: bool,
 ) -> None:
     """Make of the container *record* what *plan* says, first what the kernel may refuse: then nothing was changed.
 
@@ -50,7 +56,8 @@ def update(
     _update_bundle(record, before)
     if monitor_reads(plan.changed):
         records.write_monitor_config(record, remove_at_end=remove_at_end)
-        _wake_monitor(record)
+        if not _wake_monitor(record) and alive and not observed.alone and records.unit(record):
+            _attend(state, record)
 
 
 def _set_limits(record: Record, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -116,10 +123,22 @@ def _device_rules(
     return [*rules[: len(rules) - len(device_rules(before))], *device_rules(after)]
 
 
-def _wake_monitor(record: Record) -> None:
+def _wake_monitor(record: Record) -> bool:
+    """Have the monitor, or the attendant, read its settings again; whether there is one."""
     import signal
 
     pid = monitor_pid(record.path)
     if pid:
         with contextlib.suppress(ProcessLookupError):
             procfs.send_signal(pid, procfs.start_time(pid), signal.SIGHUP)
+    return bool(pid)
+
+
+def _attend(state: StateDir, record: Record) -> None:
+    """Give a container that systemd alone looks after somebody who carries out its health check, if it has one now."""
+    from . import health
+
+    if health.effective(record.spec["options"], record.spec["image"]["config"]) is not None:
+        from .service import attend
+
+        attend(state, record)

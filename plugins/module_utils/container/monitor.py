@@ -32,7 +32,7 @@ import time
 if __package__:
     from . import restart
     from .logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists
-    from .monitorhost import HEEDED, count_oom_kills, notify, prepare, read, read_config, replace
+    from .monitorhost import HEEDED, count_oom_kills, prepare, read, read_config, replace
     from .stamps import NEVER, timestamp
 else:  # started by container/start.py: this file's folder is on the path, its package is not loaded
     import restart  # type: ignore[import-not-found, no-redef, unused-ignore]
@@ -40,7 +40,6 @@ else:  # started by container/start.py: this file's folder is on the path, its p
     from monitorhost import (  # type: ignore[import-not-found, no-redef, unused-ignore]
         HEEDED,
         count_oom_kills,
-        notify,
         prepare,
         read,
         read_config,
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
     from .ttysocket import Terminal
 
 CHUNK = 65536
-GRACE = 30.0  # seconds for what is to be done after the container's end
 
 
 class Monitor:
@@ -86,8 +84,7 @@ class Monitor:
         self.stop_signal = int(_signal.SIGTERM)
         self.stop_timeout = 0.0
         self.kill_at = 0.0  # when patience with a stop of our own is over, 0 where there is none
-        self.down = False  # the host goes down, or the service is stopped
-        self.notify = posix.environ.pop(b"NOTIFY_SOCKET", b"")  # of the service, not of what we run
+        self.down = False  # the host goes down
         self.changed = True  # the settings are to be read
         self.poll = select.poll()
         self.wake_read, wake_write = posix.pipe()
@@ -165,8 +162,6 @@ class Monitor:
         elif number == _signal.SIGTERM:  # the host goes down: the container with it, and it stays down
             self.down = True
             self._end()
-            if self.notify:
-                notify(self.notify, f"EXTEND_TIMEOUT_USEC={int((self.stop_timeout + GRACE) * 1e6)}")
 
     def _kill(self, number: int) -> None:
         if self.pid and self.pid not in self.ended:  # until then it is our child, dead or not, and no other
@@ -181,8 +176,8 @@ class Monitor:
                 posix.read(fd, CHUNK)
             elif fd in self.streams:
                 self._drain(fd, once=True)
-            elif self.probe is not None:
-                self.probe.read()
+            else:
+                self._other(fd)
         self.configure()
         while True:
             try:
@@ -193,6 +188,10 @@ class Monitor:
                 return
             if self.pid in (0, pid) or (self.probe is not None and self.probe.awaits(pid)):
                 self.ended[pid] = status  # else an orphan of the container that came to us: it is not ours to judge
+
+    def _other(self, _fd: int) -> None:
+        if self.probe is not None:
+            self.probe.read()
 
     def _drain(self, fd: int, once: bool = False) -> None:
         while True:
@@ -394,10 +393,15 @@ def _give_back_network(monitor: Monitor) -> None:
     posix.waitpid(posix.posix_spawn(argv[0], argv, posix.environ), 0)
 
 
-def main(arguments: list[str]) -> None:
+def begin(arguments: list[str]) -> None:
+    """Become a process of its own, with the descriptors that are among *arguments*."""
     if posix.getpgrp() != posix.getpid():  # forked by a server of many: one session for all of them (forkserver.py)
         posix.setsid()
     prepare({int(argument) for argument in arguments[10:]})
+
+
+def main(arguments: list[str]) -> None:
+    begin(arguments)
     monitor = Monitor(arguments)
     monitor.run()
     by_itself = monitor.gave_up or not monitor.stopped()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a monitor has to do with the host: small files, systemd, its own process. Imports modules written in C alone."""
+"""What a monitor has to do with the host: small files, its own process. Imports modules written in C alone."""
 
 from __future__ import annotations
 
@@ -44,17 +44,6 @@ def read(path: str) -> str:
         return posix.read(fd, _MOST).decode("utf-8", "replace")
     finally:
         posix.close(fd)
-
-
-def notify(where: bytes, text: str) -> None:
-    """Tell systemd something by its socket (sd_notify(3))."""
-    import _socket
-
-    end = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
-    try:
-        end.sendto(text.encode(), b"\0" + where[1:] if where[:1] == b"@" else where)
-    finally:
-        end.close()
 
 
 def replace(path: str, text: str, *, durable: bool) -> None:

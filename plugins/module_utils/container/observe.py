@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
 # status   running, restarting (the monitor waits before the next start), paused, created or stopped
 # pid      the host's pid of its first process, 0 when there is none
-# monitor  pid of its monitor, 0 when there is none
+# monitor  pid of its monitor or attendant, 0 when there is none
 # drift    limits that are not what was recorded: ((option, value now, value recorded) as the kernel writes them …)
 # stopping whether a task asked it to stop and was killed before it saw the end: it may end any moment
-# killed   whether it ended for lack of memory, where it has ended
 # lost     why it has to be started anew to have its network, or its volumes, again; "" if it does not
-Observed = namedtuple("Observed", "status pid monitor drift stopping lost killed", defaults=(False, "", False))
+# killed   whether it ended for lack of memory, where it has ended
+# alone    whether it runs and somebody who should be looking after it does not
+# mute     whether it runs and what it writes cannot be read by anybody (container/unitstart.py)
+Observed = namedtuple(
+    "Observed", "status pid monitor drift stopping lost killed alone mute", defaults=(False, "", False, False, False)
+)
 
 ABSENT = Observed("absent", 0, 0, ())
 
@@ -67,16 +71,46 @@ def observe(state: StateDir, record: records.Record, *, drift: bool = True) -> O
                 from .joining import lost as other_lost
 
                 lost = other_lost(state, record, live.pid)
-            return Observed(status, live.pid, monitor, differs, records.stop_requested(record), lost)
+            alone, mute = _care(record, monitor)
+            stopping = records.stop_requested(record)
+            return Observed(status, live.pid, monitor, differs, stopping, lost, alone=alone, mute=mute)
         ended = records.read_status(record)
         said = ended.get("status")
-        if monitor and said == "restarting":
+        cared = said in ("running", "restarting") and supervised(record, monitor)
+        if cared and said == "restarting":
             return Observed("restarting", 0, monitor, ())
-        if not monitor or said != "running" or time.monotonic() > end:
+        if not cared or said != "running" or time.monotonic() > end:
             created = live is not None and live.status == "created"
             killed = bool(ended.get("oom_killed"))
             return Observed("created" if created else "stopped", 0, monitor, (), killed=killed)
         time.sleep(0.01)  # it has just ended, and its monitor is about to say whether it starts again
+
+
+def supervised(record: records.Record, monitor: int | None = None) -> bool:
+    """Whether somebody looks after the container, or after its end, or is about to start it again.
+
+    *monitor* is its :func:`monitor_pid`, where that is known. Raises SystemdError.
+    """
+    if monitor_pid(record.path) if monitor is None else monitor:
+        return True
+    name = records.unit(record)
+    if not name:
+        return False
+    from .unit import lives
+
+    return lives(name)
+
+
+def _care(record: records.Record, monitor: int) -> tuple[bool, bool]:
+    """(alone, mute) of a container that runs."""
+    if not records.unit(record):
+        return not monitor, False
+    mute = bool(records.read_status(record).get("mute"))
+    if monitor:
+        return False, mute
+    from .unit import is_attended
+
+    return is_attended(record), mute
 
 
 def _drift(record: records.Record, cgroup_path: str) -> tuple[tuple[str, str, str], ...]:

@@ -98,6 +98,8 @@ def plan(
         if not equal(name, options.get(name), recorded["options"].get(name), request.comparisons[name])
         and not (stays_alone and name == "network_mode")
     ]
+    if observed.mute and setting(options if "log_driver" in changed else recorded["options"], "log_driver") == "none":
+        observed = observed._replace(mute=False)  # as it shall be
     running = observed.status in _RUNNING
     run = {"started": True, "healthy": True, "stopped": False}.get(request.state, running)
     pulls = [Action("pull", action, "") for action in wanted.actions] if wanted else []
@@ -241,8 +243,10 @@ def _life(request: Request, observed: Observed, run: bool, memory: int) -> list[
         return [Action("restart", "", observed.lost)]
     if observed.stopping:
         return [Action("restart", "", "a stop was under way")]
-    if not observed.monitor:
+    if observed.alone:
         return [Action("restart", "", "nothing supervised it")]
+    if observed.mute:
+        return [Action("restart", "", "nobody could read what it wrote")]
     return []
 
 

@@ -292,7 +292,7 @@ def read_status(record: Record) -> dict[str, Any]:
     return status
 
 
-COUNTS = ("restart_count", "oom_ends", "oom_at")
+COUNTS = ("restart_count", "oom_ends", "oom_at", "in_a_row", "mute")
 
 
 def write_status(

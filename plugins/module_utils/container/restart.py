@@ -30,21 +30,6 @@ def should_restart(policy: str, exit_code: int, restarts: int, retries: int, sto
     return policy in ("always", "unless-stopped")
 
 
-def resumes(policy: str, retries: int, stopped: bool, status: str, automatic: bool) -> bool:
-    """Whether a supervisor that systemd starts, and no task, starts its container.
-
-    status     what the supervisor before it has recorded last: ``exited`` where the container had ended for good
-    automatic  that one was killed; else an administrator has started or restarted the service
-    """
-    if not automatic:
-        return True
-    return (
-        status != "exited"
-        and (status == "restarting" or should_restart(policy, KILLED, 0, retries, False))
-        and not stopped
-    )
-
-
 def delay(restarts: int) -> float:
     """Seconds to wait before the restart that follows *restarts* others in a row."""
     return float(min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(restarts, 20)))

@@ -3,14 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A container as a transient service of systemd, where systemd is process 1.
 
-systemd starts the monitor (container/unitstart.py) as the service's main process, outside of the task's session; starts
-it again when it was killed; and, before the host goes down, stops it, which stops the container as declared. The
-monitor and the container lie in two groups below the service's own, which systemd has delegated:
+The container's first process is the service's main process, a child of systemd's own: systemd sees how it ends, starts
+it again as the restart policy has it, and stops it, as declared, before the host goes down. Nothing of ours stays in
+memory for that:
 
-    system.slice/aoci-NAME-ID.service/supervisor    the monitor
+    ExecStart     container/unitstart.py    makes the container, and leaves it to systemd before its program runs
+    ExecStop      container/unitended.py    the stop signal and the time for it
+    ExecStopPost  container/unitended.py    records the end, removes what is left, says whether to start it again
+
+Where its output is to be read, or its health checked, an attendant (container/attendant.py) does that beside it. It
+and the container lie in two groups below the service's own, which systemd has delegated:
+
+    system.slice/aoci-NAME-ID.service/supervisor    the attendant
     system.slice/aoci-NAME-ID.service/container     the container, with its limits
 
-With ``cgroup_parent`` it is another slice, or the container's group lies elsewhere: then the monitor alone ends it.
+With ``cgroup_parent`` it is another slice, or the container's group lies elsewhere.
 
 The conversation is the one of container/launch.py, by the socket ``launch.sock`` in the container's directory. The
 socket is there from before the service is started until the program runs: a service that finds it and nobody at its
@@ -22,20 +29,24 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import socket
 import time
 
+from .. import corelink
 from ..cgroup.bootunit import interpreter
 from ..cgroup.hierarchy import UNIFIED, detect
 from ..cgroup.systemd_bus import UNIT_EXISTS, Bus, SystemdError
 from ..kernel.files import read_text
 from ..runtime import channel
-from . import records, spec
+from ..statedir import DEFAULT_RUN
+from . import records, restart, spec
 from .begin import ENVIRONMENT, TRACE
 from .bundle import SLICE, slice_of
 from .errors import ContainerError
 from .launch import Launch
-from .monitor import GRACE
+from .observe import monitor_pid
+from .unit import lives
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +58,7 @@ if TYPE_CHECKING:
     from .records import Record
 
 SOCKET = "launch.sock"
+GRACE = 30.0  # seconds for what is to be done after the container's end
 _ANSWER_TIME = 60.0  # seconds until the service has come to our socket
 _GONE_TIME = 10.0  # seconds for systemd to forget a service that has ended
 _LONGEST_NAME = 200  # characters of the container's name in the unit's, whose limit is 255
@@ -59,11 +71,41 @@ def unit_name(name: str, container_id: str) -> str:
     return f"aoci-{name[:_LONGEST_NAME]}-{container_id[:12]}.service"
 
 
-def properties(
-    document: Mapping[str, Any], root: str, command: list[str], *, version: int, unified: bool
-) -> list[Property]:
-    """What the service of the container with spec *document* is started with; *version* is systemd's.
+def commands(state: StateDir, record: Record) -> dict[str, list[str]]:
+    """What systemd runs, by the property that says so."""
+    core = _core(state, record)
+    return {
+        "ExecStart": [*core, "unit-start", record.path],
+        # A container that has ended by itself needs nothing of that: a shell sees it in a thousandth of the time.
+        "ExecStop": ["/bin/sh", "-c", 'test -z "$MAINPID" || exec "$0" "$@"', *core, "unit-stop", record.path],
+        "ExecStopPost": [*core, "unit-ended", record.path],
+    }
 
+
+def _core(state: StateDir, record: Record) -> list[str]:
+    """How the core is called that the container was started from, whatever versions others bring meanwhile."""
+    return [interpreter(), "-I", "-S", os.path.join(record.path, corelink.NAME, "entry.py"), "--root", state.root]
+
+
+def _link_core(record: Record, core: str) -> None:
+    path = os.path.join(record.path, corelink.NAME)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    os.symlink(core, path)
+
+
+def properties(
+    document: Mapping[str, Any],
+    root: str,
+    started: Mapping[str, list[str]],
+    pid_file: str,
+    *,
+    version: int,
+    unified: bool,
+) -> list[Property]:
+    """What the service of the container with spec *document* is started with.
+
+    *started* are its :func:`commands`, *version* is systemd's.
     Sources: systemd.service(5), systemd.kill(5), systemd.resource-control(5), org.freedesktop.systemd1(5).
     """
     stop_timeout = spec.setting(document["options"], "stop_timeout")
@@ -76,20 +118,25 @@ def properties(
     found: list[Property] = [
         ("Description", "s", f"OCI container {document['name']} ({document['image']['name']})"),
         ("Slice", "s", slice_of(document) or SLICE),
-        ("Type", "s", "simple"),
-        ("ExecStart", "a(sasb)", [(command[0], command, False)]),
+        # What ExecStart leaves behind when it has ended, and has said in the file, is the service then.
+        ("Type", "s", "forking"),
+        ("PIDFile", "s", pid_file),
+        *((name, "a(sasb)", [(command[0], command, False)]) for name, command in started.items()),
         ("Environment", "as", [f"{key}={value}" for key, value in ENVIRONMENT.items()]),
-        ("NotifyAccess", "s", "main"),
+        ("NotifyAccess", "s", "exec"),
         ("Delegate", "b", True),
         ("TasksMax", "t", _INFINITY),
         *((accounted, "b", True) for accounted in accounting),
-        # The monitor is told, and ends the container; what is left after that is killed.
-        ("KillMode", "s", "mixed"),
+        # Whatever else is in its groups: the attendant goes when it has read all, the rest is unitended.py's.
+        ("KillMode", "s", "process"),
+        ("TimeoutStartUSec", "t", _INFINITY),  # the time before a restart is part of it
         ("TimeoutStopUSec", "t", int((stop_timeout + GRACE) * _SECOND)),
-        # The restart policy is the monitor's; systemd's is for a monitor that was killed.
-        ("Restart", "s", "on-failure"),
-        ("RestartUSec", "t", _SECOND),
-        ("StartLimitIntervalUSec", "t", 0),
+        # Unless the command behind ExecStopPost says otherwise, which knows the policy.
+        ("Restart", "s", "always"),
+        ("RestartUSec", "t", int(restart.FIRST_DELAY * _SECOND)),
+        # Never met by what waits before its restarts: the end of a loop in which the commands themselves fail.
+        ("StartLimitIntervalUSec", "t", int(restart.STEADY * _SECOND)),
+        ("StartLimitBurst", "u", 20),
         ("CollectMode", "s", "inactive-or-failed"),
         ("After", "as", ["network.target", "network-online.target"]),
         ("RequiresMountsFor", "as", [root]),
@@ -100,7 +147,7 @@ def properties(
 
 
 class ServiceLaunch(Launch):
-    """As its base class, the monitor being the main process of a service."""
+    """As its base class, the container being a service."""
 
     def __init__(self, state: StateDir, record: Record, entry: str) -> None:
         """Start the service; :meth:`wait_created` tells how it goes. Raises SystemdError."""
@@ -112,11 +159,12 @@ class ServiceLaunch(Launch):
         records.write_unit(record, self._unit)
         _forget_socket(record)
         self._listener = channel.listen(record.path, SOCKET)
-        where = ["--root", state.root]
-        command = [interpreter(), "-I", "-S", entry, *where, "unit-start", record.path]
+        self._bus = Bus()
         try:
-            _start(record, self._unit, state.root, command)
+            _link_core(record, os.path.dirname(entry))
+            self._job = _start(self._bus, state, record, self._unit)
         except BaseException:
+            self._bus.close()
             self._listener.close()
             _forget_socket(record)
             raise
@@ -128,6 +176,12 @@ class ServiceLaunch(Launch):
             self.abandon()
             raise
         super().wait_created()
+        try:
+            self._bus.finish_start(self._unit, self._job)  # the container is systemd's now, before its program runs
+        except BaseException:
+            self.abandon()
+            raise
+        self._bus.close()
 
     def _answer(self) -> socket.socket:
         """The service's end of the conversation."""
@@ -146,28 +200,59 @@ class ServiceLaunch(Launch):
 
     def abandon(self) -> None:
         """Unmake the created container, and wait until that is done."""
+        self._bus.close()
         if self._listener.fileno() >= 0:  # nobody has waited for it yet: it will find nobody, and end
             self._listener.close()
         else:
             super().abandon()
-        _forget_socket(self._record)
         end(self._record)
+        _forget_socket(self._record)  # not before: while it is there the service knows that it was never wanted
 
 
-def _start(record: Record, unit: str, root: str, command: list[str]) -> None:
-    """Have systemd start it, if need be against one of the name that has ended and is about to be forgotten."""
+def _start(bus: Bus, state: StateDir, record: Record, unit: str) -> str:
+    """Have systemd start it, if need be when one of the name that has ended is forgotten; the job."""
     until = time.monotonic() + _GONE_TIME
     unified = detect().mode == UNIFIED
+    started, pid_file = commands(state, record), path_of_pid(unit)
+    wanted = properties(record.spec, state.root, started, pid_file, version=bus.version(), unified=unified)
+    while True:
+        try:
+            return bus.begin_start(unit, wanted)
+        except SystemdError as error:
+            if error.name != UNIT_EXISTS or time.monotonic() > until:
+                raise
+        time.sleep(0.02)
+
+
+def path_of_pid(unit: str) -> str:
+    """The file that tells systemd which process *unit* is; systemd removes it.
+
+    Wherever the state directory is: systemd distrusts what lies in directories of others than root.
+    """
+    return os.path.join(DEFAULT_RUN, f"{unit}.pid")
+
+
+def attend(state: StateDir, record: Record) -> None:
+    """Give the running container *record* an attendant, which it has not needed so far. Raises SystemdError."""
+    unit = f"{records.unit(record)[: -len('.service')]}-attendant.service"
+    command = [*_core(state, record), "unit-attend", record.path]
+    wanted: list[Property] = [
+        ("Description", "s", f"Health check of OCI container {record.name}"),
+        ("Slice", "s", slice_of(record.spec) or SLICE),
+        ("ExecStart", "a(sasb)", [(command[0], command, False)]),
+        ("Environment", "as", [f"{key}={value}" for key, value in ENVIRONMENT.items()]),
+        ("KillSignal", "i", int(signal.SIGKILL)),  # it heeds no other: by itself it ends with the container
+        ("Restart", "s", "on-failure"),
+        ("RestartUSec", "t", _SECOND),
+        ("CollectMode", "s", "inactive-or-failed"),
+    ]
+    until = time.monotonic() + _ANSWER_TIME
     with Bus() as bus:
-        wanted = properties(record.spec, root, command, version=bus.version(), unified=unified)
-        while True:
-            try:
-                bus.start(unit, wanted)
-                return
-            except SystemdError as error:
-                if error.name != UNIT_EXISTS or time.monotonic() > until:
-                    raise
-            time.sleep(0.02)
+        bus.start(unit, wanted)
+    while not monitor_pid(record.path) and lives(unit):
+        if time.monotonic() > until:
+            raise ContainerError(f"the service {unit} does not begin", step="health", obj=record.name)
+        time.sleep(0.01)
 
 
 def end(record: Record) -> None:

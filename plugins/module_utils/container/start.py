@@ -24,7 +24,8 @@ from ..kernel import syscalls
 from ..kernel.errors import Error
 from ..kernel.files import locked
 from ..kernel.lean import namedtuple, signal, suppress
-from ..runtime.errors import RuntimeFault
+from ..runtime import state as runtime_state
+from ..runtime.errors import NoSuchContainer, RuntimeFault
 from ..statedir import StateDir
 from . import begin, records, rootmount, runtimes
 from . import spec as specs
@@ -34,7 +35,7 @@ from .stamps import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ..runtime.config import Config
@@ -42,11 +43,28 @@ if TYPE_CHECKING:
     from .ttysocket import Terminal
 
 _OTHERS_TIME = 10.0  # seconds
-_BOOT = "import sys; sys.path.append(sys.argv[1]); import monitor; monitor.main(sys.argv[2:])"
+_BOOT = "import sys; sys.path.append(sys.argv[1]); import {0}; {0}.main(sys.argv[2:])"
 
 
 Light = namedtuple("Light", "arguments streams")
 Light.__doc__ = """The light monitor's command line, and the reading ends of the container's output."""
+
+
+class Keeper:
+    """Who looks after the container when it has been made: its creator does, as its monitor, or somebody else.
+
+    program  the light program that it becomes
+    mute     nobody will read what the container writes
+    """
+
+    program = "monitor"
+    mute = False
+
+    def created(self, created: State, lock: int) -> None:
+        """The container waits for its start; *lock* is the monitor's."""
+
+    def started(self) -> None:
+        """Its program runs, and that is recorded."""
 
 
 def run(
@@ -80,10 +98,11 @@ def make(
     record: records.Record | None = None,
     config: Config | None = None,
     before: Mapping[str, Any] | None = None,
+    keeper: Keeper | None = None,
 ) -> Light | None:
     """Make the container and talk about it on FD; what becomes of us, None where it could not be made.
 
-    Beside :func:`run`'s arguments *before* is the status of a monitor before us, whose counts go on.
+    Beside :func:`run`'s arguments *before* is the status of the start before this one, whose counts go on.
     """
     report = int(argv[2])
     os.set_inheritable(report, False)
@@ -91,7 +110,8 @@ def make(
     # would be so in the container too.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     try:
-        return _make(StateDir(root), record or _recorded(argv[1]), report, config, argv[3], before or {})
+        known = record or _recorded(argv[1])
+        return _make(StateDir(root), known, report, config, argv[3], before or {}, keeper or Keeper())
     except Error as error:
         begin.tell_failure(report, error)
     except OSError as error:
@@ -108,7 +128,13 @@ def _recorded(path: str) -> records.Record:
 
 
 def _make(
-    state: StateDir, record: records.Record, report: int, config: Config | None, kind: str, before: Mapping[str, Any]
+    state: StateDir,
+    record: records.Record,
+    report: int,
+    config: Config | None,
+    kind: str,
+    before: Mapping[str, Any],
+    keeper: Keeper,
 ) -> Light | None:
     """Create and start the container; what becomes of us. None when the task has gone away."""
     new = kind != begin.AGAIN  # of which nothing can be there: its id is of this moment
@@ -146,6 +172,8 @@ def _make(
         bundlefile.write(record, bundlefile.users_inside(record), joined)
     out_read, out = os.pipe()
     err_read, err = os.pipe()
+    if keeper.mute:
+        out = err = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(record.path, "health.json"))  # whoever waits must not take what was for what is
     started = time.time_ns()
@@ -156,9 +184,10 @@ def _make(
         if console is not None:
             out_read, out = console.receive(), err
     try:
+        keeper.created(created, lock)
         begin.tell(report, {"created": created.pid})
         held = _hold_core()  # while the task puts the name to it
-        oom_file = _oom_file(created)
+        counting = oom_file(created)
         if os.read(report, 64) != b"start\n":
             runtime.delete(record.id)
             return None
@@ -174,27 +203,70 @@ def _make(
     except BaseException:
         runtime.delete(record.id)
         raise
-    descriptors = [lock, stdin, out_read, out, err_read, err, *keep, *held]
-    for fd in descriptors:
+    light = _light(
+        state,
+        record,
+        keeper.program,
+        (created.pid, started, lock, stdin, out_read, out, err_read, err, *keep, *held),
+        before,
+        counting,
+        runtime.program,
+    )
+    records.write_status(record, "running", created.pid, started, before=before)
+    # From now on a task may send them: they wait for the light monitor.
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
+    keeper.started()
+    begin.tell(report, {"started": created.pid})
+    return light
+
+
+def beside(state: StateDir, record: records.Record, program: str) -> Light | None:
+    """What becomes of us where we are to be beside a container that runs, with nobody to read its output.
+
+    None where it has ended. Raises ContainerError for one that has somebody beside it.
+    """
+    try:
+        live = runtime_state.load(state.runtime, record.id)
+    except NoSuchContainer:
+        return None
+    status = records.read_status(record)
+    if live.status != "running" or status.get("pid") != live.pid:
+        return None
+    syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)  # as above
+    lock = _lock(record)
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    out_read, out = os.pipe()
+    err_read, err = os.pipe()
+    numbers = (live.pid, 0, lock, null, out_read, out, err_read, err, *_hold_core())
+    return _light(state, record, program, numbers, status, oom_file(live), "")
+
+
+def _light(
+    state: StateDir,
+    record: records.Record,
+    program: str,
+    numbers: Sequence[int],
+    before: Mapping[str, Any],
+    counting: str,
+    runtime: str,
+) -> Light:
+    """The light *program* with its arguments (container/monitor.py); of *numbers* all but two are its descriptors."""
+    for fd in numbers[2:]:
         os.set_inheritable(fd, True)
     here = os.path.dirname(os.path.realpath(__file__))
-    entry = os.path.join(os.path.dirname(here), "entry.py")
     strings = [
         record.path,
         record.id,
         state.root,
         state.runtime,
-        entry,
-        oom_file,
-        runtime.program,
+        os.path.join(os.path.dirname(here), "entry.py"),
+        counting,
+        runtime,
         f"{before.get('restart_count', 0)} {before.get('oom_ends', 0)} {before.get('oom_at', NEVER)}",
     ]
-    numbers = [str(number) for number in (created.pid, started, *descriptors)]
-    records.write_status(record, "running", created.pid, started, before=before)
-    # From now on a task may send them: they wait for the light monitor.
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
-    begin.tell(report, {"started": created.pid})
-    return Light([sys.executable, "-I", "-S", "-c", _BOOT, here, *strings, *numbers], (out_read, err_read))
+    arguments = [sys.executable, "-I", "-S", "-c", _BOOT.format(program), here, *strings]
+    return Light([*arguments, *(str(number) for number in numbers)], (numbers[4], numbers[6]))
 
 
 def _last_line(pipe: int) -> str:
@@ -298,7 +370,7 @@ def _stdin(record: records.Record) -> tuple[int, list[int]]:
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), []
 
 
-def _oom_file(created: State) -> str:
+def oom_file(created: State) -> str:
     """The file that counts OOM kills; "" where no memory controller is."""
     directory = created.cgroup().directory("memory")
     if directory is None:

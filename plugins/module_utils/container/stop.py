@@ -38,26 +38,35 @@ def stop(
     seconds      how long it has to end, instead of its stop_timeout
     Raises ContainerError when its process does not end.
     """
-    options = record.spec["options"]
     records.request_stop(record)
-    live = _live(state, record)
-    if live is not None:
-        if live.status == "paused":
-            open_cgroup(live.cgroup_path).thaw()
-        name = (kill_signal or "SIGKILL") if force else spec.stop_signal(options, record.spec["image"]["config"])
-        with contextlib.suppress(WrongState, NoSuchContainer):  # it ended by itself just now
-            lifecycle.kill(state.runtime, record.id, signals.number(name))
-        patience = spec.setting(options, "stop_timeout") if seconds is None else seconds
-        if not procfs.wait_exit(live.pid, live.start_time, float(patience)):
-            with contextlib.suppress(WrongState, NoSuchContainer):
-                lifecycle.kill(state.runtime, record.id, signal.SIGKILL, all_processes=True)
+    live = end_process(state, record, kill_signal=kill_signal, force=force, seconds=seconds)
     _wait_for_monitor(record)
-    if records.unit(record):  # it would start the monitor again, had that been killed
+    if records.unit(record):  # it records the end, or would start the container again
         from .service import end
 
         end(record)
     _bury(state, record, live)
     release_network(state, record)
+
+
+def end_process(
+    state: StateDir, record: Record, *, kill_signal: str = "", force: bool = False, seconds: float | None = None
+) -> State | None:
+    """Have the container's process end, and give what it was; None where there was none. As :func:`stop`."""
+    live = _live(state, record)
+    if live is None:
+        return None
+    if live.status == "paused":
+        open_cgroup(live.cgroup_path).thaw()
+    options = record.spec["options"]
+    name = (kill_signal or "SIGKILL") if force else spec.stop_signal(options, record.spec["image"]["config"])
+    with contextlib.suppress(WrongState, NoSuchContainer):  # it ended by itself just now
+        lifecycle.kill(state.runtime, record.id, signals.number(name))
+    patience = spec.setting(options, "stop_timeout") if seconds is None else seconds
+    if not procfs.wait_exit(live.pid, live.start_time, float(patience)):
+        with contextlib.suppress(WrongState, NoSuchContainer):
+            lifecycle.kill(state.runtime, record.id, signal.SIGKILL, all_processes=True)
+    return live
 
 
 def _live(state: StateDir, record: Record) -> State | None:
@@ -93,15 +102,32 @@ def _wait_for_monitor(record: Record) -> None:
 
 
 def wait_for_end(record: Record) -> None:
-    """Wait until the container has ended for good and its monitor has gone; without limit."""
+    """Wait until the container has ended for good and nobody looks after it any more; without limit."""
     while True:
         pid = monitor_pid(record.path)
-        if not pid:
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                started = procfs.start_time(pid)
+                if monitor_pid(record.path) == pid:
+                    procfs.wait_exit(pid, started, None)
+        elif not _wait_for_unit(record):
             return
-        with contextlib.suppress(ProcessLookupError):
-            started = procfs.start_time(pid)
-            if monitor_pid(record.path) == pid:
-                procfs.wait_exit(pid, started, None)
+
+
+def _wait_for_unit(record: Record) -> bool:
+    """Wait a while for the end of a container that systemd alone looks after; whether it still does."""
+    from .unit import lives
+
+    if not lives(records.unit(record)):
+        return False
+    status = records.read_status(record)
+    try:
+        if status.get("status") == "running" and procfs.wait_exit(status["pid"], procfs.start_time(status["pid"]), 1.0):
+            return True
+    except ProcessLookupError:
+        pass
+    time.sleep(0.02)
+    return True
 
 
 def _bury(state: StateDir, record: Record, live: State | None) -> None:

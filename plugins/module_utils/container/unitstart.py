@@ -1,16 +1,20 @@
 # Copyright: (c) 2026, agentless.oci contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a container's service runs as ``entry.py --root ROOT unit-start DIRECTORY``: makes the container, then becomes
-its monitor (container/start.py).
+"""What a container's service starts with, as ``entry.py --root ROOT unit-start DIRECTORY``: makes the container, leaves
+it to systemd, lets its program run, and becomes its attendant where it needs one (container/service.py).
 
-A task that has started the service talks to it. Without one systemd has started it again, after the monitor was
-killed, or an administrator has: then the container starts again as its restart policy has it.
+A task that has started the service talks to it. Without one systemd has started it again, after the container's end
+(container/unitended.py), or an administrator has.
+
+systemd sees the end of its own children alone, and takes for a service's main process only one that lives. So the
+container waits, created, while we end and it becomes systemd's child; a child of ours goes on from there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -18,62 +22,111 @@ import sys
 import time
 
 from ..cgroup.hierarchy import detect
-from ..cgroup.systemd_bus import Bus
-from ..kernel import selfexe
+from ..kernel import constants as c
+from ..kernel import selfexe, syscalls
 from ..kernel.errors import Error
-from ..kernel.files import read_text, write_control
+from ..kernel.files import read_text, write_atomic, write_control
 from ..runtime import channel
 from ..statedir import StateDir
-from . import netmode, records, restart, runtimes, spec, start
+from . import netmode, records, restart, start, unit
 from .begin import AGAIN, ENVIRONMENT, TRACE
 from .launch import directly
-from .service import SOCKET
-from .stamps import NEVER, timestamp
+from .monitorhost import read, read_config
+from .service import SOCKET, path_of_pid
 from .stop import release_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
+    from ..runtime.state import State
     from .records import Record
 
 _SUPERVISOR = "supervisor"
-_NOTIFY = "NOTIFY_SOCKET"
+_LOOK = 0.1  # seconds between two looks whether a restart is still wanted
+
+
+class Service(start.Keeper):
+    """systemd looks after the container, perhaps with an attendant of ours.
+
+    *told*: a task says when it is to start, which has seen that systemd has it.
+    """
+
+    program = "attendant"
+
+    def __init__(self, record: Record, *, told: bool) -> None:
+        self.record = record
+        self.unit = records.unit(record)
+        self.told = told
+        self.mute = not unit.is_attended(record)
+
+    def created(self, created: State, lock: int) -> None:
+        """End, and go on in a child, so that the container is systemd's before its program runs."""
+        path = path_of_pid(self.unit)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        write_atomic(path, b"%d\n" % created.pid, durable=False)
+        if os.fork():
+            os._exit(0)
+        syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)  # for the programs of health checks (container/probe.py)
+        fcntl.lockf(lock, fcntl.LOCK_EX)  # our parent has it until it has gone
+        if not self.told:
+            unit.wait_adopted(self.unit, created.pid)
+
+    def started(self) -> None:
+        """Let systemd start us again from now on."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.record.path, SOCKET))
 
 
 def run(argv: list[str], root: str | None) -> int:
-    """Carry out ``["unit-start", DIRECTORY]``; the service's exit code. Raises Error, OSError."""
+    """Carry out ``["unit-start", DIRECTORY]``; the exit code: after 0 systemd looks for the container.
+
+    Raises Error, OSError.
+    """
     record = records.load_directory(argv[1])
     if record is None:
-        return 0  # it has been removed
-    environment = dict(ENVIRONMENT)
-    if _NOTIFY in os.environ:
-        environment[_NOTIFY] = os.environ[_NOTIFY]  # for the monitor
+        return 1  # it has been removed
     if not directly(record.spec["options"]) and not selfexe.is_protected():
         entry = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "entry.py")
         where = ["--root", root] if root else []
-        selfexe.exec_protected(["-I", "-S", entry, *where, *argv], environment)
+        selfexe.exec_protected(["-I", "-S", entry, *where, *argv], ENVIRONMENT)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(ENVIRONMENT)
     _enter_group()
+    state = StateDir(root)
     try:
         report = channel.connect(record.path, SOCKET).detach()
     except FileNotFoundError:
-        return _alone(StateDir(root), record)
+        return _alone(state, record)
     except ConnectionRefusedError:
-        return 0  # the task was killed: what it wanted is for the next one to judge
+        return 1  # the task was killed: what it wanted is for the next one to judge
     _redirect(record)
-    _become_monitor(record, start.make(["monitor-start", record.path, str(report), AGAIN], root, record))
-    return 0  # what went wrong has been told to the task
+    _make(state, record, report, {}, told=True)
+    return 1  # what went wrong has been told to the task
 
 
-def _become_monitor(record: Record, light: start.Light | None) -> None:
-    """Comes back only where there is no container to supervise."""
-    if light is not None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(record.path, SOCKET))  # from now on systemd may start us again
-        os.execve(sys.executable, light.arguments, dict(os.environ))
+def _make(state: StateDir, record: Record, report: int, before: dict[str, Any], *, told: bool) -> None:
+    """Make the container, and never come back; but where it could not be made, or is not wanted any more."""
+    keeper = Service(record, told=told)
+    argv = ["monitor-start", record.path, str(report), AGAIN]
+    light = start.make(argv, state.root, record, before={**before, "mute": keeper.mute}, keeper=keeper)
+    if light is None:
+        return
+    if keeper.mute:
+        os._exit(0)
+    os.execve(sys.executable, light.arguments, dict(os.environ))
+
+
+def attend(argv: list[str], root: str | None) -> int:
+    """Carry out ``["unit-attend", DIRECTORY]``: become the attendant of a container that has none. Raises Error."""
+    record = records.load_directory(argv[1])
+    if record is not None:
+        os.environ.clear()
+        os.environ.update(ENVIRONMENT)
+        light = start.beside(StateDir(root), record, Service.program)
+        if light is not None:
+            os.execve(sys.executable, light.arguments, dict(os.environ))
+    return 0
 
 
 def _enter_group() -> None:
@@ -99,52 +152,54 @@ def _redirect(record: Record) -> None:
 
 
 def _alone(state: StateDir, record: Record) -> int:
-    """Start the container, or clean up after it, as its policy has it; the exit code."""
-    status, tries = records.read_status(record), _tries(record)
-    options = record.spec["options"]
-    policy, retries = spec.setting(options, "restart_policy"), options.get("restart_retries", 0)
-    before = {**status, "restart_count": status.get("restart_count", 0) + 1}
-    if not restart.resumes(policy, retries, records.stop_requested(record), str(status.get("status")), tries > 0):
-        return _clean_up(state, record, status)
-    if tries == 0:
+    """Start the container again; the exit code. What it has recorded of the last end tells that it is to be."""
+    status = records.read_status(record)
+    before: dict[str, Any] = {}
+    if unit.restarts(records.unit(record)) == 0:
         records.withdraw_stop(record)  # whoever starts the service wants the container
-        before = {}
-    if status.get("status") == "running":
-        died = {"pid": 0, "exit_code": restart.KILLED, "finished_at": timestamp(time.time_ns())}
-        records.save_status(record, {**status, "status": "restarting", **died})
-    reason = _start(state, record, before)
-    if records.stop_requested(record):
-        return _clean_up(state, record, records.read_status(record))
-    sys.stderr.write(f"container {record.name}: {reason}\n")
-    release_network(state, record)
-    until = time.monotonic() + restart.delay(tries)
-    while time.monotonic() < until and not records.stop_requested(record):
-        time.sleep(0.1)
-    return 1  # systemd starts us again
+        status = {**status, "status": "restarting"}  # it is about to be there
+        records.save_status(record, status)
+    elif status.get("status") != "restarting":
+        return 1  # nobody has judged its end yet: container/unitended.py does, and then we are started or not
+    else:
+        in_a_row = status.get("in_a_row", 0)
+        if not _pause(record, restart.delay(in_a_row) - restart.FIRST_DELAY, again=bool(status.get("again"))):
+            records.save_status(record, {**status, "status": "exited"})
+            return 1
+        before = {**status, "restart_count": status.get("restart_count", 0) + 1, "in_a_row": in_a_row + 1}
+    # What it has of networks stays from one start to the next, unless that was what the last try failed with.
+    reason = _start(state, record, before, connected=bool(before) and not status.get("failed"))
+    if not records.stop_requested(record):
+        sys.stderr.write(f"container {record.name}: {reason}\n")
+    if before:
+        kept = {name: before[name] for name in ("restart_count", "in_a_row")}
+        records.save_status(record, {**status, **kept, "exit_code": status.get("exit_code") or 1, "failed": True})
+    return 1
 
 
-def _tries(record: Record) -> int:
-    """How often systemd has started the service again by itself; 0 where an administrator has."""
-    with Bus() as bus:
-        return int(bus.property(bus.load(records.unit(record)), "Service", "NRestarts"))
+def _pause(record: Record, seconds: float, *, again: bool) -> bool:
+    """Wait; False as soon as nobody wants the container started again (*again*: whatever its policy says)."""
+    end = time.monotonic() + seconds
+    while True:
+        policy = read_config(read(os.path.join(record.path, "monitor.conf"))).get("policy", "no")
+        if records.stop_requested(record) or (policy == "no" and not again):
+            return False
+        left = end - time.monotonic()
+        if left <= 0:
+            return True
+        time.sleep(min(left, _LOOK))
 
 
-def _start(state: StateDir, record: Record, before: Mapping[str, Any]) -> str:
-    """Become the monitor of the container, started again; why that could not be."""
+def _start(state: StateDir, record: Record, before: dict[str, Any], *, connected: bool) -> str:
+    """Start the container again, and never come back; but with the reason why that could not be."""
     ours, theirs = socket.socketpair()
     theirs.sendall(b"start\n")  # what a task would say
     try:
-        release_network(state, record)
-        if netmode.kind(record.spec["options"]) in (netmode.JOINED, netmode.NETWORKS):
-            from . import networking
-
-            networking.prepare(state, record)
-            if netmode.kind(record.spec["options"]) == netmode.NETWORKS:
-                networking.connect(state, record)
+        if not connected:
+            _connect(state, record)
     except Error as error:
         return str(error)
-    argv = ["monitor-start", record.path, str(ours.detach()), AGAIN]
-    _become_monitor(record, start.make(argv, state.root, record, before=before))
+    _make(state, record, ours.detach(), before, told=False)
     theirs.setblocking(False)
     try:
         said = theirs.recv(65536).decode("utf-8", "replace").splitlines()
@@ -153,18 +208,12 @@ def _start(state: StateDir, record: Record, before: Mapping[str, Any]) -> str:
     return json.loads(said[-1]).get("error", said[-1]) if said else "it was asked to stop"
 
 
-def _clean_up(state: StateDir, record: Record, status: Mapping[str, Any]) -> int:
-    """Do what the killed monitor could not: record the end, remove what is left of the container."""
-    runtimes.known(record.spec["options"], state.runtime).delete(record.id)
-    if status.get("status") != "exited":
-        code = status.get("exit_code", 0) if status.get("status") == "restarting" else restart.KILLED
-        ended = {"status": "exited", "pid": 0, "exit_code": code}
-        if status.get("finished_at", NEVER) == NEVER:
-            ended["finished_at"] = timestamp(time.time_ns())
-        records.save_status(record, {**status, **ended})
+def _connect(state: StateDir, record: Record) -> None:
     release_network(state, record)
-    if records.removed_at_end(record) and not records.stop_requested(record):
-        entry = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "entry.py")
-        verb = ["containers", "--remove-ended", record.path]
-        os.execve(sys.executable, [sys.executable, "-I", "-S", entry, "--root", state.root, *verb], dict(os.environ))
-    return 0
+    kind = netmode.kind(record.spec["options"])
+    if kind in (netmode.JOINED, netmode.NETWORKS):
+        from . import networking
+
+        networking.prepare(state, record)
+        if kind == netmode.NETWORKS:
+            networking.connect(state, record)

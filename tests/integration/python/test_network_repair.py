@@ -72,36 +72,58 @@ def test_a_killed_container_and_monitor(net):
     assert net.traces() == []
 
 
+# What systemd runs when the container of a service has ended, and what it starts then.
 ALONE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import entry
 entry.register()
-from aoci.container import unitstart
-unitstart._tries = lambda record: 1  # what systemd would tell: it has started the service again by itself
+from aoci.container import records, unit, unitended, unitstart
+class Bus:
+    def __enter__(self): return self
+    def __exit__(self, *raised): pass
+unitended.Bus = Bus
+unit.is_told = lambda bus, name: False
+unit.restarts = lambda name: 1
+unit.wait_adopted = lambda name, pid: None
 unitstart._enter_group = lambda: None
-sys.exit(unitstart.run(["unit-start", sys.argv[2]], sys.argv[3]))
+unitstart.path_of_pid = lambda name: sys.argv[2] + "/pid"
+if sys.argv[4] == "ended":
+    records.unit = lambda record: "aoci.service"
+verb = unitended.ended if sys.argv[4] == "ended" else unitstart.run
+sys.exit(verb(["", sys.argv[2]], sys.argv[3]))
 """
 
 
-def test_a_service_that_is_started_again_has_its_network_again(net):
+@pytest.mark.parametrize(
+    ("damage", "steps"),
+    [
+        ("", ["ended", "start"]),
+        ("umount ROOT/run/netns/*; rm ROOT/run/netns/*", ["ended", "start fails", "ended", "start"]),
+    ],
+)
+def test_a_service_that_is_started_again_has_its_network_still(net, damage, steps):
     given = {"published_ports": ["8080:80", "90"], "restart_policy": "always"}
     made = net.run(command=WAIT, **given)["container"]
     for name in ("MonitorPid", "Pid"):
         net.kill(made["State"][name])
     path = os.path.join(net.root, "containers", "." + made["Id"])
-    argv = net.enter(sys.executable, "-I", "-S", "-c", ALONE, nethost.CORE, path, net.root)
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={}) as monitor:
-        net.until(lambda: net.status()["Status"] == "running")
-        done = net.run(command=WAIT, **given)
-        assert done["actions"] == []
-        assert done["container"]["RestartCount"] == 1
-        for key in ("Ports", "IPAddress"):
-            assert done["container"]["NetworkSettings"][key] == made["NetworkSettings"][key]
-        with net.serving(net.pid(), 80, "tcp", "again"):
-            net.until(lambda: net.ask("127.0.0.1", 8080) == "again\n")
-        net.task(state="absent")
-        assert monitor.wait(120) == 0
+    net.sh(damage.replace("ROOT", net.root))
+    for verb in steps:
+        argv = net.enter(sys.executable, "-I", "-S", "-c", ALONE, nethost.CORE, path, net.root, verb)
+        ran = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={}, check=False, timeout=120
+        )
+        assert ran.returncode == (verb == "start fails")
+    net.until(lambda: net.status()["Status"] == "running")
+    done = net.run(command=WAIT, **given)
+    assert done["actions"] == []
+    assert done["container"]["RestartCount"] == len(steps) // 2
+    for key in ("Ports", "IPAddress", "SandboxKey"):
+        assert done["container"]["NetworkSettings"].get(key) == made["NetworkSettings"].get(key)
+    with net.serving(net.pid(), 80, "tcp", "again"):
+        net.until(lambda: net.ask("127.0.0.1", 8080) == "again\n")
+    net.task(state="absent")
     assert net.traces() == []
 
 

@@ -23,6 +23,8 @@ SAME = plan.Wanted("img:1", "sha256:1", "sha256:d1", ())
 OTHER = plan.Wanted("img:1", "sha256:2", "sha256:d2", ("pulled image img:1",))
 RUNNING = Observed("running", 10, 11, ())
 STOPPED = Observed("stopped", 0, 0, ())
+ALONE = Observed("running", 10, 0, (), alone=True)
+MUTE = Observed("running", 10, 0, (), mute=True)  # its log driver was none
 NET = {"name": "a"}
 KILLED = STOPPED._replace(killed=True)
 
@@ -65,8 +67,9 @@ def texts(made):
         ("stopped", {}, Observed("restarting", 0, 11, ()), ["stopped"]),
         ("absent", {}, RUNNING, ["stopped", "removed container web"]),
         ("absent", {}, STOPPED, ["removed container web"]),
-        ("started", {}, Observed("running", 10, 0, ()), ["restarted (nothing supervised it)"]),
-        ("stopped", {}, Observed("running", 10, 0, ()), ["stopped"]),
+        ("started", {}, ALONE, ["restarted (nothing supervised it)"]),
+        ("stopped", {}, ALONE, ["stopped"]),
+        ("started", {}, Observed("running", 10, 0, ()), []),  # systemd does
         ("started", {}, Observed("running", 10, 11, (), True), ["restarted (a stop was under way)"]),
         ("stopped", {}, Observed("running", 10, 11, (), True), ["stopped"]),
     ],
@@ -100,6 +103,21 @@ def test_states(state, before, observed, actions):
 )
 def test_changes_of_a_running_container(before, declared, actions):
     assert texts(plan.plan(request(declared), recorded(before), RUNNING, SAME)) == actions
+
+
+@pytest.mark.parametrize(
+    ("before", "declared", "more", "actions"),
+    [
+        ({"log_driver": "none"}, {"log_driver": "none"}, {}, []),
+        ({"log_driver": "none"}, {"log_driver": "none", "labels": {"a": "b"}}, {}, ["updated labels"]),
+        ({"log_driver": "none"}, {}, {}, ["updated log_driver", "restarted (nobody could read what it wrote)"]),
+        ({"log_driver": "none"}, {"log_driver": "json-file"}, {"comparisons": {"log_driver": "ignore"}}, []),
+        ({"log_driver": "none"}, {"log_driver": "json-file"}, {"state": "stopped"}, ["updated log_driver", "stopped"]),
+        ({}, {}, {}, ["restarted (nobody could read what it wrote)"]),  # the last restart was not to be
+    ],
+)
+def test_what_nobody_can_read(before, declared, more, actions):
+    assert texts(plan.plan(request(declared, **more), recorded(before), MUTE, SAME)) == actions
 
 
 @pytest.mark.parametrize(
@@ -214,7 +232,7 @@ PAUSED = RUNNING._replace(status="paused")
         (True, "started", {"command": "ls"}, PAUSED, ["replaced container web (command)", "started", "paused"]),
         (False, "started", {"command": "ls"}, PAUSED, ["replaced container web (command)", "started"]),
         (True, "started", {"memory": "5m"}, PAUSED, ["updated memory"]),
-        (True, "started", {}, PAUSED._replace(monitor=0), ["restarted (nothing supervised it)", "paused"]),
+        (True, "started", {}, PAUSED._replace(alone=True), ["restarted (nothing supervised it)", "paused"]),
         (False, "stopped", {}, PAUSED, ["stopped"]),
     ],
 )
@@ -357,7 +375,7 @@ DECLARED = st.fixed_dictionaries(
     },
 )
 STATES = st.sampled_from(["started", "stopped", "present"])
-OBSERVED = st.sampled_from([RUNNING, STOPPED, Observed("running", 10, 0, ()), Observed("restarting", 0, 11, ())])
+OBSERVED = st.sampled_from([RUNNING, STOPPED, ALONE, MUTE, Observed("restarting", 0, 11, ())])
 
 
 def carried_out(made, observed):

@@ -152,6 +152,8 @@ OBSERVED = st.sampled_from(
         RUNNING._replace(drift=(("memory", "1", "2"), ("pids_limit", "3", "4"))),
         RUNNING._replace(drift=(("networks", "a is gone", "a"),)),
         RUNNING._replace(monitor=0),
+        RUNNING._replace(monitor=0, alone=True),
+        RUNNING._replace(monitor=0, mute=True),
         RUNNING._replace(stopping=True),
         RUNNING._replace(lost="container:db has another network now"),
         RUNNING._replace(status="paused"),

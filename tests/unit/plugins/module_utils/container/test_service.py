@@ -3,11 +3,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup import systemd_units
-from ansible_collections.agentless.oci.plugins.module_utils.container import bundle, restart, service
+from ansible_collections.agentless.oci.plugins.module_utils.container import (
+    bundle,
+    records,
+    restart,
+    service,
+    unitended,
+)
+from ansible_collections.agentless.oci.plugins.module_utils.container.stamps import timestamp
+from ansible_collections.agentless.oci.plugins.module_utils.statedir import StateDir
 
-COMMAND = ["/usr/bin/python3", "-I", "-S", "/core/entry.py", "unit-start", "/state/containers/.1"]
+COMMANDS = {
+    "ExecStart": ["/usr/bin/python3", "-I", "-S", "/core/entry.py", "unit-start", "/state/containers/.1"],
+    "ExecStopPost": ["/usr/bin/python3", "-I", "-S", "/core/entry.py", "unit-ended", "/state/containers/.1"],
+}
 
 
 def document(**options):
@@ -16,7 +31,8 @@ def document(**options):
 
 def properties(parent=None, **given):
     settings = {"version": 252, "unified": True, **given}
-    found = service.properties(document(**({"cgroup_parent": parent} if parent else {})), "/state", COMMAND, **settings)
+    declared = document(**({"cgroup_parent": parent} if parent else {}))
+    found = service.properties(declared, "/state", COMMANDS, "/run/1.pid", **settings)
     return {name: value for name, _signature, value in found}
 
 
@@ -43,14 +59,18 @@ def test_where_the_container_is(options, unit, path):
 
 def test_its_properties():
     found = properties()
-    assert found["ExecStart"] == [("/usr/bin/python3", COMMAND, False)]
+    for name, command in COMMANDS.items():
+        assert found[name] == [("/usr/bin/python3", command, False)]
+    assert (found["Type"], found["PIDFile"]) == ("forking", "/run/1.pid")
     assert found["Slice"] == "system.slice"
     assert properties("/a.slice/a-b.slice")["Slice"] == "a-b.slice"
     assert properties("/batch")["Slice"] == "system.slice"
     assert found["Delegate"] is True
-    assert found["KillMode"] == "mixed"
-    assert found["Restart"] == "on-failure"
-    assert found["StartLimitIntervalUSec"] == 0
+    assert found["KillMode"] == "process"
+    assert found["Restart"] == "always"
+    # More often than that no container is started: with what waits in between it takes longer.
+    waits = sum(restart.delay(number) for number in range(found["StartLimitBurst"]))
+    assert found["StartLimitIntervalUSec"] / 1e6 < waits
     assert found["TimeoutStopUSec"] == 40_000_000
     assert found["RequiresMountsFor"] == ["/state"]
     assert found["OOMPolicy"] == "continue"
@@ -66,22 +86,81 @@ def test_what_is_left_to_other_versions_and_hierarchies(given, absent):
 
 
 @pytest.mark.parametrize(
-    ("policy", "stopped", "status", "automatic", "expected"),
+    ("environment", "code"),
     [
-        # The supervisor was killed, and the container with it (137).
-        ("no", False, "running", True, False),
-        ("on-failure", False, "running", True, True),
-        ("always", False, "running", True, True),
-        ("unless-stopped", False, "running", True, True),
-        # While it waited before a restart: the policy had decided already.
-        ("no", False, "restarting", True, True),
-        ("always", True, "restarting", True, False),
-        # The end had been recorded, or asked for.
-        ("always", False, "exited", True, False),
-        ("always", True, "running", True, False),
-        # An administrator starts it.
-        ("no", True, "exited", False, True),
+        ({"EXIT_CODE": "exited", "EXIT_STATUS": "7"}, 7),
+        ({"EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}, 137),
+        ({"EXIT_CODE": "dumped", "EXIT_STATUS": "ABRT"}, 134),
+        ({"EXIT_CODE": "killed", "EXIT_STATUS": "RTMIN+3"}, 128 + signal.SIGRTMIN + 3),
+        ({"EXIT_CODE": "killed", "EXIT_STATUS": "35"}, 163),
+        ({"SERVICE_RESULT": "success"}, 137),  # systemd has not seen it end
     ],
 )
-def test_whether_a_service_that_no_task_has_started_starts_the_container(policy, stopped, status, automatic, expected):
-    assert restart.resumes(policy, 3, stopped, status, automatic) is expected
+def test_how_systemd_says_that_it_has_ended(environment, code):
+    assert unitended._exit_code(environment) == code
+
+
+def state_and_record(tmp_path, **status):
+    state = StateDir(str(tmp_path))
+    options = {"restart_policy": "on-failure", "restart_retries": 2}
+    image = {"name": "box:1", "config": {}}
+    spec = {"version": 1, "id": "0" * 64, "name": "web", "image": image, "options": options, "layers": []}
+    record = records.make(state, spec)
+    records.write_monitor_config(record, remove_at_end=True)
+    started = timestamp(time.time_ns() - 5_000_000_000)
+    records.save_status(record, {"status": "running", "pid": 1, "exit_code": 0, "started_at": started, **status})
+    return state, record
+
+
+def judged(tmp_path, monkeypatch, *, told=False, code=1, **status):
+    """(whether it starts again, whether it has ended by itself, its status then)"""
+    monkeypatch.setattr(os, "environ", {"EXIT_CODE": "exited", "EXIT_STATUS": str(code)})
+    state, record = state_and_record(tmp_path, **status)
+    answer = unitended._judge(state, record, told=told)
+    return (*answer, records.read_status(record))
+
+
+@pytest.mark.parametrize(
+    ("given", "again", "by_itself", "then"),
+    [
+        ({}, True, False, {"status": "restarting", "exit_code": 1}),
+        ({"code": 0}, False, True, {"status": "exited", "exit_code": 0}),
+        # An administrator stops it, or the host goes down.
+        ({"told": True}, False, True, {"status": "exited", "exit_code": 1}),
+        # The policy's patience: it is given back to what has been up for ten seconds.
+        ({"in_a_row": 1}, True, False, {"status": "restarting", "in_a_row": 1}),
+        ({"in_a_row": 2}, False, True, {"status": "exited", "in_a_row": 2}),
+        ({"in_a_row": 2, "started_at": "2026-01-01T00:00:00.5Z"}, True, False, {"status": "restarting", "in_a_row": 0}),
+        # A start again that failed: what was recorded of the end before it stays.
+        ({"status": "restarting", "exit_code": 9}, True, False, {"status": "restarting", "exit_code": 9}),
+        ({"status": "restarting", "exit_code": 9, "in_a_row": 2}, False, True, {"status": "exited", "exit_code": 9}),
+        # One that was not to be started again after all, or was recorded by another.
+        ({"status": "exited", "exit_code": 9}, False, True, {"status": "exited", "exit_code": 9}),
+    ],
+)
+def test_what_comes_after_the_end(tmp_path, monkeypatch, given, again, by_itself, then):
+    *found, status = judged(tmp_path, monkeypatch, **given)
+    assert found == [again, by_itself]
+    assert then.items() <= status.items()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "again", "by_itself"),
+    [
+        ("stop", "", False, False),
+        ("unhealthy", "restart", True, False),  # whatever the policy says
+        ("unhealthy", "stop", False, True),
+        ("launch.sock", "", False, False),
+    ],
+)
+def test_what_is_wanted_of_a_container_that_ends_well(tmp_path, monkeypatch, file, content, again, by_itself):
+    state, record = state_and_record(tmp_path)
+    monkeypatch.setattr(os, "environ", {"EXIT_CODE": "exited", "EXIT_STATUS": "0"})
+    with open(os.path.join(record.path, file), "w", encoding="utf-8") as written:
+        written.write(content)
+    assert unitended._judge(state, record, told=False) == (again, by_itself)
+    assert records.stop_requested(record) == (file == "stop" or content == "stop")
+    assert not os.path.exists(os.path.join(record.path, "unhealthy"))
+    # One whose task was lost has never run.
+    expected = {"launch.sock": "running", "unhealthy": "restarting" if again else "exited"}.get(file, "exited")
+    assert records.read_status(record)["status"] == expected
