@@ -258,7 +258,7 @@ def attend(state: StateDir, record: Record) -> None:
 def end(record: Record) -> None:
     """See the container's service end and systemd forget it; not from within it. Raises SystemdError."""
     unit = records.unit(record)
-    if f"/{unit}/" in read_text("/proc/self/cgroup"):
+    if any(f"/{unit}/" in f"{line}/" for line in read_text("/proc/self/cgroup").splitlines()):
         return
     with Bus() as bus:
         bus.stop(unit)

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -164,3 +165,31 @@ def test_what_is_wanted_of_a_container_that_ends_well(tmp_path, monkeypatch, fil
     # One whose task was lost has never run.
     expected = {"launch.sock": "running", "unhealthy": "restarting" if again else "exited"}.get(file, "exited")
     assert records.read_status(record)["status"] == expected
+
+
+@pytest.mark.parametrize(
+    ("groups", "stops"),
+    [
+        ("0::/system.slice/aoci-web-0.service/.control\n", []),
+        # Before systemd 240 what it runs at the end is in the service's own group.
+        ("1:name=systemd:/system.slice/aoci-web-0.service\n0::/\n", []),
+        ("1:name=systemd:/system.slice/aoci-web-0.service-of-others\n", ["aoci-web-0.service"]),
+        ("0::/user.slice\n", ["aoci-web-0.service"]),
+    ],
+)
+def test_a_service_does_not_wait_for_its_own_end(tmp_path, monkeypatch, groups, stops):
+    found = []
+
+    class Bus(contextlib.AbstractContextManager):
+        def __exit__(self, *_raised):
+            return None
+
+        def stop(self, unit):
+            found.append(unit)
+
+    monkeypatch.setattr(service, "Bus", Bus)
+    monkeypatch.setattr(service, "read_text", lambda _path: groups)
+    _state, record = state_and_record(tmp_path)
+    records.write_unit(record, "aoci-web-0.service")
+    service.end(record)
+    assert found == stops
