@@ -50,9 +50,11 @@ def launched(state: StateDir, record: Record, entry: str, *, new: bool = False) 
     Raises ContainerError, SystemdError.
     """
     if by_systemd():
-        from .service import ServiceLaunch
+        from . import service
 
-        return ServiceLaunch(state, record, entry)
+        launch = service.launched(state, record, entry)
+        if launch is not None:
+            return launch
     records.write_unit(record, "")
     return Launch(state, record, entry, new=new)
 

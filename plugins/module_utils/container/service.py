@@ -62,6 +62,8 @@ GRACE = 30.0  # seconds for what is to be done after the container's end
 _ANSWER_TIME = 60.0  # seconds until the service has come to our socket
 _GONE_TIME = 10.0  # seconds for systemd to forget a service that has ended
 _LONGEST_NAME = 200  # characters of the container's name in the unit's, whose limit is 255
+# The systemd that runs ExecStopPost in a group of its own: under v2 the service's has none but groups in it.
+_CONTROL_GROUP = 240
 _INFINITY = (1 << 64) - 1
 _SECOND = 1_000_000
 
@@ -146,11 +148,20 @@ def properties(
     return found
 
 
+def launched(state: StateDir, record: Record, entry: str) -> Launch | None:
+    """Start the container's service; None where systemd is too old for one. Raises SystemdError."""
+    bus = Bus()
+    if bus.version() < _CONTROL_GROUP and detect().mode == UNIFIED:
+        bus.close()
+        return None
+    return ServiceLaunch(bus, state, record, entry)
+
+
 class ServiceLaunch(Launch):
     """As its base class, the container being a service."""
 
-    def __init__(self, state: StateDir, record: Record, entry: str) -> None:
-        """Start the service; :meth:`wait_created` tells how it goes. Raises SystemdError."""
+    def __init__(self, bus: Bus, state: StateDir, record: Record, entry: str) -> None:
+        """Start the service; :meth:`wait_created` tells how it goes. *bus* is ours from now on. Raises SystemdError."""
         self.name = record.name
         self.trace = os.path.join(record.path, TRACE)
         self.child = 0
@@ -159,7 +170,7 @@ class ServiceLaunch(Launch):
         records.write_unit(record, self._unit)
         _forget_socket(record)
         self._listener = channel.listen(record.path, SOCKET)
-        self._bus = Bus()
+        self._bus = bus
         try:
             _link_core(record, os.path.dirname(entry))
             self._job = _start(self._bus, state, record, self._unit)

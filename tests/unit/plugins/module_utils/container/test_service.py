@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup import systemd_units
@@ -193,3 +194,25 @@ def test_a_service_does_not_wait_for_its_own_end(tmp_path, monkeypatch, groups, 
     records.write_unit(record, "aoci-web-0.service")
     service.end(record)
     assert found == stops
+
+
+@pytest.mark.parametrize(("version", "mode", "used"), [(239, "unified", False), (240, "unified", True), (239, "legacy", True)])
+def test_where_systemd_is_too_old(tmp_path, monkeypatch, version, mode, used):
+    class Bus:
+        closed = False
+
+        def version(self):
+            return version
+
+        def close(self):
+            self.closed = True
+
+    bus = Bus()
+    monkeypatch.setattr(service, "Bus", lambda: bus)
+    monkeypatch.setattr(service, "detect", lambda: SimpleNamespace(mode=mode))
+    monkeypatch.setattr(service, "ServiceLaunch", lambda *given: given)
+    state, record = state_and_record(tmp_path)
+    assert service.launched(state, record, "/core/entry.py") == (
+        (bus, state, record, "/core/entry.py") if used else None
+    )
+    assert bus.closed is not used
