@@ -9,9 +9,10 @@ from program import Program
 
 # Does what each line lists, in order, and answers all: the parameters of a task, {"sh": command}, {"look": name},
 # {"await": name, …: what inspect says of it}, {"kill": name, "of": "Pid" or "MonitorPid"},
-# {"lose": name}, whose task is killed before it says "start".
+# {"lose": name}, whose task is killed before it says "start", {"harm": parameters, "seed": number}: a task that is
+# killed, or something that has come of it, at some moment.
 STEPS = r"""
-import glob, json, os, signal, subprocess, sys, time, traceback
+import contextlib, glob, json, os, random, signal, subprocess, sys, time, traceback
 sys.path.insert(0, "/root/oci/plugins/module_utils")
 import entry
 entry.register()
@@ -54,6 +55,26 @@ def look(name):
         found["Memory"] = sh(f"cat /sys/fs/cgroup{found['PidGroup'][3:]}/memory.max").strip()
     return found
 
+def task(given):
+    parameters = {**known, "image": "localhost/box:1", "network_mode": "none", **given}
+    return module.Task(parameters, own).run()
+
+def harm(given, chance):
+    pid = os.fork()
+    if not pid:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            task(given)
+        finally:
+            os._exit(0)
+    time.sleep(chance.random() * 4)
+    groups = glob.glob(f"/sys/fs/cgroup/system.slice/aoci-{given['name']}-*/**/cgroup.procs", recursive=True)
+    victims = [pid, *(int(word) for path in groups for word in open(path).read().split())]
+    for victim in chance.sample(victims, chance.randint(1, min(2, len(victims)))):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1]
+
 def step(given):
     if "sh" in given:
         return sh(given["sh"])
@@ -69,6 +90,8 @@ def step(given):
             launch.launched(state, record, own).wait_created()
             os.kill(os.getpid(), signal.SIGKILL)
         return os.waitpid(pid, 0)[1]
+    if "harm" in given:
+        return harm(given["harm"], random.Random(given["seed"]))
     if "await" in given:
         name = given.pop("await")
         end = time.monotonic() + 120
@@ -80,8 +103,7 @@ def step(given):
             time.sleep(0.1)
         raise AssertionError(found)
     launch.BOOTED = "/nonexistent" if given.pop("bare", False) else "/run/systemd/system"
-    parameters = {**known, "image": "localhost/box:1", "network_mode": "none", **given}
-    result = module.Task(parameters, own).run()
+    result = task(given)
     return result["actions"] if given.get("detach", True) else [result[name] for name in ("stdout", "stderr", "rc")]
 
 for line in sys.stdin:

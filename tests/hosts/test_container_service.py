@@ -10,6 +10,7 @@ from steps import SLEEP, Steps, only
 
 QUIET = {"name": "quiet", "command": SLEEP, "log_driver": "none"}
 LOG = "/var/lib/agentless-oci/containers/{}/log/container.log"
+KILLED = 8  # more of them was tried; each takes seconds here
 GROUP = "/sys/fs/cgroup/system.slice/aoci-{}-*"
 
 
@@ -189,3 +190,21 @@ def test_a_terminal_and_a_group_elsewhere(steps):
     assert back["Unit"]["MainPID"] == str(back["State"]["Pid"])
     assert "aoci-" not in left
     assert "batch" not in left
+
+
+def test_whatever_is_killed_is_repaired(steps):
+    """The task, what systemd runs for it, the container, its attendant, while they make, replace and end it."""
+    victim = {"name": "victim", "command": SLEEP, "restart_policy": "always", "stop_timeout": 5}
+    for seed in range(KILLED):
+        given = {**victim, "memory": f"{20 + seed % 3}m", "recreate": seed % 3 == 1, "restart": seed % 3 == 2}
+        steps({"harm": given, "seed": seed})
+    _repaired, nothing, found, inside, removed, _gone, left = steps(
+        victim, victim, {"look": "victim"}, processes("victim"), only("victim", state="absent"), gone("victim"),
+        {"sh": "ls -a /var/lib/agentless-oci/containers /run/agentless-oci /run/agentless-oci/runtime; ps -eo args"},
+    )  # fmt: skip
+    assert nothing == []
+    assert (found["State"]["Status"], found["Unit"]["MainPID"]) == ("running", str(found["State"]["Pid"]))
+    assert len(inside.split()) == 3  # its program, the sleep that this has begun, its attendant
+    assert removed == ["stopped", "removed container victim"]
+    assert found["Id"][:12] not in left
+    assert "sleep 10000" not in left

@@ -196,7 +196,9 @@ def test_a_service_does_not_wait_for_its_own_end(tmp_path, monkeypatch, groups, 
     assert found == stops
 
 
-@pytest.mark.parametrize(("version", "mode", "used"), [(239, "unified", False), (240, "unified", True), (239, "legacy", True)])
+@pytest.mark.parametrize(
+    ("version", "mode", "used"), [(239, "unified", False), (240, "unified", True), (239, "legacy", True)]
+)
 def test_where_systemd_is_too_old(tmp_path, monkeypatch, version, mode, used):
     class Bus:
         closed = False
