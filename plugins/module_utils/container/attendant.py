@@ -6,9 +6,6 @@ output into the log and carries out its health check, from one start to the next
 
 The container is the service's main process, a child of systemd's: systemd sees how it ends and what comes then
 (container/unitended.py), not we. When it has ended, and its output is in the log, we are gone.
-
-    unhealthy  in the container's directory: what is declared for a container that has become so, ``restart`` or
-               ``stop``, and has been begun
 """
 
 from __future__ import annotations
@@ -20,11 +17,12 @@ import select
 if __package__:
     from .monitor import Monitor, begin
     from .monitorhost import read, replace
+    from .restart import UNHEALTHY
 else:  # as in monitor.py
     from monitor import Monitor, begin  # type: ignore[import-not-found, no-redef, unused-ignore]
     from monitorhost import read, replace  # type: ignore[import-not-found, no-redef, unused-ignore]
+    from restart import UNHEALTHY  # type: ignore[import-not-found, no-redef, unused-ignore]
 
-UNHEALTHY = "unhealthy"
 _LOOK = 1.0  # seconds between two looks at the container where the kernel does not tell of its end
 
 

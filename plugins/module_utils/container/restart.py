@@ -11,6 +11,8 @@ LONGEST_DELAY = 60.0
 STEADY = 10.0
 # The exit code of a container that was killed with its supervisor.
 KILLED = 137
+# The file in a container's directory that says what is being done because it has become unhealthy: restart or stop.
+UNHEALTHY = "unhealthy"
 
 
 def should_restart(policy: str, exit_code: int, restarts: int, retries: int, stopped: bool) -> bool:

@@ -23,7 +23,6 @@ from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer
 from ..statedir import StateDir
 from . import records, restart, runtimes, signals, spec, start, unit
-from .attendant import UNHEALTHY
 from .monitorhost import count_oom_kills, read, read_config
 from .service import GRACE, SOCKET
 from .stamps import timestamp
@@ -111,7 +110,7 @@ def _judge(state: StateDir, record: Record, *, told: bool) -> tuple[bool, bool]:
     status = records.read_status(record)
     if status.get("status") == "running":
         status = _end(state, record, status)
-    unhealthy = _take(os.path.join(record.path, UNHEALTHY))
+    unhealthy = _take(os.path.join(record.path, restart.UNHEALTHY))
     stopped = records.stop_requested(record)
     again = status.get("status") == "restarting" and not told and not stopped and unhealthy != "stop"
     if again and unhealthy == "restart":

@@ -62,6 +62,8 @@ class Service(start.Keeper):
 
     def created(self, created: State, lock: int) -> None:
         """End, and go on in a child, so that the container is systemd's before its program runs."""
+        with contextlib.suppress(FileNotFoundError):  # of a start whose end nobody has judged
+            os.unlink(os.path.join(self.record.path, restart.UNHEALTHY))
         path = path_of_pid(self.unit)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         write_atomic(path, b"%d\n" % created.pid, durable=False)

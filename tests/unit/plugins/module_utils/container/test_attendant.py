@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import attendant, logs
+from ansible_collections.agentless.oci.plugins.module_utils.container import attendant, logs, restart
 
 FOLDER = os.path.dirname(os.path.abspath(attendant.__file__))
 BOOT = "import sys; sys.path.append(sys.argv[1]); import attendant; attendant.main(sys.argv[2:])"
@@ -89,6 +89,6 @@ def test_what_it_does_to_the_unhealthy(beside, boot, action, said, code):
     made, program, directory = beside(script, boot=boot, settings=settings)
     assert program.wait(60) == (5 if code is None else code)
     assert made.wait(60) == 0, made.stderr.read()
-    unhealthy = directory / attendant.UNHEALTHY
+    unhealthy = directory / restart.UNHEALTHY
     assert (unhealthy.read_text(encoding="utf-8") if unhealthy.exists() else None) == said
     assert '"Status": "unhealthy"' in (directory / "health.json").read_text(encoding="utf-8")
