@@ -37,8 +37,8 @@ Observed = namedtuple(
 
 ABSENT = Observed("absent", 0, 0, ())
 
-# How long (seconds) a monitor may take to notice the end of its container.
-_JUST_ENDED = 2.0
+# How long (seconds) a monitor may take to notice the end of its container, and systemd to run what records it.
+_JUST_ENDED, _SERVICE_ENDED = 2.0, 20.0
 
 # struct flock of fcntl(2) where off_t has 64 bits: type, whence, start, length, pid.
 _FLOCK = "hhqqi4x"
@@ -49,7 +49,7 @@ def observe(state: StateDir, record: records.Record, *, drift: bool = True) -> O
 
     Raises CgroupError when its limits cannot be read.
     """
-    end = time.monotonic() + _JUST_ENDED
+    begun = time.monotonic()
     while True:
         monitor = monitor_pid(record.path)
         try:
@@ -79,11 +79,12 @@ def observe(state: StateDir, record: records.Record, *, drift: bool = True) -> O
         cared = said in ("running", "restarting") and supervised(record, monitor)
         if cared and said == "restarting":
             return Observed("restarting", 0, monitor, ())
-        if not cared or said != "running" or time.monotonic() > end:
+        patience, pause = (_SERVICE_ENDED, 0.05) if records.unit(record) else (_JUST_ENDED, 0.01)
+        if not cared or said != "running" or time.monotonic() > begun + patience:
             created = live is not None and live.status == "created"
             killed = bool(ended.get("oom_killed"))
             return Observed("created" if created else "stopped", 0, monitor, (), killed=killed)
-        time.sleep(0.01)  # it has just ended, and its monitor is about to say whether it starts again
+        time.sleep(pause)  # it has just ended, and whoever supervises it is about to say whether it starts again
 
 
 def supervised(record: records.Record, monitor: int | None = None) -> bool:

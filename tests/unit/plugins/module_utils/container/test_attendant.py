@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,7 +29,9 @@ def beside(tmp_path):
         (tmp_path / "log").mkdir()
         (tmp_path / "monitor.conf").write_text(settings, encoding="utf-8")
         pipes = [*os.pipe(), *os.pipe()]
-        program = subprocess.Popen(["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=pipes[1], stderr=pipes[3])
+        program = subprocess.Popen(
+            ["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=pipes[1], stderr=pipes[3], start_new_session=True
+        )
         running.append(program)
         if late:
             program.wait(60)
@@ -43,7 +47,8 @@ def beside(tmp_path):
 
     yield run
     for process in running:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # also what the script has left behind
         process.communicate()
 
 

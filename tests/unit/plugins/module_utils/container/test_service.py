@@ -13,9 +13,11 @@ import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup import systemd_units
 from ansible_collections.agentless.oci.plugins.module_utils.container import (
     bundle,
+    observe,
     records,
     restart,
     service,
+    unit,
     unitended,
 )
 from ansible_collections.agentless.oci.plugins.module_utils.container.stamps import timestamp
@@ -218,3 +220,24 @@ def test_where_systemd_is_too_old(tmp_path, monkeypatch, version, mode, used):
         (bus, state, record, "/core/entry.py") if used else None
     )
     assert bus.closed is not used
+
+
+def test_whoever_looks_waits_until_the_end_is_recorded(tmp_path, monkeypatch):
+    state, record = state_and_record(tmp_path)
+    records.write_unit(record, "aoci-web-0.service")
+    looks = []
+
+    def lives(_unit):
+        looks.append(time.monotonic())
+        if len(looks) == 4:
+            records.save_status(record, {**records.read_status(record), "status": "exited", "oom_killed": True})
+        return True
+
+    monkeypatch.setattr(unit, "lives", lives)
+    monkeypatch.setattr(observe, "_JUST_ENDED", 0.0)  # what a monitor would be given
+    found = observe.observe(state, record)
+    assert (found.status, found.killed, len(looks)) == ("stopped", True, 4)
+    # Not for ever: what is to record it may have been killed.
+    records.save_status(record, {**records.read_status(record), "status": "running"})
+    monkeypatch.setattr(observe, "_SERVICE_ENDED", 0.1)
+    assert observe.observe(state, record).status == "stopped"
