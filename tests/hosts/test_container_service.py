@@ -42,8 +42,9 @@ def lines(found):
 
 
 def test_nothing_of_ours_is_in_memory(steps):
-    made, _none, first, inside, nothing = steps(
-        QUIET, {"sh": "sleep 1"}, {"look": "quiet"}, processes("quiet"), QUIET,
+    made, first, _two, inside, nothing = steps(
+        QUIET, {"look": "quiet"}, {"sh": f"until [ $({processes('quiet')['sh']} | wc -w) = 2 ]; do sleep 0.1; done"},
+        processes("quiet"), QUIET,
     )  # fmt: skip
     assert (made, nothing) == (["created container quiet", "started"], [])
     assert (first["State"]["MonitorPid"], first["Unit"]["MainPID"]) == (0, str(first["State"]["Pid"]))
@@ -75,7 +76,7 @@ def test_nothing_of_ours_is_in_memory(steps):
 
     # Where there is nobody who reads, a log needs a start; and who is to read is missed.
     *_quiet, heard, then, _killed, mended, removed = steps(
-        QUIET, {"sh": "sleep 1"}, only("quiet", log_driver="json-file"), {"look": "quiet"},
+        QUIET, only("quiet", log_driver="json-file"), {"look": "quiet"},
         {"kill": "quiet", "of": "MonitorPid"}, only("quiet", state="started"), only("quiet", state="absent"),
     )  # fmt: skip
     assert heard == ["updated log_driver", "restarted (nobody could read what it wrote)"]

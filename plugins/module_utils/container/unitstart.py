@@ -59,6 +59,7 @@ class Service(start.Keeper):
         self.unit = records.unit(record)
         self.told = told
         self.mute = not unit.is_attended(record)
+        self.lock = -1
 
     def created(self, created: State, lock: int) -> None:
         """End, and go on in a child, so that the container is systemd's before its program runs."""
@@ -70,14 +71,17 @@ class Service(start.Keeper):
         if os.fork():
             os._exit(0)
         syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)  # for the programs of health checks (container/probe.py)
+        self.lock = lock
         fcntl.lockf(lock, fcntl.LOCK_EX)  # our parent has it until it has gone
         if not self.told:
             unit.wait_adopted(self.unit, created.pid)
 
     def started(self) -> None:
-        """Let systemd start us again from now on."""
+        """Let systemd start us again from now on, and do not pass for an attendant that is none."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.record.path, SOCKET))
+        if self.mute:
+            fcntl.lockf(self.lock, fcntl.LOCK_UN)
 
 
 def run(argv: list[str], root: str | None) -> int:
