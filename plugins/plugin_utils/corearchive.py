@@ -43,6 +43,7 @@ _LEVEL = 4  # blanks
 _SHORT, _LONG = (*range(4, 9), *range(14, 32)), range(0x80, 0x800)
 _WORD = re.compile(r"[A-Za-z]{2,}|[^\x00-\x03\n -~]")
 _STRING = re.compile(STRING, re.DOTALL)
+_TELLING = re.compile(r"\w{4,}")  # the words that tell which files are alike
 
 # Arguments: the unpacker; then those of arrival.py. Standard input: the archive, and behind it what is for arrival.py.
 _ARRIVE = f"""\
@@ -138,6 +139,8 @@ def read(version: str) -> dict[str, str]:
 def pack(files: dict[str, str], packer: str, *, quick: bool = False) -> bytes:
     """*files* (path → text) for the unpacker *packer*."""
     words: list[str] = []
+    if not quick:
+        files = _alike(files)
     head = "" if quick else _notice(files)
     literals, texts = "", "\0".join(text[len(head) :] for text in files.values())
     if not quick:
@@ -150,6 +153,17 @@ def pack(files: dict[str, str], packer: str, *, quick: bool = False) -> bytes:
         codes = dict(zip(words, map(chr, (*_SHORT, *_LONG))))
         text = _WORD.sub(lambda found: codes.get(found[0], found[0]), text)
     return _packed("\0".join((" ".join(words), " ".join(files), head, text)).encode(), packer, quick=quick)
+
+
+def _alike(files: dict[str, str]) -> dict[str, str]:
+    """The same, each file followed by the one most like it: what is near is told in fewer bits."""
+    left = {name: set(_TELLING.findall(text)) for name, text in files.items()}
+    found, name = {}, next(iter(left), "")
+    while left:
+        own = left.pop(name)
+        found[name] = files[name]
+        name = max(left, key=lambda other: len(own & left[other]) / (len(own) + len(left[other]) or 1), default="")
+    return found
 
 
 def _notice(files: dict[str, str]) -> str:

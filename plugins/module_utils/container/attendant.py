@@ -14,14 +14,9 @@ import _signal
 import posix
 import select
 
-if __package__:
-    from .monitor import Monitor, begin
-    from .monitorhost import read, replace
-    from .restart import UNHEALTHY
-else:  # as in monitor.py
-    from monitor import Monitor, begin  # type: ignore[import-not-found, no-redef, unused-ignore]
-    from monitorhost import read, replace  # type: ignore[import-not-found, no-redef, unused-ignore]
-    from restart import UNHEALTHY  # type: ignore[import-not-found, no-redef, unused-ignore]
+from .monitor import Monitor, begin
+from .monitorhost import read, replace
+from .restart import UNHEALTHY
 
 _LOOK = 1.0  # seconds between two looks at the container where the kernel does not tell of its end
 

@@ -13,10 +13,7 @@ import errno
 import posix
 import time
 
-if __package__:
-    from .stamps import timestamp
-else:  # as in monitor.py
-    from stamps import timestamp  # type: ignore[import-not-found, no-redef, unused-ignore]
+from .stamps import timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -29,23 +29,10 @@ import select
 import sys
 import time
 
-if __package__:
-    from . import restart
-    from .logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists
-    from .monitorhost import HEEDED, count_oom_kills, prepare, read, read_config, replace
-    from .stamps import NEVER, timestamp
-else:  # started by container/start.py: this file's folder is on the path, its package is not loaded
-    import restart  # type: ignore[import-not-found, no-redef, unused-ignore]
-    from logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists  # type: ignore[import-not-found, no-redef, unused-ignore]
-    from monitorhost import (  # type: ignore[import-not-found, no-redef, unused-ignore]
-        HEEDED,
-        count_oom_kills,
-        prepare,
-        read,
-        read_config,
-        replace,
-    )
-    from stamps import NEVER, timestamp  # type: ignore[import-not-found, no-redef, unused-ignore]
+from . import restart
+from .logsink import MAX_FILE, MAX_SIZE, Log, Nothing, exists
+from .monitorhost import HEEDED, count_oom_kills, prepare, read, read_config, replace
+from .stamps import NEVER, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,10 +122,8 @@ class Monitor:
         if driver == "none":
             made = Nothing()
         elif driver == "journald":
-            if __package__:
-                from .journalsink import Journal
-            else:
-                from journalsink import Journal  # type: ignore[import-not-found, no-redef, unused-ignore]
+            from .journalsink import Journal
+
             made = Journal(socket, bytes.fromhex(extra))
         else:
             marks = bytes.fromhex(extra) if driver == "json-file" else None
@@ -149,10 +134,8 @@ class Monitor:
         self.log, self.log_settings = made, settings
 
     def _new_probe(self) -> Probe:
-        if __package__:
-            from .probe import Probe
-        else:
-            from probe import Probe  # type: ignore[import-not-found, no-redef, unused-ignore]
+        from .probe import Probe
+
         argv = [sys.executable, "-I", "-S", self.entry, "--root", self.run_dir, "health-run"]
         return Probe(self.directory, argv, self.poll)
 
@@ -336,10 +319,8 @@ class Monitor:
         return code
 
     def _new_terminal(self) -> Terminal:
-        if __package__:
-            from .ttysocket import Terminal
-        else:
-            from ttysocket import Terminal  # type: ignore[import-not-found, no-redef, unused-ignore]
+        from .ttysocket import Terminal
+
         return Terminal(self.run_dir, self.container_id)
 
     def _take_terminal(self, master: int) -> None:
@@ -348,10 +329,8 @@ class Monitor:
         We hold its other side, too: else it would be at its end as soon as the program has closed it, and gone, with
         SIGHUP for the program, when we did not go on with it.
         """
-        if __package__:
-            from .ttysocket import other_side
-        else:
-            from ttysocket import other_side  # type: ignore[import-not-found, no-redef, unused-ignore]
+        from .ttysocket import other_side
+
         if master < 0:
             return
         for fd in self.terminal:

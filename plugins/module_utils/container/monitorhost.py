@@ -9,10 +9,7 @@ import _signal
 import errno
 import posix
 
-if __package__:
-    from .logsink import write
-else:  # as in monitor.py
-    from logsink import write  # type: ignore[import-not-found, no-redef, unused-ignore]
+from .logsink import write
 
 HEEDED = (_signal.SIGCHLD, _signal.SIGHUP, _signal.SIGTERM)
 """The signals that a monitor acts on; blocked where it is not there yet."""

@@ -15,12 +15,8 @@ import posix
 import select
 import time
 
-if __package__:
-    from .logsink import quoted
-    from .stamps import timestamp
-else:  # as in monitor.py
-    from logsink import quoted  # type: ignore[import-not-found, no-redef, unused-ignore]
-    from stamps import timestamp  # type: ignore[import-not-found, no-redef, unused-ignore]
+from .logsink import quoted
+from .stamps import timestamp
 
 STARTING, HEALTHY, UNHEALTHY = "starting", "healthy", "unhealthy"
 PAUSED = 75  # healthrun.py's exit code when the container is paused: nothing was checked

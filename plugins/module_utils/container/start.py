@@ -43,7 +43,11 @@ if TYPE_CHECKING:
     from .ttysocket import Terminal
 
 _OTHERS_TIME = 10.0  # seconds
-_BOOT = "import sys; sys.path.append(sys.argv[1]); import {0}; {0}.main(sys.argv[2:])"
+# This folder as a package, without what the core's packages above it would bring along.
+_BOOT = (
+    'import sys; light = sys.modules["light"] = type(sys)("light"); light.__path__ = [sys.argv[1]];'
+    " from light import {0}; {0}.main(sys.argv[2:])"
+)
 
 
 Light = namedtuple("Light", "arguments streams")

@@ -117,6 +117,17 @@ def test_whatever_is_packed_comes_out_as_it_was(tmp_path, files):
         assert json.loads(done.stdout) == files
 
 
+def test_what_is_alike_lies_together(monkeypatch):
+    files = {"a": "first words here", "b": "quite another text", "c": "first words there", "d": ""}
+    assert list(corearchive._alike(files)) == ["a", "c", "b", "d"]
+    assert corearchive._alike({}) == {}
+    found = corearchive._alike(COMPACT)
+    assert found == COMPACT
+    small = len(corearchive.pack(COMPACT, corearchive.PACKERS[0]))
+    monkeypatch.setattr(corearchive, "_alike", lambda given: given)
+    assert small < len(corearchive.pack(COMPACT, corearchive.PACKERS[0]))
+
+
 def test_code_with_tabs_is_not_packed_as_something_else():
     with pytest.raises(ValueError, match="has tabs between its words"):
         corearchive.pack({"a.py": "if a:\n\tb\n", "b.py": "c\n"}, corearchive.PACKERS[0])

@@ -13,10 +13,10 @@ import sys
 import time
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.container import attendant, logs, restart
+from ansible_collections.agentless.oci.plugins.module_utils.container import attendant, logs, restart, start
 
 FOLDER = os.path.dirname(os.path.abspath(attendant.__file__))
-BOOT = "import sys; sys.path.append(sys.argv[1]); import attendant; attendant.main(sys.argv[2:])"
+BOOT = start._BOOT.format("attendant")
 OLD_KERNEL = "import posix; del posix.pidfd_open; "
 
 

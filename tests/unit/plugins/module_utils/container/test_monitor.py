@@ -125,8 +125,9 @@ def test_a_full_disk_loses_lines_and_nothing_else(tmp_path, monkeypatch):
 def test_it_imports_nothing_written_in_python():
     folder = os.path.dirname(monitor.__file__)
     script = (
-        "import sys; before = set(sys.modules); sys.path.append(sys.argv[1]); import monitor, probe;"
-        "print([name for name in set(sys.modules) - before"
+        "import sys; before = set(sys.modules); light = sys.modules['light'] = type(sys)('light');"
+        "light.__path__ = [sys.argv[1]]; from light import monitor, probe;"
+        "print([name.rpartition('.')[2] for name in set(sys.modules) - before"
         " if getattr(sys.modules[name], '__file__', '') and sys.modules[name].__file__.endswith('.py')])"
     )
     done = subprocess.run(
