@@ -75,13 +75,19 @@ def harm(given, chance):
             os.kill(victim, signal.SIGKILL)
     return os.waitpid(pid, 0)[1]
 
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + 60
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
+        time.sleep(0.01)
+
 def step(given):
     if "sh" in given:
         return sh(given["sh"])
     if "look" in given:
         return look(given["look"])
     if "kill" in given:
-        return os.kill(seen(given["kill"])[1]["State"][given["of"]], signal.SIGKILL)
+        return kill(seen(given["kill"])[1]["State"][given["of"]])
     if "lose" in given:
         record = records.load(state, given["lose"])
         records.withdraw_stop(record)
