@@ -143,7 +143,7 @@ def _make(
     """Create and start the container; what becomes of us. None when the task has gone away."""
     new = kind != begin.AGAIN  # of which nothing can be there: its id is of this moment
     syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
-    lock = _lock(record)
+    lock = take_lock(record)
     if records.stop_requested(record) or _is_alone(report):
         return None  # our task was killed, and the next one may have begun to clear away what it left
     runtime = runtimes.of(record.spec["options"], state.runtime)
@@ -238,7 +238,7 @@ def beside(state: StateDir, record: records.Record, program: str) -> Light | Non
         return None
     syscalls.prctl(c.PR_SET_CHILD_SUBREAPER, 1)
     signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)  # as above
-    lock = _lock(record)
+    lock = take_lock(record)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     out_read, out = os.pipe()
     err_read, err = os.pipe()
@@ -321,14 +321,15 @@ def _remove_cgroup(record: records.Record) -> None:
             group.remove()
 
 
-def _lock(record: records.Record) -> int:
+def take_lock(record: records.Record, patience: float = _OTHERS_TIME) -> int:
     """The record lock that says this container has a monitor (fcntl(2): kept over execve, not over fork).
 
+    Raises ContainerError where another holds it for *patience* seconds.
     The file is there already: nothing is made in a directory that is perhaps being removed. Another that holds it is
     one that has lost its task and is about to end.
     """
     fd = os.open(os.path.join(record.path, "monitor.lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    end = time.monotonic() + _OTHERS_TIME
+    end = time.monotonic() + patience
     while True:
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

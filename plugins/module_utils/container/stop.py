@@ -16,7 +16,7 @@ from ..runtime import lifecycle
 from ..runtime.errors import NoSuchContainer, WrongState
 from . import records, runtimes, signals, spec
 from .errors import ContainerError
-from .observe import monitor_pid
+from .observe import monitor_pid, supervised
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def wait_for_end(record: Record) -> None:
 
 def _wait_for_unit(record: Record) -> bool:
     """Wait a while for the end of a container that systemd alone looks after; whether it still does."""
-    from .unit import lives
-
-    if not lives(records.unit(record)):
+    if not supervised(record, 0):
         return False
     status = records.read_status(record)
     try:

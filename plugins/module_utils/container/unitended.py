@@ -11,7 +11,6 @@ wants it comes back though we were killed.
 from __future__ import annotations
 
 import calendar
-import fcntl
 import os
 import socket
 import sys
@@ -23,6 +22,7 @@ from ..runtime import state as runtime_state
 from ..runtime.errors import NoSuchContainer
 from ..statedir import StateDir
 from . import records, restart, runtimes, signals, spec, start, unit
+from .errors import ContainerError
 from .monitorhost import count_oom_kills, read, read_config
 from .service import GRACE, SOCKET
 from .stamps import timestamp
@@ -62,17 +62,14 @@ def ended(argv: list[str], root: str | None) -> int:
     # A task that finds the lock taken may wake us as it would the monitor.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     state = StateDir(root)
-    lock = _lock(record)
-    try:
-        with Bus() as bus:
-            told = unit.is_told(bus, name)
-            again, by_itself = _judge(state, record, told=told)
-            if not again and not told:
-                bus.begin_stop(name)
-        remove = by_itself and records.removed_at_end(record)
-    finally:
-        os.close(lock)
-    if remove:
+    with suppress(ContainerError):  # an attendant has it until it has written all; held until we end
+        start.take_lock(record, _LAST_WORDS)
+    with Bus() as bus:
+        told = unit.is_told(bus, name)
+        again, by_itself = _judge(state, record, told=told)
+        if not again and not told:
+            bus.begin_stop(name)
+    if by_itself and records.removed_at_end(record):
         _ask_for_time(_REMOVAL)
         entry = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "entry.py")
         verb = ["containers", "--remove-ended", record.path]
@@ -87,18 +84,6 @@ def _ask_for_time(seconds: float) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
             text = f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}"
             end.sendto(text.encode(), "\0" + where[1:] if where.startswith("@") else where)
-
-
-def _lock(record: Record) -> int:
-    """The lock that an attendant has until it has written all; taken by us where it is free in time."""
-    fd = os.open(os.path.join(record.path, "monitor.lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    end = time.monotonic() + _LAST_WORDS
-    while time.monotonic() < end:
-        with suppress(BlockingIOError):
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        time.sleep(0.005)
-    return fd
 
 
 def _judge(state: StateDir, record: Record, *, told: bool) -> tuple[bool, bool]:
