@@ -16,8 +16,8 @@ import pathlib
 import random
 import shutil
 import subprocess
-import time
 
+import moments
 import pytest
 import trees
 from ansible_collections.agentless.oci.plugins.module_utils.image import inflate, media
@@ -360,21 +360,15 @@ def start(path):
 @pytest.mark.parametrize("archive", ["buildah-oci.tar", "docker-old.tar.gz"])
 def test_killed_at_any_moment_the_next_run_goes_on(peers, store, tmp_path, archive):
     path = peers.path(archive)
-    began = time.monotonic()
-    process = start(path)
-    assert process.communicate() and process.returncode == 0
-    length = time.monotonic() - began
-    numbers = random.Random(archive)
-    killed = rounds = 0
-    while killed < 8:
-        rounds += 1
-        assert rounds < 60
-        store.remove(NAME)
+
+    def whole_load():
         process = start(path)
-        time.sleep(length * numbers.uniform(0.2, 0.9))
-        process.kill()
-        process.communicate()
-        killed += process.returncode != 0
+        assert process.communicate() and process.returncode == 0
+
+    killer = moments.Killer(archive, whole_load)
+    for _round in killer.rounds(8):
+        store.remove(NAME)
+        killer.kill(start(path))
         if store.find(NAME) is None:
             process = start(path)
             assert process.communicate()[1] == b""

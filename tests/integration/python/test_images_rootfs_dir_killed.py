@@ -10,8 +10,8 @@ import os
 import random
 import shutil
 import sys
-import time
 
+import moments
 import pytest
 from ansible_collections.agentless.oci.plugins.module_utils.image.errors import ImageError
 from ansible_collections.agentless.oci.plugins.module_utils.image.store import Store
@@ -59,22 +59,14 @@ def test_killed_at_any_moment(store, two, tmp_path):
     brought(store, tmp_path, [[directory("many"), *files], [member("many/.wh.7"), member("many/new")]], many)
     task(store, many, path)
     large = tree_at(path)
-    began = time.monotonic()
-    ends_well(saves(many, path))
-    length = time.monotonic() - began
-    killed = 0
-    for turn in range(8):
+    killer = moments.Killer(4, lambda: ends_well(saves(many, path)))
+    for turn in killer.rounds(6):
         wanted, name = ((small, IMAGES[0]), (large, many))[turn % 2]
-        process = saves(name, path)
-        time.sleep(length * numbers.uniform(0.3, 1))
-        process.kill()
-        process.communicate()
-        killed += process.returncode != 0
+        killer.kill(saves(name, path))
         assert tree_at(path) in (small, large)
         ends_well(saves(name, path))
         assert tree_at(path) == wanted
         assert os.listdir(path.parent) == ["tree"]
-    assert killed
 
 
 # By the names of Python's functions and of ours; what is done to each file while a tree is made is left out.
