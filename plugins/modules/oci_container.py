@@ -167,10 +167,12 @@ options:
       order:
         description:
           - With V(stop-first) the old container is stopped just before the new one's program is started.
-          - With V(start-first) the new one runs beside the old one until it has proved itself. Then it gets the name,
-            and the old one is stopped. Both run for a while, so they must share what they serve on, as a socket of
-            SO_REUSEPORT or a file in a directory of the host. A published port or an address that both want is an
-            error before anything is changed.
+          - With V(start-first) the new one runs beside the old one until it has proved itself. Then it gets the name
+            and the published ports, and the old one is stopped. New connections reach the old one until then and the
+            new one from then on; what is connected to the old one stays so until that has ended. Both run for a
+            while, so what else they serve on must be shared, as a socket of SO_REUSEPORT or a file in a directory of
+            the host. An address that both want, and a published port of a network whose ports another CNI plugin than
+            C(portmap) publishes, are errors before anything is changed.
         type: str
         choices: [stop-first, start-first]
         default: stop-first

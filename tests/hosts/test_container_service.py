@@ -10,7 +10,7 @@ from steps import SLEEP, Steps, only
 
 QUIET = {"name": "quiet", "command": SLEEP, "log_driver": "none"}
 LOG = "/var/lib/agentless-oci/containers/{}/log/container.log"
-KILLED = 4  # more of them was tried; each takes seconds here, and a minute where the task waits for what was killed
+KILLED = 6  # more of them was tried; each takes seconds here
 GROUP = "/sys/fs/cgroup/system.slice/aoci-{}-*"
 
 
@@ -165,6 +165,21 @@ def test_what_an_administrator_does(steps):
     assert back["Unit"]["MainPID"] == str(back["State"]["Pid"])
     assert again["Unit"]["MainPID"] == str(again["State"]["Pid"])
     assert steps(only("job", state="absent"))[0][-1] == "removed container job"
+
+
+def test_what_an_administrator_forbids(steps):
+    """By a drop-in for all containers: the task sees that nothing can come of its service, and nothing is left."""
+    directory = "/run/systemd/system/aoci-.service.d"
+    steps({"sh": f"mkdir -p {directory}; printf '[Service]\\nExecStartPre=/bin/false\\n' >{directory}/no.conf"})
+    with pytest.raises(AssertionError, match=r"the service aoci-no-\w+\.service of container no has ended"):
+        steps({"name": "no", "command": SLEEP, "restart_policy": "always"})
+    _allowed, _gone, left = steps(
+        {"sh": f"rm -r {directory}; systemctl daemon-reload"}, gone("no"),
+        {"sh": "ls /var/lib/agentless-oci/containers /run/agentless-oci/runtime; find /sys/fs/cgroup -name 'aoci-no*'"},
+    )  # fmt: skip
+    assert "no" not in left.split()
+    assert "aoci-no" not in left
+    assert steps({"name": "no", "command": SLEEP}, only("no", state="absent"))[0] == ["created container no", "started"]
 
 
 def test_a_terminal_and_a_group_elsewhere(steps):

@@ -207,11 +207,17 @@ class Apply:
             prepare(self.state, record)
 
     def _connect(self, record: Record, *, silent: bool = False) -> None:
-        """Connect a container that has been made and does not run yet; *silent*, nobody is to find it for now."""
+        """Connect a container that has been made and does not run yet; *silent*, nothing is to lead to it for now."""
         if netmode.kind(record.spec["options"]) == netmode.NETWORKS:
             from .networking import connect
 
             connect(self.state, record, silent=silent)
+
+    def _publish_ports(self, old: Record, new: Record) -> None:
+        if netmode.ports(new.spec["options"]) or new.spec["options"].get("publish_all_ports"):
+            from .networking import publish
+
+            publish(self.state, old, new)
 
     def _hand_over(self, old: Record, new: Record) -> None:
         """Have the others find the new container instead of the old one, which is about to end."""
@@ -251,6 +257,13 @@ class Apply:
             self._destroy(record)
             self._put_back(old, failure, stopped=not old_runs_on)
             raise failure
+        if old_runs_on:
+            try:
+                self._publish_ports(old, record)
+            except Error as error:
+                self._destroy(record)
+                self._put_back(old, error, stopped=False)
+                raise
         self._publish(record)
         records.persist(self.state)
         self.record = record

@@ -199,7 +199,8 @@ class Task:
         if self.record and {"replace", "start"} <= verbs and self.wishes.order == START_FIRST:
             from .update import check_side_by_side
 
-            check_side_by_side(self.record.spec, {**self.record.spec, "options": made.options})
+            wanted = {**self.record.spec, "options": made.options}
+            check_side_by_side(self.record.spec, wanted, ports_move=self._can_hand_over_ports(wanted))
         return made, observed, image
 
     def _check_health(self, made: Plan, image: WantedImage) -> None:
@@ -217,6 +218,13 @@ class Task:
             from .networking import check_plugins
 
             check_plugins(self.state, self.request.declared)
+
+    def _can_hand_over_ports(self, spec: dict[str, Any]) -> bool:
+        if netmode.kind(spec["options"]) != netmode.NETWORKS:
+            return False
+        from .networking import can_hand_over_ports
+
+        return can_hand_over_ports(self.state, spec)
 
     def _check_network(self, made: Plan, observed: Observed) -> None:
         """Whether the container can be connected as it is to be, where it is to run: before anything is changed."""

@@ -32,11 +32,11 @@ def load() -> None:
     from ..network import addresses, cni, namespace, ports, sandbox  # noqa: F401
 
 
-def sandbox(state: StateDir, record_: Record) -> Sandbox:
-    """What connects the container, and takes it off its networks."""
+def sandbox(state: StateDir, record_: Record, *, instead_of: str = "") -> Sandbox:
+    """What connects the container, and takes it off its networks; *instead_of* as for Sandbox."""
     from ..network.sandbox import Sandbox
 
-    return Sandbox(state, record_.path, record_.id, record_.name, netmode.names(record_.spec))
+    return Sandbox(state, record_.path, record_.id, record_.name, netmode.names(record_.spec), instead_of)
 
 
 def attachments(state: StateDir, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -142,13 +142,15 @@ def prepare(state: StateDir, record_: Record) -> None:
 
 
 def connect(state: StateDir, record_: Record, *, silent: bool = False) -> None:
-    """Connect the container as its options say, without telling the others of it where it is to be *silent*.
+    """Connect the container as its options say. Where it is to be *silent* nothing leads to it for now: the others are
+    not told of it, and its ports are not published.
 
     Raises NetworkError; what it had connected is given back then.
     """
     made = sandbox(state, record_)
+    wanted = attachments(state, record_.spec)
     try:
-        made.connect(attachments(state, record_.spec), silent=silent)
+        made.connect([{**entry, "ports": []} for entry in wanted] if silent else wanted, silent=silent)
         _say_gateway(state, record_)
     except NetworkError as error:
         try:
@@ -158,8 +160,28 @@ def connect(state: StateDir, record_: Record, *, silent: bool = False) -> None:
         raise
 
 
+def can_hand_over_ports(state: StateDir, spec: Mapping[str, Any]) -> bool:
+    """Whether a container with *spec* can take published ports over from one that runs. Raises NetworkError."""
+    for entry in attachments(state, spec):
+        if entry["ports"] and conflist.publisher(networks.known(state, entry["network"])) is None:
+            return False
+    return True
+
+
+def publish(state: StateDir, old: Record, new: Record) -> None:
+    """Publish the ports of *new*, which is connected and silent. Those that *old* has lead to that until hand_over().
+
+    The rules of a port are asked in the order in which they were made. Raises NetworkError.
+    """
+    if netmode.kind(new.spec["options"]) == netmode.NETWORKS:
+        sandbox(state, new, instead_of=old.path).connect(attachments(state, new.spec), silent=True)
+
+
 def hand_over(state: StateDir, old: Record, new: Record) -> None:
-    """Have the others on their networks find *new* under the names, and *old* no more, though both run."""
+    """Have all find *new* under the names and by the ports, and *old* no more, though both run.
+
+    Raises NetworkError.
+    """
     from ..network import hosts
 
     touched: list[str] = []
@@ -167,6 +189,10 @@ def hand_over(state: StateDir, old: Record, new: Record) -> None:
         if netmode.kind(record_.spec["options"]) == netmode.NETWORKS:
             touched += sandbox(state, record_).announce(silent=silent)
     hosts.refresh(state, touched)
+    if netmode.kind(old.spec["options"]) == netmode.NETWORKS:
+        sandbox(state, old).unpublish()
+    if netmode.kind(new.spec["options"]) == netmode.NETWORKS:
+        sandbox(state, new).forget_flows()
 
 
 def update(state: StateDir, record_: Record) -> None:

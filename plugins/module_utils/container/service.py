@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 SOCKET = "launch.sock"
 GRACE = 30.0  # seconds for what is to be done after the container's end
 _ANSWER_TIME = 60.0  # seconds until the service has come to our socket
+_LOOK = 0.5  # seconds between two looks whether it still could
 _GONE_TIME = 10.0  # seconds for systemd to forget a service that has ended
 _LONGEST_NAME = 200  # characters of the container's name in the unit's, whose limit is 255
 # The systemd that runs ExecStopPost in a group of its own: under v2 the service's has none but groups in it.
@@ -198,9 +199,13 @@ class ServiceLaunch(Launch):
         """The service's end of the conversation."""
         poller = select.poll()
         poller.register(self._listener.fileno(), select.POLLIN)
-        if not poller.poll(_ANSWER_TIME * 1000):
+        until = time.monotonic() + _ANSWER_TIME
+        while not poller.poll(_LOOK * 1000):
+            gone = not lives(self._unit)
+            if not gone and time.monotonic() < until:
+                continue
             raise ContainerError(
-                f"the service {self._unit} of container {self.name} does not answer",
+                f"the service {self._unit} of container {self.name} {'has ended' if gone else 'does not answer'}",
                 step="created",
                 obj=self.name,
                 hint=f"'journalctl -u {self._unit}' has what it said",

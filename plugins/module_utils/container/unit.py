@@ -21,11 +21,12 @@ _ADOPTION_TIME = 30.0  # seconds
 
 
 def lives(unit: str) -> bool:
-    """Whether the service *unit* runs, is between two runs or about to end. Raises SystemdError."""
+    """Whether the service *unit* runs, is to, is between two runs or about to end. Raises SystemdError."""
     if not unit or not os.path.isdir(BOOTED):
         return False
     with Bus() as bus:
-        return bus.property(bus.load(unit), "Unit", "ActiveState") not in _DEAD
+        path = bus.load(unit)
+        return bus.property(path, "Unit", "ActiveState") not in _DEAD or bus.property(path, "Unit", "Job")[0] != 0
 
 
 def is_told(bus: Bus, unit: str) -> bool:

@@ -23,9 +23,12 @@ _LAST_CHARACTERS = 1000
 _RECORDING = 5.0  # seconds for the monitor to write down an end
 
 
-def check_side_by_side(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Raise ContainerError where containers with the specs *old* and *new* cannot run at the same time."""
-    for mine in netmode.ports(new["options"]):
+def check_side_by_side(old: Mapping[str, Any], new: Mapping[str, Any], *, ports_move: bool) -> None:
+    """Raise ContainerError where containers with the specs *old* and *new* cannot run at the same time.
+
+    *ports_move*: what *old* publishes can be handed over while both run.
+    """
+    for mine in netmode.ports(new["options"]) if not ports_move else ():
         for its in netmode.ports(old["options"]):
             same = (mine["host"], mine["protocol"]) == (its["host"], its["protocol"])
             if same and mine["host"].isdigit() and (mine["ip"] == its["ip"] or not mine["ip"] or not its["ip"]):

@@ -127,6 +127,15 @@ def delete(conflist: Mapping[str, Any], call: Call, result: Mapping[str, Any]) -
         _execute("DEL", plugin, _configuration(conflist, plugin, call, result), call)
 
 
+def again(command: str, plugin: Mapping[str, Any], conflist: Mapping[str, Any], call: Call, result: Any) -> None:
+    """DEL or ADD of one *plugin* alone, whatever the others have made staying as it is. Raises NetworkError.
+
+    *result* is that of the ADD of all. For plugins that only make rules about it, as portmap does: the specification
+    knows operations of whole lists.
+    """
+    _execute(command, plugin, _configuration(conflist, plugin, call, result), call)
+
+
 def versions(kind: str, places: Sequence[str]) -> list[str]:
     """The versions of the specification that the plugin *kind* speaks. Raises NetworkError."""
     call = Call("version", "", "eth0", {}, places, -1)

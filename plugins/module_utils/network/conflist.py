@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OURS = "agentless.oci"
 BRIDGE, MACVLAN, IPVLAN = "bridge", "macvlan", "ipvlan"
 FIREWALL = "firewall"  # the plugin that makes rules
+PORTMAP = "portmap"  # the plugin that publishes ports
 MODES = {
     MACVLAN: ("bridge", "private", "vepa", "passthru"),
     IPVLAN: ("l2", "l3", "l3s"),
@@ -68,7 +69,7 @@ def make(
         if vlan:
             first["vlan"] = vlan
         if not internal:
-            plugins.append({"type": "portmap", "capabilities": {"portMappings": True}, "snat": True})
+            plugins.append({"type": PORTMAP, "capabilities": {"portMappings": True}, "snat": True})
         plugins.append({"type": FIREWALL, "ingressPolicy": "same-bridge"})
         plugins.append({"type": "tuning"})
     else:
@@ -151,6 +152,15 @@ def has_capability(document: Mapping[str, Any], name: str) -> bool:
     return any(plugin.get("capabilities", {}).get(name) for plugin in document["plugins"])
 
 
+def publisher(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The plugin that publishes a container's ports, where it does nothing else: only that can be done anew.
+
+    None where there is none, or another than portmap, of which we know nothing.
+    """
+    able = [plugin for plugin in document["plugins"][1:] if plugin.get("capabilities", {}).get("portMappings")]
+    return able[0] if len(able) == 1 and able[0]["type"] == PORTMAP else None
+
+
 def without_default_route(document: Mapping[str, Any]) -> dict[str, Any]:
     """The same network for an interface beside another one that has the default route already."""
     plugins = []
@@ -179,6 +189,6 @@ def for_container(document: Mapping[str, Any], *, ports: bool, ruled: bool) -> d
         named = set(plugin) - {"type", "capabilities", "snat"}
         if plugin["type"] == FIREWALL and ruled:
             continue
-        if plugin["type"] not in ("portmap", "tuning") or named or (plugin["type"] == "portmap" and ports):
+        if plugin["type"] not in (PORTMAP, "tuning") or named or (plugin["type"] == PORTMAP and ports):
             kept.append({**plugin, "ipMasq": False} if ruled and plugin.get("ipMasq") else plugin)
     return {**document, "plugins": kept}

@@ -36,7 +36,7 @@ def disconnected(directory: str, wanted: list[dict[str, Any]]) -> str:
     """What of the attachments *wanted* (record.py) is not there, or there in excess, for people; "" if all is well."""
     document = record.load(directory) or {"attachments": []}
     entries = document["attachments"]
-    there = [entry["wanted"] for entry in entries if entry["result"] is not None]
+    there = [entry["wanted"] for entry in entries if is_done(entry)]
     for want in wanted:
         if want not in there:
             return f"not connected to {want['network']}"
@@ -47,6 +47,11 @@ def disconnected(directory: str, wanted: list[dict[str, Any]]) -> str:
         if gone:
             return f"{entry['interface']} has lost {gone}"
     return "unknown to the others" if document.get("silent") and wanted else ""
+
+
+def is_done(entry: dict[str, Any]) -> bool:
+    """Whether nobody was killed while connecting this attachment."""
+    return entry["result"] is not None and not entry.get("partial")
 
 
 def missing(entry: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@
         conflist     as it was executed, since the network may have been changed since
         runtime      the values of capabilities, the ports that were chosen among them
         result       of ADD; null while it is under way
-        partial      while it is: the result of the last plugin that was done
+        partial      while it is: the result of the last plugin that was done; beside a result, its ports are changing
 
     kept         network → ips and ports it had last, to have the same again
     silent       whether the others are not told of it (false where it is missing): it is a new container that is yet to

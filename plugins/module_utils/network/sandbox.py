@@ -14,7 +14,7 @@ import os
 from ..kernel.files import locked
 from . import addresses, bridge, cni, conflist, hosts, namespace, networks, ports, record, rules
 from .errors import NetworkError
-from .look import is_alive, missing
+from .look import is_alive, is_done, missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +30,17 @@ _LOCK = "network.lock"
 class Sandbox:
     """The network of the container with *container_id*, whose record lies in *directory*.
 
-    What others call it (*names*) are its name and whatever else.
+    What others call it (*names*) are its name and whatever else. *instead_of* is the directory of the container whose
+    place it is about to take, and whose ports.
     """
 
-    def __init__(self, state: StateDir, directory: str, container_id: str, name: str, names: list[str]) -> None:
+    def __init__(
+        self, state: StateDir, directory: str, container_id: str, name: str, names: list[str], instead_of: str = ""
+    ) -> None:
         self.state = state
         self.directory = directory
         self.id = container_id
+        self.instead_of = instead_of
         self.document = record.load(directory) or record.new(name, names)
         self.document.update({"name": name, "names": list(names)})
 
@@ -100,9 +104,11 @@ class Sandbox:
         try:
             with self._locked() as lock:
                 for entry in list(reversed(self.document["attachments"])):
-                    if entry["wanted"] not in wanted or entry["result"] is None or missing(entry):
-                        touched.append(entry["wanted"]["network"])
-                        self._detach(entry, lock)
+                    sound = is_done(entry) and not missing(entry)
+                    if sound and (entry["wanted"] in wanted or self._has_only_other_ports(entry, wanted, lock)):
+                        continue
+                    touched.append(entry["wanted"]["network"])
+                    self._detach(entry, lock)
                 there = [entry["wanted"] for entry in self.document["attachments"]]
                 for want in wanted:
                     if want not in there:
@@ -132,6 +138,60 @@ class Sandbox:
         if not self.document["attachments"]:
             hosts.forget(self.directory)
 
+    def unpublish(self) -> None:
+        """Leave its ports to the container that takes its place, as far as they can be left alone."""
+        with self._locked() as lock:
+            for entry in self.document["attachments"]:
+                if entry["wanted"]["ports"] and is_done(entry):
+                    self._republish(entry, [], lock)
+
+    def forget_flows(self) -> None:
+        """Have what comes to its ports of UDP reach it, where flows of datagrams remember the container before it.
+
+        The plugin makes the kernel forget them after the ADD of its rules.
+        """
+        with self._locked() as lock:
+            for entry in self.document["attachments"]:
+                plugin = conflist.publisher(entry["conflist"])
+                if plugin and any(port["protocol"] == "udp" for port in entry["runtime"].get("portMappings", ())):
+                    cni.again("ADD", plugin, entry["conflist"], self._call(entry, lock), entry["result"])
+
+    def _has_only_other_ports(self, entry: dict[str, Any], wanted: list[dict[str, Any]], lock: int) -> bool:
+        """Whether one of *wanted* is what *entry* is but for its ports; it has those then."""
+        for want in wanted:
+            if {**want, "ports": []} == {**entry["wanted"], "ports": []}:
+                return self._republish(entry, want["ports"], lock)
+        return False
+
+    def _republish(self, entry: dict[str, Any], wanted: list[dict[str, str]], lock: int) -> bool:
+        """Publish other ports, the connection staying as it is; False where that cannot be."""
+        network, ruled = self._network(entry["wanted"])
+        plugin = conflist.publisher(network)
+        had = bool(entry["wanted"]["ports"])
+        if plugin is None or entry["conflist"] != conflist.for_container(network, ports=had, ruled=ruled):
+            return False
+        entry["partial"] = result = entry["result"]  # whoever finds that connects it anew
+        record.save(self.directory, self.document)
+        if had:
+            cni.again("DEL", plugin, entry["conflist"], self._call(entry, lock), result)
+        entry["wanted"] = {**entry["wanted"], "ports": wanted}
+        entry["conflist"] = conflist.for_container(network, ports=bool(wanted), ruled=ruled)
+        kept = {"ports": entry["runtime"].pop("portMappings", [])}
+        with self._ports_chosen(entry, kept):
+            record.save(self.directory, self.document)
+        if wanted:
+            cni.again("ADD", plugin, entry["conflist"], self._call(entry, lock), result)
+        entry["partial"] = None
+        record.save(self.directory, self.document)
+        return True
+
+    def _network(self, want: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """The conflist of the network that *want* names, for it, and whether its rules are made once for all."""
+        network = networks.known(self.state, want["network"])
+        if not want["default"]:
+            network = conflist.without_default_route(network)
+        return network, rules.are_made_once(network)
+
     def _attach(self, want: dict[str, Any], lock: int) -> None:
         networks.ensure(self.state, want["network"])
         places = cni.directories()
@@ -148,11 +208,8 @@ class Sandbox:
         if want["aliases"]:
             entry["runtime"]["aliases"] = {want["network"]: list(want["aliases"])}
         with networks.lock(self.state, exclusive=False):  # until it is known that we belong to it, nobody removes it
-            network = networks.known(self.state, want["network"])
-            if not want["default"]:
-                network = conflist.without_default_route(network)
+            network, ruled = self._network(want)
             cni.check_plugins(network, places)
-            ruled = rules.are_made_once(network)
             entry["conflist"] = conflist.for_container(network, ports=bool(want["ports"]), ruled=ruled)
             self.document["directories"] = places
             with self._ports_chosen(entry, kept):
@@ -177,7 +234,8 @@ class Sandbox:
             yield
             return
         with locked(self.state.lock_path("network", "ports")):
-            others = [found for path, found in record.live(self.state).items() if path != self.directory]
+            own = (self.directory, self.instead_of)
+            others = [found for path, found in record.live(self.state).items() if path not in own]
             entry["runtime"]["portMappings"] = ports.choose(wanted, ports.used_by(others), kept.get("ports", ()))
             yield
 

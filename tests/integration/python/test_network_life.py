@@ -207,59 +207,6 @@ def test_networks_and_ports_change_in_place(net):
     assert "10.91.8.1" in net.inside(pid, "ip route")
 
 
-# Listens a while after its start, and says then that it is ready; asked to end, it first answers all who have come.
-SERVER = """
-import select, signal, socket, sys, time
-asked = []
-signal.signal(signal.SIGTERM, lambda number, frame: asked.append(time.monotonic() + 0.2))
-time.sleep(0.3)
-server = socket.create_server(("", 80), backlog=128)
-open("/ready", "w").close()
-while not asked or time.monotonic() < asked[0]:
-    if select.select([server], [], [], 0.02)[0]:
-        client = server.accept()[0]
-        client.sendall(sys.argv[1].encode())
-        client.close()
-"""
-# Asks who is called web, until it is told to end: how many answers of what kind it got.
-LOAD = """
-import collections, json, os, socket, time
-count = collections.Counter()
-while not os.path.exists("/shared/end"):
-    try:
-        found = [line.split()[0] for line in open("/etc/hosts") if "web" in line.split()[1:]]
-        with socket.create_connection((found[0] if found else "nobody", 80), 5) as client:
-            count[client.recv(64).decode() or "failed: closed"] += 1
-    except OSError as error:
-        count[f"failed: {error}"] += 1
-    time.sleep(0.001)
-json.dump(count, open("/shared/count.tmp", "w"))
-os.rename("/shared/count.tmp", "/shared/count")
-"""
-
-
-def test_a_replacement_that_nobody_on_the_network_notices(net, tmp_path):
-    """The new one is found by its name when it is healthy, and not before; the old one until then."""
-
-    def python(name, program, *arguments, **given):
-        volumes = ["/usr:/usr:ro", "/lib:/lib:ro", "/lib64:/lib64:ro", f"{tmp_path}:/shared"]
-        command = ["/usr/bin/python3", "-I", "-c", program, *arguments]
-        return net.run(name=name, entrypoint=[], command=command, volumes=volumes, network_mode="bridge", **given)
-
-    ready = {"test": ["CMD", "test", "-e", "/ready"], "interval": "100ms", "start_interval": "100ms"}
-    given = {"healthcheck": ready, "update": {"order": "start-first", "wait_healthy": "20s"}}
-    python("web", SERVER, "1", state="healthy", **given)
-    python("db", LOAD)
-    for version in ("2", "3"):
-        done = python("web", SERVER, version, **given)
-        assert done["actions"] == ["replaced container web (command)", "started"]
-        assert python("web", SERVER, version, **given)["actions"] == []
-    (tmp_path / "end").touch()
-    net.until((tmp_path / "count").exists)
-    answers = json.loads((tmp_path / "count").read_text())
-    assert set(answers) == {"1", "2", "3"}, answers
-
-
 def test_mode_changes_replace_it(net):
     net.run(command=WAIT)
     assert net.run(command=WAIT, published_ports=["8080:80"])["actions"] == ["updated published_ports"]
@@ -294,7 +241,7 @@ def test_a_restart_keeps_the_address(net):
     command = ["sh", "-c", "while [ ! -e /end ]; do sleep 0.05; done; rm /end; exit 1"]
     made = net.run(command=command, published_ports=["8080:80"], restart_policy="always")["container"]
     net.run(name="db", command=WAIT, network_mode="bridge")
-    net.inside(made["State"]["Pid"], "touch /end")
+    net.inside(made["State"]["Pid"], "touch /end", check=False)  # the shell may be ended with its container
     net.until(lambda: net.pid() not in (0, made["State"]["Pid"]))
     assert net.address() == made["NetworkSettings"]["IPAddress"]
     text = net.inside(net.pid(), "ip addr; cat /etc/hosts")

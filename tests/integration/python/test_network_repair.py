@@ -33,8 +33,11 @@ def test_a_task_killed_at_any_moment_leaves_what_the_next_repairs(net):
         given = {**GIVEN, "image": "localhost/tests/busybox:1"}
         if number % 3 == 1:  # while a container is replaced, or changed in place
             given["env"] = {"A": str(number)}
+            given["update"] = {"order": ("stop-first", "start-first")[number % 2]}
         elif number % 3 == 2:
             given["networks"] = [{"name": "back", "aliases": [f"a{number}"]}]
+        else:
+            given["published_ports"] = ["8080:80", f"{91 + number}"]
         if number % 4 > 1:
             given["userns_mode"] = "private"
         process = net.start_task("container", net.parameters(**given))
@@ -50,7 +53,9 @@ def test_a_task_killed_at_any_moment_leaves_what_the_next_repairs(net):
             assert (file.read().split()[1] != "0") is ("userns_mode" in given)
         for endpoint in again["container"]["NetworkSettings"]["Networks"].values():
             assert endpoint["IPAddress"] in net.inside(pid, "ip addr; cat /etc/hosts")
-        assert sum("veth" in line for line in net.traces()) == len(given["networks"]), number
+        traces = net.traces()
+        assert sum("veth" in line for line in traces) == len(given["networks"]), number
+        assert len({chain for line in traces for chain in line.split() if chain.startswith("CNI-DN-")}) == 1, number
         if number % 5 == 4:
             net.task(state="absent", force_kill=True)
             assert net.traces() == [], number

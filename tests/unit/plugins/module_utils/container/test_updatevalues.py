@@ -59,6 +59,14 @@ def test_wrong_durations(value):
 def test_what_both_want_is_refused(old, new, both):
     if both:
         with pytest.raises(ContainerError, match=both):
-            update.check_side_by_side({"options": old}, {"options": new})
+            update.check_side_by_side({"options": old}, {"options": new}, ports_move=False)
     else:
-        update.check_side_by_side({"options": old}, {"options": new})
+        update.check_side_by_side({"options": old}, {"options": new}, ports_move=False)
+
+
+def test_ports_that_can_be_handed_over_are_not_in_the_way():
+    spec = {"options": {"published_ports": [":80:80/tcp"], "networks": [{"name": "n", "ipv4_address": "10.0.0.2"}]}}
+    with pytest.raises(ContainerError, match=r"n: 10\.0\.0\.2"):
+        update.check_side_by_side(spec, spec, ports_move=True)
+    del spec["options"]["networks"]
+    update.check_side_by_side(spec, spec, ports_move=True)
