@@ -34,8 +34,14 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
-modprobe -a -d {work} overlay veth bridge loop
 for directory in /run /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $directory; done
+# The kernel asks for the modules that somebody wants, of networks for one; a disk's device must be there before.
+mkdir -p /run/uml/lib
+ln -s {modules} /run/uml/lib/modules
+printf '#!/bin/sh\\nexec modprobe -d /run/uml "$@"\\n' >/run/uml/modprobe
+chmod 700 /run/uml/modprobe
+echo /run/uml/modprobe >/proc/sys/kernel/modprobe
+modprobe -d /run/uml loop
 # A working directory below one of these is shown again.
 case {cwd} in /run/* | /tmp/* | /var/tmp/*) mkdir -p {cwd} && mount -t hostfs -o {cwd} hostfs {cwd} ;; esac
 ip link set lo up
@@ -64,13 +70,10 @@ def run(command: list[str], mem: str, timeout: float) -> int:
         # What the caller's shell says about temporary files is not true in there.
         kept = {key: value for key, value in os.environ.items() if key not in ("TMPDIR", "_") and key.isidentifier()}
         exports = "\n".join(f"export {key}={shlex.quote(value)}" for key, value in kept.items())
-        os.makedirs(os.path.join(work, "lib"))
-        os.symlink(MODULES, os.path.join(work, "lib", "modules"))
         init = os.path.join(work, "init")
+        words = {"modules": MODULES, "cwd": shlex.quote(os.getcwd()), "command": shlex.join(command)}
         with open(init, "w", encoding="utf-8") as script:
-            script.write(
-                INIT.format(work=work, exports=exports, cwd=shlex.quote(os.getcwd()), command=shlex.join(command))
-            )
+            script.write(INIT.format(work=work, exports=exports, **words))
         os.chmod(init, 0o700)
         arguments = [KERNEL, f"mem={mem}", f"uml_dir={work}/", "rootfstype=hostfs", "rootflags=/", "rw", f"init={init}"]
         arguments += ["con=null", "con0=fd:0,fd:1", "quiet"]

@@ -105,7 +105,7 @@ class Sandbox:
             with self._locked() as lock:
                 for entry in list(reversed(self.document["attachments"])):
                     sound = is_done(entry) and not missing(entry)
-                    if sound and (entry["wanted"] in wanted or self._has_only_other_ports(entry, wanted, lock)):
+                    if sound and (entry["wanted"] in wanted or self._takes_other_ports(entry, wanted, lock)):
                         continue
                     touched.append(entry["wanted"]["network"])
                     self._detach(entry, lock)
@@ -156,8 +156,8 @@ class Sandbox:
                 if plugin and any(port["protocol"] == "udp" for port in entry["runtime"].get("portMappings", ())):
                     cni.again("ADD", plugin, entry["conflist"], self._call(entry, lock), entry["result"])
 
-    def _has_only_other_ports(self, entry: dict[str, Any], wanted: list[dict[str, Any]], lock: int) -> bool:
-        """Whether one of *wanted* is what *entry* is but for its ports; it has those then."""
+    def _takes_other_ports(self, entry: dict[str, Any], wanted: list[dict[str, Any]], lock: int) -> bool:
+        """Publish as that one of *wanted* says that is *entry* but for its ports; False where none is, or it cannot."""
         for want in wanted:
             if {**want, "ports": []} == {**entry["wanted"], "ports": []}:
                 return self._republish(entry, want["ports"], lock)
