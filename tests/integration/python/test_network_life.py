@@ -21,7 +21,7 @@ def server(text):
 
 
 def asked(net, address, port, kind="tcp"):
-    """What the host is told at *address*; "" if nobody answers."""
+    """What the host is told at *address*; "" if nobody answers, as for a moment before and after each answer."""
     return net.ask(address, port, kind).strip()
 
 
@@ -86,7 +86,7 @@ def test_one_that_was_made_when_it_was_not_the_default_stays_as_it_was(net):
     done = net.run(command=server("new"), memory="64m")
     assert done["actions"] == ["replaced container web (command, network_mode)", "started"]
     assert done["diff"]["before"]["network_mode"] == "none"
-    assert asked(net, net.address(), 80) == "new"
+    net.until(lambda: asked(net, net.address(), 80) == "new")
     assert net.run(command=server("new"), memory="64m")["actions"] == []
 
 
@@ -99,8 +99,8 @@ def test_a_published_port_is_reached_from_the_host(net):
     assert found["53/udp"] == [{"HostIp": "127.0.0.1", "HostPort": "5353"}]
     chosen = int(found["90/tcp"][0]["HostPort"])
     assert 1024 < chosen < 65536
-    assert asked(net, "127.0.0.1", 8080) == "from-web"
-    assert asked(net, "10.90.0.1", 8080) == "from-web"
+    net.until(lambda: asked(net, "127.0.0.1", 8080) == "from-web")
+    net.until(lambda: asked(net, "10.90.0.1", 8080) == "from-web")
     assert net.run(command=server("from-web"), published_ports=ports)["actions"] == []
     pid = made["State"]["Pid"]
     with net.serving(pid, 90, "tcp", "random"), net.serving(pid, 53, "udp", "datagram"):
@@ -124,7 +124,7 @@ def test_a_port_from_outside_of_the_host(net):
         "while [ $(readlink /proc/$!/ns/net) = $(readlink /proc/$$/ns/net) ]; do sleep 0.02; done;"
         "ip link set out1 netns $!;"
         "nsenter -t $! -n sh -c 'ip addr add 192.0.2.2/24 dev out1; ip link set out1 up';"
-        "nsenter -t $! -n busybox nc -w 3 192.0.2.1 8080 > "
+        "for try in $(seq 100); do nsenter -t $! -n busybox nc -w 3 192.0.2.1 8080 && break; sleep 0.1; done > "
         + net.root
         + "/said; kill $!; ip link del out0 2>/dev/null || true"
     )
@@ -156,11 +156,11 @@ def test_a_replacement_takes_over_ports_and_a_fixed_address(net):
     net.network("back", subnet="10.91.7.0/24")
     given = {"networks": [{"name": "back", "ipv4_address": "10.91.7.77"}], "published_ports": ["8080:80"]}
     net.run(command=server("old"), **given)
-    assert asked(net, "127.0.0.1", 8080) == "old"
+    net.until(lambda: asked(net, "127.0.0.1", 8080) == "old")
     done = net.run(command=server("new"), **given)
     assert done["actions"] == ["replaced container web (command)", "started"]
     assert done["container"]["NetworkSettings"]["IPAddress"] == "10.91.7.77"
-    assert asked(net, "127.0.0.1", 8080) == "new"
+    net.until(lambda: asked(net, "127.0.0.1", 8080) == "new")
     with pytest.raises(Error, match="the container before it runs again"):
         net.run(command=["/broken"], volumes=[f"{_broken(net)}:/broken"], **given)
     assert net.status()["Running"]
@@ -193,12 +193,12 @@ def test_networks_and_ports_change_in_place(net):
     assert found["back"]["IPAddress"] == first["NetworkSettings"]["IPAddress"]  # connected anew, for the alias
     assert found["side"]["MacAddress"] == "02:00:00:00:00:aa"
     assert net.inside(pid, "ip -o route | grep -c default").strip() == "1"
-    assert net.inside(net.pid("db"), "nc -w 2 www 80").strip() == "web"
+    net.until(lambda: net.inside(net.pid("db"), "nc -w 2 www 80", check=False).strip() == "web")
     assert net.run(command=server("web"), **two)["actions"] == []
     done = net.run(command=server("web"), published_ports=["8080:80", "8000-8002:90-92"], **two)
     assert done["actions"] == ["updated published_ports"]
     assert done["container"]["State"]["Pid"] == pid
-    assert asked(net, "127.0.0.1", 8080) == "web"
+    net.until(lambda: asked(net, "127.0.0.1", 8080) == "web")
     done = net.run(command=server("web"), networks=[{"name": "side"}])
     assert done["actions"] == ["updated networks, published_ports"]
     assert done["container"]["State"]["Pid"] == pid
@@ -268,13 +268,15 @@ def test_an_ended_container_gives_its_network_back(net):
 def test_container_and_path_modes_share_a_network(net):
     first = net.run(command=server("shared"), published_ports=["8080:80"])["container"]
     joined = net.run(name="side", command=WAIT, network_mode="container:web")["container"]
-    assert net.inside(joined["State"]["Pid"], "nc -w 2 127.0.0.1 80").strip() == "shared"
+    net.until(lambda: net.inside(joined["State"]["Pid"], "nc -w 2 127.0.0.1 80", check=False).strip() == "shared")
     assert f"{first['NetworkSettings']['IPAddress']}\tweb" in net.inside(joined["State"]["Pid"], "cat /etc/hosts")
     assert net.run(name="side", command=WAIT, network_mode="container:web")["actions"] == []
     net.task(restart=True)
     done = net.run(name="side", command=WAIT, network_mode="container:web")
     assert done["actions"] == ["restarted (container:web has another network now)"]
-    assert net.inside(done["container"]["State"]["Pid"], "nc -w 2 127.0.0.1 80").strip() == "shared"
+    net.until(
+        lambda: net.inside(done["container"]["State"]["Pid"], "nc -w 2 127.0.0.1 80", check=False).strip() == "shared"
+    )
     net.sh("ip netns add aoci-test-ns && ip -n aoci-test-ns link set lo up")
     try:
         done = net.run(name="side", command=WAIT, network_mode="ns:/run/netns/aoci-test-ns")
@@ -294,7 +296,7 @@ def test_an_internal_network_reaches_nothing(net):
     other = net.run(name="db", command=WAIT, networks=[{"name": "inner"}])["container"]
     out = net.run(name="out", command=server("out"), network_mode="bridge")["container"]
     pid = other["State"]["Pid"]
-    assert net.inside(pid, "nc -w 2 web 80").strip() == "in"
+    net.until(lambda: net.inside(pid, "nc -w 2 web 80", check=False).strip() == "in")
     assert "default" not in net.inside(pid, "ip route")
     for address in ("198.51.100.1", out["NetworkSettings"]["IPAddress"]):
         assert "1 packets received" not in net.inside(pid, f"ping -c 1 -W 1 {address}", check=False)
@@ -310,7 +312,7 @@ def test_bridges_are_kept_apart(net):
     other = net.run(name="db", command=WAIT, network_mode="two")["container"]
     address = first["NetworkSettings"]["IPAddress"]
     assert net.inside(other["State"]["Pid"], f"nc -w 2 {address} 80", check=False) == ""
-    assert asked(net, address, 80) == "one"
+    net.until(lambda: asked(net, address, 80) == "one")
 
 
 def test_ipv6(net):
