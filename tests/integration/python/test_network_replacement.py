@@ -23,11 +23,13 @@ signal.signal(signal.SIGTERM, lambda number, frame: asked.append(time.monotonic(
 time.sleep(0.3)
 server = socket.create_server(("", 80), backlog=128)
 open("/ready", "w").close()
-while not asked or time.monotonic() < asked[0]:
+while True:
     if select.select([server], [], [], 0.02)[0]:
         client = server.accept()[0]
         client.sendall(sys.argv[1].encode())
         client.close()
+    elif asked and time.monotonic() > asked[0]:
+        break
 """
 # Asks at an address, or without one who is called web, and port until it is told to end: how many answers of what kind.
 LOAD = """
