@@ -90,10 +90,23 @@ class LayerTask:
     blob   "queued" → "fetching" → "whole"
     work   "todo" → "working" → "done"; "lower" when it needs those below first
     guessed  what it is only lacking then (see GuessingRoot)
-    retry  whether it failed while its blob was not verified yet: once more when it is
+    trusted  whether its blob was verified when the worker that has it, or had it last, began
+    retry  whether it failed where that was not so: once more when it is
     """
 
-    __slots__ = ("blob", "guessed", "index", "layer", "lowers", "parent_chain", "path", "retry", "urls", "work")
+    __slots__ = (
+        "blob",
+        "guessed",
+        "index",
+        "layer",
+        "lowers",
+        "parent_chain",
+        "path",
+        "retry",
+        "trusted",
+        "urls",
+        "work",
+    )
 
     def __init__(
         self,
@@ -111,6 +124,7 @@ class LayerTask:
         self.path = path
         self.blob = blob
         self.work = "done" if path else "todo"
+        self.trusted = False
         self.retry = False
         self.guessed: dict[str, bool] = {}
         self.lowers: list[str] | None = None if index else []
@@ -261,12 +275,13 @@ class _Work:
         for worker, task in zip(idle, ready):
             layer = task.layer
             task.work = "working"
+            task.trusted = task.blob == "whole"
             self._report(task, "unpacking", 0)
             worker.start(
                 task,
                 {
                     "blob": layer.blob,
-                    "partial": "" if task.blob == "whole" else layer.partial,
+                    "partial": "" if task.trusted else layer.partial,
                     # The others will be done before this one, and their processors idle.
                     "ahead": layer.size * (processors - 1) > left - layer.size,
                     "digest": layer.digest,
@@ -283,8 +298,9 @@ class _Work:
         task, answer = worker.result()
         if "error" in answer:
             error = answer["error"]
-            if not task.retry and task.blob != "whole":
-                # What came in is not verified yet; if it is wrong, the one who fetches says so, or fetches again.
+            if not task.trusted:
+                # What was read is not verified, or was not then; if it was wrong, the one who fetches says so, or
+                # fetches again.
                 task.retry = True
                 task.work = "todo"
                 return

@@ -17,6 +17,7 @@ import subprocess
 import time
 
 import pytest
+from ansible_collections.agentless.oci.plugins.module_utils.image import pull
 from ansible_collections.agentless.oci.plugins.module_utils.image.digest import digest_of_file
 from ansible_collections.agentless.oci.plugins.module_utils.image.ensure import ImageRequest, apply, plan
 from ansible_collections.agentless.oci.plugins.module_utils.image.media import host_platform
@@ -201,6 +202,32 @@ def test_killed_at_any_moment_the_next_run_goes_on(names, proxy, state_dir):
     assert unfinished(state_dir) == []
     for digest, size in sizes(state_dir).items():
         assert size <= proxy.bytes_of(digest) <= size + rounds * IN_FLIGHT
+
+
+def test_a_blob_of_which_a_power_cut_left_something_else_comes_in_again(names, proxy, state_dir, tmp_path, monkeypatch):
+    """What is unpacked of it meanwhile is wrong, and that may be told when the blob is whole and right at last."""
+    undisturbed = Store(StateDir(str(tmp_path / "undisturbed")))
+    layer = apply(plan(ImageRequest(names[0]), undisturbed), undisturbed).manifest["layers"][0]
+    with open(undisturbed.blob_path(layer["digest"]), "rb") as file:
+        blob = bytearray(file.read())
+    blob[1_000_000] ^= 255
+    store = Store(StateDir(state_dir))
+    os.makedirs(store.partial)
+    with open(store.partial_path(layer["digest"]), "wb") as file:
+        file.write(blob[:-1000])
+    finished, late = pull._Work._finished, []
+
+    def finished_late(work, worker):
+        task = worker.busy
+        until(lambda: task.blob == "whole")
+        late.append((task.layer.digest, task.trusted))
+        finished(work, worker)
+
+    monkeypatch.setattr(pull._Work, "_finished", finished_late)
+    apply(plan(ImageRequest(names[0]), store), store)
+    assert [trusted for digest, trusted in late if digest == layer["digest"]] == [False, True]
+    check(state_dir, names[0])
+    assert unfinished(state_dir) == []
 
 
 def children(pid):
