@@ -215,6 +215,16 @@ def test_a_blob_of_which_a_power_cut_left_something_else_comes_in_again(names, p
     os.makedirs(store.partial)
     with open(store.partial_path(layer["digest"]), "wb") as file:
         file.write(blob[:-1000])
+
+    def unpacked():
+        found = os.walk(os.path.join(state_dir, "layers"))
+        return sum(len(files) for path, _directories, files in found if os.path.basename(path) == "layer0")
+
+    def rule(seen):
+        if seen.method == "GET" and layer["digest"] in seen.path:
+            until(lambda: unpacked() > FILES // 2)  # the wrong byte is in one of the first
+
+    proxy.rule = rule
     finished, late = pull._Work._finished, []
 
     def finished_late(work, worker):
