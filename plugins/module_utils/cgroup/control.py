@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 
+GONE = (errno.ENOENT, errno.ENODEV)  # the latter where it went away between open and read or write
+
+
 def read_if_there(path: str) -> str | None:
     """The content of a control file, None where the kernel or the group does not have it."""
     try:
         return read_text(path)
     except OSError as error:
-        # ENODEV: the group went away between open and read. EOPNOTSUPP: the file is there, its feature is off.
-        if error.errno in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+        # EOPNOTSUPP: the file is there, its feature is off.
+        if error.errno in (*GONE, errno.EOPNOTSUPP):
             return None
         raise
 

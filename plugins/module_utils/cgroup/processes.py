@@ -9,9 +9,8 @@ import errno
 import os
 
 from ..kernel.files import read_text
-from ..kernel.lean import suppress
 from . import freezer, v2
-from .control import attach, pids_of, tree
+from .control import GONE, attach, pids_of, tree
 from .errors import CgroupError
 from .hierarchy import UNIFIED
 
@@ -43,7 +42,7 @@ def kill(group: Cgroup, signal: int) -> None:
     try:
         _signal_frozen(group, signal, *where)
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENODEV):
+        if error.errno not in GONE:
             raise
         _signal(group, signal)  # somebody else has removed the group that was to stand still
 
@@ -64,8 +63,11 @@ def _thaw_dying(directory: str, unified: bool) -> None:
     """A task that v1 has frozen, in the group or in one below it, does not even die before it is thawed."""
     if not unified:
         for member in tree(directory):
-            with suppress(FileNotFoundError):  # gone meanwhile
+            try:
                 freezer.thaw(member, unified=False)
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise
 
 
 def _signal(group: Cgroup, signal: int) -> None:

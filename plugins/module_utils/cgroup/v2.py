@@ -10,7 +10,7 @@ import os
 
 from ..kernel.files import read_text, write_control
 from ..kernel.lean import suppress
-from .control import make_group, make_parent, parents, read_if_there
+from .control import GONE, make_group, make_parent, parents, read_if_there
 from .errors import CgroupError
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ def make(mount: str, path: str) -> None:
             return
         except OSError as error:
             # A parent that was empty when we passed has been removed by the last of its former users.
-            if error.errno in (errno.ENOENT, errno.ENODEV) and directory != mount and attempt < _TRIES - 1:
+            if error.errno in GONE and directory != mount and attempt < _TRIES - 1:
                 continue
             raise CgroupError.of(error, f"cannot create cgroup {directory}", step="path") from error
 
@@ -121,10 +121,15 @@ def may_hold_processes(mount: str, directory: str) -> bool:
 
 
 def kill_all(directory: str) -> bool:
-    """SIGKILL the whole tree at once through cgroup.kill; False before Linux 5.14, which has no such file."""
+    """SIGKILL the whole tree at once through cgroup.kill.
+
+    False before Linux 5.14, which has no such file, and where somebody else is removing the group.
+    """
     try:
         write_control(directory + "/cgroup.kill", "1")
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
         return False
     return True
 

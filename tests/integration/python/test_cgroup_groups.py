@@ -257,6 +257,29 @@ def test_kill_reaches_every_process(group):
     until(lambda: not group.pids())
 
 
+@pytest.mark.parametrize("file", ["cgroup.kill", "freezer.state"])
+def test_kill_meets_whoever_removes_the_group(group, monkeypatch, file):
+    """The kernel says "No such device" to a file that was opened before its group went away."""
+    pid = child(group, lambda: time.sleep(60))
+    there = any(os.path.exists(f"{directory}/{file}") for directory in group.directories())
+    opened, removed = os.open, []
+
+    def open_and_remove(path, *arguments, **options):
+        fd = opened(path, *arguments, **options)
+        if str(path).endswith(file) and not removed:
+            removed.append(path)
+            os.kill(pid, signal.SIGKILL)
+            CHILDREN.remove(pid)
+            wait(pid)
+            group.remove()
+        return fd
+
+    monkeypatch.setattr(os, "open", open_and_remove)
+    group.kill(signal.SIGKILL)
+    assert group.pids() == []
+    assert bool(removed) is there
+
+
 def test_frozen_processes_stand_still(group):
     def work():
         while True:
