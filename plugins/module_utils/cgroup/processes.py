@@ -82,7 +82,7 @@ def holds(group: Cgroup, pid: int) -> bool:
     """See :meth:`Cgroup.holds`. Source: /proc/PID/cgroup, cgroups(7)."""
     try:
         text = read_text(f"/proc/{pid}/cgroup")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         raise CgroupError(
             f"cannot move process {pid} into {group.path}: there is no such process",
             step="processes",

@@ -83,7 +83,7 @@ def path_of(pid: int, hierarchy: Hierarchy) -> str:
     """The group that process *pid* is in. Raises CgroupError for the root, and where hierarchies (v1) disagree."""
     try:
         text = read_text(f"/proc/{pid}/cgroup")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         raise CgroupError(f"there is no process {pid}", step="pid", hint="It may have ended") from None
     where = parse_membership(text)
     booted = os.path.isdir(BOOTED)

@@ -30,17 +30,17 @@ def count_oom_kills(text: str) -> int:
 
 
 def read(path: str) -> str:
-    """The text of a small file; nothing when it is not there (a cgroup may vanish at any time)."""
+    """The text of a small file; nothing when it is not there (a cgroup may vanish at any time, also once opened)."""
     try:
         fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            return posix.read(fd, _MOST).decode("utf-8", "replace")
+        finally:
+            posix.close(fd)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENODEV):
             return ""
         raise
-    try:
-        return posix.read(fd, _MOST).decode("utf-8", "replace")
-    finally:
-        posix.close(fd)
 
 
 def replace(path: str, text: str, *, durable: bool) -> None:

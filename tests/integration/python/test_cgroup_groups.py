@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
+import posix
 import signal
 import time
 import uuid
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.cgroup import hierarchy
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import hierarchy, target
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.api import open_cgroup, remove_empty
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
+from ansible_collections.agentless.oci.plugins.module_utils.container import monitorhost
 from waiting import until
 
 PARENT = "/agentless-oci-pytest"
@@ -257,27 +260,58 @@ def test_kill_reaches_every_process(group):
     until(lambda: not group.pids())
 
 
+def meanwhile(monkeypatch, module, file, action):
+    """Have *action* done where a path that ends with *file* has been opened and nothing else done yet; what was."""
+    opened, done = module.open, []
+
+    def open_and_act(path, *arguments, **options):
+        fd = opened(path, *arguments, **options)
+        if str(path).endswith(file) and not done:
+            done.append(path)
+            action()
+        return fd
+
+    monkeypatch.setattr(module, "open", open_and_act)
+    return done
+
+
+def end(pid):
+    os.kill(pid, signal.SIGKILL)
+    CHILDREN.remove(pid)
+    wait(pid)
+
+
 @pytest.mark.parametrize("file", ["cgroup.kill", "freezer.state"])
 def test_kill_meets_whoever_removes_the_group(group, monkeypatch, file):
     """The kernel says "No such device" to a file that was opened before its group went away."""
     pid = child(group, lambda: time.sleep(60))
     there = any(os.path.exists(f"{directory}/{file}") for directory in group.directories())
-    opened, removed = os.open, []
 
-    def open_and_remove(path, *arguments, **options):
-        fd = opened(path, *arguments, **options)
-        if str(path).endswith(file) and not removed:
-            removed.append(path)
-            os.kill(pid, signal.SIGKILL)
-            CHILDREN.remove(pid)
-            wait(pid)
-            group.remove()
-        return fd
+    def remove():
+        end(pid)
+        group.remove()
 
-    monkeypatch.setattr(os, "open", open_and_remove)
+    removed = meanwhile(monkeypatch, os, file, remove)
     group.kill(signal.SIGKILL)
     assert group.pids() == []
     assert bool(removed) is there
+
+
+def test_a_monitor_reads_of_a_group_that_goes_away(group, monkeypatch):
+    path = f"{group.directories()[0]}/cgroup.procs"
+    assert meanwhile(monkeypatch, posix, path, group.remove) == []
+    assert monitorhost.read(path) == ""
+    assert not group.exists()
+    assert monitorhost.read(path) == ""
+
+
+def test_a_process_that_ends_while_its_group_is_looked_up_is_none(group, monkeypatch):
+    for look, message in ((group.holds, "no such process"), (target.path_of, "there is no process")):
+        pid = child(group, lambda: time.sleep(60))
+        ended = meanwhile(monkeypatch, os, f"/proc/{pid}/cgroup", functools.partial(end, pid))
+        with pytest.raises(CgroupError, match=message):
+            look(*([pid] if look == group.holds else [pid, group.hierarchy]))
+        assert ended
 
 
 def test_frozen_processes_stand_still(group):
