@@ -28,7 +28,8 @@ def newer_program(package: str, program: str) -> str:
             root = path + ".root"
             shutil.rmtree(root, ignore_errors=True)
             try:
-                command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={package}"]
+                # Whatever it mounts there is gone with it, however it ends.
+                command = ["unshare", "--mount", "mmdebstrap", "--quiet", "--variant=extract", f"--include={package}"]
                 command += ["--dpkgopt=path-exclude=/usr/share/*", NEWER, root]
                 subprocess.run(command, check=True, capture_output=True, timeout=300)
                 os.rename(root + program, path)
