@@ -293,7 +293,7 @@ def test_kill_meets_whoever_removes_the_group(group, monkeypatch, file):
 
     removed = meanwhile(monkeypatch, os, file, remove)
     group.kill(signal.SIGKILL)
-    assert group.pids() == []
+    until(lambda: not group.pids())
     assert bool(removed) is there
 
 
