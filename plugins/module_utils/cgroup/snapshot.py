@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _TOLD = frozenset((limit.section, limit.key) for limit in LIMITS)
 _EVENTS = tuple(dict.fromkeys((source.controller, source.file) for source in usage.EVENTS))
-# What a file gives whose group has gone, or that is there while its feature is off (PSI after psi=0).
-_GONE = (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP)
+# What a file gives whose group or whose process has gone, or that is there while its feature is off (PSI after psi=0).
+_GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.EOPNOTSUPP)
 POOLS = "/sys/kernel/mm/hugepages"
 """A folder for each size of huge pages that the kernel has."""
 _FEW = 448  # bytes: what most files have at the most, and Python has at hand without asking for memory

@@ -15,7 +15,7 @@ import time
 import uuid
 
 import pytest
-from ansible_collections.agentless.oci.plugins.module_utils.cgroup import hierarchy, target
+from ansible_collections.agentless.oci.plugins.module_utils.cgroup import hierarchy, snapshot, target
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.api import open_cgroup, remove_empty
 from ansible_collections.agentless.oci.plugins.module_utils.cgroup.errors import CgroupError
 from ansible_collections.agentless.oci.plugins.module_utils.container import monitorhost
@@ -312,6 +312,10 @@ def test_a_process_that_ends_while_its_group_is_looked_up_is_none(group, monkeyp
         with pytest.raises(CgroupError, match=message):
             look(*([pid] if look == group.holds else [pid, group.hierarchy]))
         assert ended
+    pid = child(group, lambda: time.sleep(60))
+    ended = meanwhile(monkeypatch, os, f"/proc/{pid}/cgroup", functools.partial(end, pid))
+    assert snapshot.content(f"/proc/{pid}/cgroup") is None  # as all processes of the host are looked at
+    assert ended
 
 
 def test_frozen_processes_stand_still(group):
