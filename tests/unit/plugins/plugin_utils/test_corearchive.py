@@ -119,7 +119,16 @@ def test_whatever_is_packed_comes_out_as_it_was(tmp_path, files):
 
 def test_what_is_alike_lies_together(monkeypatch):
     files = {"a": "first words here", "b": "quite another text", "c": "first words there", "d": ""}
-    assert list(corearchive._alike(files)) == ["a", "c", "b", "d"]
+    assert list(corearchive._alike(files)) == ["b", "a", "c", "d"]
+    shared = "alpha beta"  # by most
+    files = {
+        "m": shared,
+        "n": "rare other",
+        "p": f"{shared} more",
+        "q": f"{shared} less",
+        "z": f"{shared} rare longest",
+    }
+    assert list(corearchive._alike(files))[:2] == ["z", "n"]
     assert corearchive._alike({}) == {}
     found = corearchive._alike(COMPACT)
     assert found == COMPACT
