@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import json
 import os
 import shutil
 import subprocess
 import uuid
 
+import leftovers
 import pytest
 from bundles import AOCI
 from waiting import until
@@ -51,19 +50,10 @@ def podman(rootfs):
         clear(base)
 
 
-def uses(base):
-    """The processes that have been told of *base*: conmon cleans up behind a container, with a podman of its own."""
-    found = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(path, "rb") as file:
-            if base.encode() in file.read():
-                found.append(path)
-    return found
-
-
 def clear(base):
     """Unmount what is mounted below *base*, and remove it."""
-    until(lambda: not uses(base))  # it would mount again
+    # conmon cleans up behind a container, with a podman of its own that mounts again.
+    until(lambda: not leftovers.processes(base))
     with open("/proc/self/mounts", encoding="utf-8") as file:
         for mount in reversed([line.split()[1] for line in file if base in line]):
             # What podman has begun may not have ended altogether: a mount that is busy would stay for good.

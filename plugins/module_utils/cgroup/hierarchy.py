@@ -10,6 +10,7 @@ mount per v1 controller, and perhaps a v2 mount with the controllers it has.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from ..kernel.files import read_text
@@ -98,3 +99,25 @@ def detect() -> Hierarchy:
         )
     controllers = frozenset(read_text(os.path.join(unified, "cgroup.controllers")).split()) if unified else frozenset()
     return Hierarchy(v1, unified, controllers)
+
+
+def membership(pid: int) -> dict[str, str]:
+    """The groups that process *pid* is in, as :func:`parse_membership` gives them.
+
+    Raises ProcessLookupError, for one that ends meanwhile, too.
+    """
+    try:
+        text = read_text(f"/proc/{pid}/cgroup")
+    except FileNotFoundError:
+        raise ProcessLookupError(errno.ESRCH, "no such process", str(pid)) from None
+    return parse_membership(text)
+
+
+def parse_membership(text: str) -> dict[str, str]:
+    """/proc/PID/cgroup (cgroups(7)) as controller → path; v2's is under ``""``."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        _number, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            found[controller] = path
+    return found

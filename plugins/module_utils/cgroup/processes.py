@@ -8,11 +8,10 @@ from __future__ import annotations
 import errno
 import os
 
-from ..kernel.files import read_text
 from . import freezer, v2
 from .control import GONE, attach, pids_of, tree
 from .errors import CgroupError
-from .hierarchy import UNIFIED
+from .hierarchy import UNIFIED, membership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,21 +78,16 @@ def _signal(group: Cgroup, signal: int) -> None:
 
 
 def holds(group: Cgroup, pid: int) -> bool:
-    """See :meth:`Cgroup.holds`. Source: /proc/PID/cgroup, cgroups(7)."""
+    """See :meth:`Cgroup.holds`."""
     try:
-        text = read_text(f"/proc/{pid}/cgroup")
-    except (FileNotFoundError, ProcessLookupError):
+        where = membership(pid)
+    except ProcessLookupError:
         raise CgroupError(
             f"cannot move process {pid} into {group.path}: there is no such process",
             step="processes",
             errno=errno.ESRCH,
             hint="Take it out of the list",
         ) from None
-    where: dict[str, str] = {}
-    for line in text.splitlines():
-        _number, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            where[controller] = path
     return all(where.get(controller) == group.path for controller in group.paths())
 
 

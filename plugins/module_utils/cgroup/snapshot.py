@@ -16,6 +16,7 @@ from ..kernel.descriptors import close_all
 from ..kernel.lean import suppress
 from . import pressure, usage
 from .api import Cgroup
+from .control import GONE
 from .hierarchy import UNIFIED
 from .implied import DEAR, IMPLIED, MOVED
 from .limits import LIMITS
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _TOLD = frozenset((limit.section, limit.key) for limit in LIMITS)
 _EVENTS = tuple(dict.fromkeys((source.controller, source.file) for source in usage.EVENTS))
 # What a file gives whose group or whose process has gone, or that is there while its feature is off (PSI after psi=0).
-_GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.EOPNOTSUPP)
+_GONE = (*GONE, errno.ESRCH, errno.EOPNOTSUPP)
 POOLS = "/sys/kernel/mm/hugepages"
 """A folder for each size of huge pages that the kernel has."""
 _FEW = 448  # bytes: what most files have at the most, and Python has at hand without asking for memory

@@ -13,10 +13,9 @@ from __future__ import annotations
 import json
 import os
 
-from ..kernel.files import read_text
 from .api import normal_path, open_cgroup
 from .errors import CgroupError
-from .hierarchy import UNIFIED, detect
+from .hierarchy import UNIFIED, detect, membership
 from .systemd import BOOTED
 from .systemd_units import expand_slice, is_slice
 
@@ -82,10 +81,9 @@ def unit_name(text: str) -> str:
 def path_of(pid: int, hierarchy: Hierarchy) -> str:
     """The group that process *pid* is in. Raises CgroupError for the root, and where hierarchies (v1) disagree."""
     try:
-        text = read_text(f"/proc/{pid}/cgroup")
-    except (FileNotFoundError, ProcessLookupError):
+        where = membership(pid)
+    except ProcessLookupError:
         raise CgroupError(f"there is no process {pid}", step="pid", hint="It may have ended") from None
-    where = parse_membership(text)
     booted = os.path.isdir(BOOTED)
     if hierarchy.mode == UNIFIED:
         found = {where.get("", "/")}
@@ -106,16 +104,6 @@ def path_of(pid: int, hierarchy: Hierarchy) -> str:
             hint="Name a group with path, and move the process into it with processes",
         )
     return normal_path(found.pop())
-
-
-def parse_membership(text: str) -> dict[str, str]:
-    """/proc/PID/cgroup (cgroups(7)) as controller → path; v2's is under ``""``."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        _number, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            found[controller] = path
-    return found
 
 
 def at_path(path: str, hierarchy: Hierarchy, *, making: bool) -> Cgroup:

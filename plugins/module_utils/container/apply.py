@@ -249,20 +249,17 @@ class Apply:
                 self.running = True
         except Error as error:
             launch.abandon()
-            self._destroy(record)
-            self._put_back(old, error, stopped=not old_runs_on)
+            self._put_back(old, record, error, stopped=not old_runs_on)
             raise
         failure = self._proved(record) if begins else None
         if failure is not None and self.wishes.on_failure == ROLLBACK:
-            self._destroy(record)
-            self._put_back(old, failure, stopped=not old_runs_on)
+            self._put_back(old, record, failure, stopped=not old_runs_on)
             raise failure
         if old_runs_on:
             try:
                 self._publish_ports(old, record)
             except Error as error:
-                self._destroy(record)
-                self._put_back(old, error, stopped=False)
+                self._put_back(old, record, error, stopped=False)
                 raise
         self._publish(record)
         records.persist(self.state)
@@ -289,8 +286,12 @@ class Apply:
             return error
         return None
 
-    def _put_back(self, old: Record, reason: Error, *, stopped: bool) -> None:
-        """Start the old container again where it was *stopped*; say so in *reason*, or say that it failed."""
+    def _put_back(self, old: Record, new: Record, reason: Error, *, stopped: bool) -> None:
+        """Remove the new container, and start the old one again where it was *stopped*.
+
+        *reason* says so then, or that it failed.
+        """
+        self._destroy(new)
         if self.observed.status not in ("running", "paused", "restarting"):
             return
         if not stopped:

@@ -95,7 +95,7 @@ def test_a_unit_without_processes():
 
 def test_membership():
     text = "4:cpu,cpuacct:/a\n1:name=systemd:/b:c\n0::/d\n"
-    assert target.parse_membership(text) == {"cpu": "/a", "cpuacct": "/a", "name=systemd": "/b:c", "": "/d"}
+    assert hierarchy.parse_membership(text) == {"cpu": "/a", "cpuacct": "/a", "name=systemd": "/b:c", "": "/d"}
 
 
 def test_no_such_process():
